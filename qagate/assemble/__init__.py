@@ -1,0 +1,3 @@
+"""Is the series complete, and what volumes do its slices make?"""
+
+from __future__ import annotations

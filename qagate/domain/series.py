@@ -1,0 +1,29 @@
+"""Instance and series, as they were received."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """One DICOM object whose bytes are safe in the spool.
+
+    Text values are as in the object, empty where the attribute is absent. `sha256` is the hex digest of the data set
+    as it came over the wire (without the file meta information). `received_at` is UTC.
+    """
+
+    path: Path
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    size_bytes: int
+    sha256: str
+    calling_ae_title: str
+    received_at: datetime
+    association_id: str = ""

@@ -1,0 +1,115 @@
+"""Every error qagate raises on purpose.
+
+QagateError
+├── SettingsError            the settings file or environment is wrong
+├── InputError               a file or folder that was handed to us cannot be used
+│   ├── NotDicom
+│   ├── UnreadablePixels
+│   └── TooLarge             beyond the limits in settings
+├── GeometryError            the slices do not make a volume
+├── ModelError               the model folder cannot be used
+│   ├── ModelMissing
+│   └── ModelCorrupt
+├── ScoringError             the network could not be run on this volume
+├── SpoolError               (retryable) the spool cannot take bytes now
+│   └── SpoolFull
+├── StoreError               (retryable) the database cannot be used now
+├── ReportError              a DICOM document could not be built
+└── DeliveryError            (retryable) a destination did not take a document now
+    ├── Unreachable          (retryable)
+    ├── AssociationRejected  (retryable)
+    └── DeliveryRefused      the destination refused this document for good
+
+`retryable` says whether doing the same again later can help. A message says what, where and what to do, and ends
+with what was got.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class QagateError(Exception):
+    """Root of the tree: anything qagate raises on purpose."""
+
+    retryable: ClassVar[bool] = False
+
+
+class SettingsError(QagateError):
+    """The settings file or an environment variable is wrong."""
+
+
+class InputError(QagateError):
+    """A file or folder that was handed to us cannot be used."""
+
+
+class NotDicom(InputError):
+    """The bytes are not a DICOM object."""
+
+
+class UnreadablePixels(InputError):
+    """The pixel data of an object cannot be decoded."""
+
+
+class TooLarge(InputError):
+    """The object is beyond the limits in the settings."""
+
+
+class GeometryError(QagateError):
+    """The slices do not make a volume."""
+
+
+class ModelError(QagateError):
+    """The model folder cannot be used."""
+
+
+class ModelMissing(ModelError):
+    """There is no model at the configured place."""
+
+
+class ModelCorrupt(ModelError):
+    """The model folder contradicts itself: digest, vocabulary or shapes."""
+
+
+class ScoringError(QagateError):
+    """The network could not be run on this volume."""
+
+
+class SpoolError(QagateError):
+    """The spool cannot take bytes now."""
+
+    retryable = True
+
+
+class SpoolFull(SpoolError):
+    """The disk under the spool is below its reserve."""
+
+
+class StoreError(QagateError):
+    """The database cannot be used now."""
+
+    retryable = True
+
+
+class ReportError(QagateError):
+    """A DICOM document could not be built."""
+
+
+class DeliveryError(QagateError):
+    """A destination did not take a document now."""
+
+    retryable = True
+
+
+class Unreachable(DeliveryError):
+    """Nobody answered at the destination's address."""
+
+
+class AssociationRejected(DeliveryError):
+    """The destination rejected or aborted the association."""
+
+
+class DeliveryRefused(DeliveryError):
+    """The destination refused this document for good: sending it again cannot help."""
+
+    retryable = False

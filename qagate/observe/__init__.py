@@ -1,0 +1,3 @@
+"""What is happening right now: logs and metrics, without patient data."""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""Which DICOM objects say that?"""
+
+from __future__ import annotations

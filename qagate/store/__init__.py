@@ -1,0 +1,3 @@
+"""What is true now, what happened before?"""
+
+from __future__ import annotations

@@ -1,0 +1,3 @@
+"""What must run next, where, and after a crash?"""
+
+from __future__ import annotations
