@@ -1,0 +1,153 @@
+"""The outbox: which document still has to reach which destination. Intent is written first, the act recorded after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from qagate.store.revisions import event
+from qagate.store.tables import DeliveryRow, DocumentRow, RevisionRow, SeriesRow
+
+BACKOFF_SECONDS = (5, 15, 60, 300, 900)
+"""Waits after the first, second, ... failed try; the last one repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """All documents of one revision that wait for one destination: one association. attempt: 1-based number of the try."""
+
+    revision_id: int
+    destination: str
+    attempt: int
+
+    @property
+    def workflow_id(self) -> str:
+        """The id of the durable workflow of this try."""
+        return f"deliver:{self.revision_id}:{self.destination}:{self.attempt}"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One document in a parcel. `variants` are files, richest SOP class first."""
+
+    delivery_id: int
+    kind: str
+    variants: tuple[str, ...]
+
+
+def due(session: Session, now: datetime) -> tuple[Parcel, ...]:
+    """Return the parcels whose next try is due, oldest first."""
+    rows = session.execute(
+        select(DocumentRow.revision_id, DeliveryRow.destination, func.max(DeliveryRow.attempts))
+        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
+        .where(DeliveryRow.state == "planned", DeliveryRow.next_attempt_at <= now)
+        .group_by(DocumentRow.revision_id, DeliveryRow.destination)
+        .order_by(func.min(DeliveryRow.next_attempt_at))
+    )
+    return tuple(Parcel(revision, destination, attempts + 1) for revision, destination, attempts in rows)
+
+
+def contents(session: Session, revision_id: int, destination: str) -> tuple[Item, ...]:
+    """Return the documents of a parcel that were not delivered yet."""
+    rows = session.execute(
+        select(DeliveryRow.id, DocumentRow.kind, DocumentRow.variants)
+        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
+        .where(
+            DocumentRow.revision_id == revision_id,
+            DeliveryRow.destination == destination,
+            DeliveryRow.state == "planned",
+        )
+        .order_by(DocumentRow.id)
+    )
+    return tuple(Item(id_, kind, tuple(variants)) for id_, kind, variants in rows)
+
+
+def delivered(session: Session, delivery_id: int, *, sop_instance_uid: str, warning: str, at: datetime) -> None:
+    """Record that a destination took a document; `warning` is its remark, empty when there was none."""
+    row = session.get_one(DeliveryRow, delivery_id)
+    row.state, row.detail = ("warning", warning) if warning else ("sent", "")
+    row.sop_instance_uid, row.sent_at, row.attempts = sop_instance_uid, at, row.attempts + 1
+    session.flush()
+    _close_if_done(session, row, at)
+
+
+def failed(
+    session: Session, delivery_ids: Sequence[int], *, detail: str, final: bool, max_attempts: int, at: datetime
+) -> None:
+    """Record a try that failed: planned again after a wait, or parked when trying again cannot help."""
+    for delivery_id in delivery_ids:
+        row = session.get_one(DeliveryRow, delivery_id)
+        row.attempts += 1
+        row.detail = detail
+        if final or row.attempts >= max_attempts:
+            row.state = "parked"
+            document = session.get_one(DocumentRow, row.document_id)
+            event(
+                session, at, "parked", _series_of(session, document), f"{document.kind} to {row.destination}: {detail}"
+            )
+        else:
+            wait = BACKOFF_SECONDS[min(row.attempts, len(BACKOFF_SECONDS)) - 1]
+            row.next_attempt_at = at + timedelta(seconds=wait)
+
+
+def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
+    """Plan parked deliveries again (all, or those for one destination); returns how many."""
+    statement = update(DeliveryRow).where(DeliveryRow.state == "parked")
+    if destination is not None:
+        statement = statement.where(DeliveryRow.destination == destination)
+    # attempts goes on counting, so that each try keeps an id of its own
+    return len(session.execute(statement.values(state="planned", next_attempt_at=at).returning(DeliveryRow.id)).all())
+
+
+def await_commitment(session: Session, delivery_ids: Sequence[int], *, transaction_uid: str) -> None:
+    """Remember in which storage commitment transaction documents were named."""
+    session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(delivery_ids)).values(transaction_uid=transaction_uid))
+
+
+def committed(session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], at: datetime) -> int:
+    """Record which documents a destination committed to keep; returns how many of ours those were."""
+    rows = session.scalars(
+        select(DeliveryRow).where(
+            DeliveryRow.transaction_uid == transaction_uid, DeliveryRow.sop_instance_uid.in_(sop_instance_uids)
+        )
+    ).all()
+    for row in rows:
+        row.state, row.committed_at = "committed", at
+    return len(rows)
+
+
+def not_committed(
+    session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], detail: str, at: datetime
+) -> int:
+    """Plan documents again that a destination had taken but does not commit to keep; returns how many."""
+    rows = session.scalars(
+        select(DeliveryRow).where(
+            DeliveryRow.transaction_uid == transaction_uid, DeliveryRow.sop_instance_uid.in_(sop_instance_uids)
+        )
+    ).all()
+    for row in rows:
+        row.state, row.detail, row.next_attempt_at = "planned", detail, at + timedelta(seconds=BACKOFF_SECONDS[-1])
+    return len(rows)
+
+
+def _series_of(session: Session, document: DocumentRow) -> str:
+    return session.get_one(RevisionRow, document.revision_id).series_instance_uid
+
+
+def _close_if_done(session: Session, row: DeliveryRow, at: datetime) -> None:
+    document = session.get_one(DocumentRow, row.document_id)
+    revision = session.get_one(RevisionRow, document.revision_id)
+    series = session.get_one(SeriesRow, revision.series_instance_uid)
+    waiting = session.scalar(
+        select(func.count())
+        .select_from(DeliveryRow)
+        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
+        .where(DocumentRow.revision_id == revision.id, DeliveryRow.state.in_(("planned", "parked")))
+    )
+    if not waiting and series.revision == revision.number and series.state == "scored":
+        series.state = "delivered"
+        event(session, at, "delivered", series.series_instance_uid, f"revision {revision.number}")

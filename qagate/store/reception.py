@@ -1,0 +1,187 @@
+"""What has arrived: associations, instances, and which series are being received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import func, inspect, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from qagate.domain.series import StoredInstance
+from qagate.store.tables import AssociationRow, InstanceRow, SeriesRow
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesArrival:
+    """How far the reception of one series is, for the decision whether it is complete.
+
+    open_associations: those that carried an instance of it and still last. last_closed_at: when the last of the others
+    closed. aborted: whether one of those that carried it ended without a release.
+    """
+
+    series_instance_uid: str
+    instances: int
+    last_instance_at: datetime
+    open_associations: int
+    last_closed_at: datetime | None
+    aborted: bool
+
+
+def open_association(
+    session: Session, *, association_id: str, calling_ae_title: str, called_ae_title: str, host: str, at: datetime
+) -> None:
+    """Record that a peer opened an association."""
+    session.merge(
+        AssociationRow(
+            id=association_id,
+            calling_ae_title=calling_ae_title,
+            called_ae_title=called_ae_title,
+            host=host,
+            opened_at=at,
+        )
+    )
+
+
+def close_association(session: Session, *, association_id: str, at: datetime, aborted: bool) -> None:
+    """Record that an association ended; `aborted` when it was not released in order."""
+    session.execute(
+        update(AssociationRow)
+        .where(AssociationRow.id == association_id, AssociationRow.closed_at.is_(None))
+        .values(closed_at=at, aborted=aborted)
+    )
+
+
+def close_all_associations(session: Session, *, at: datetime) -> int:
+    """Close what a receiver that died left open; returns how many."""
+    result = session.execute(
+        update(AssociationRow)
+        .where(AssociationRow.closed_at.is_(None))
+        .values(closed_at=at, aborted=True)
+        .returning(AssociationRow.id)
+    )
+    return len(result.all())
+
+
+def register(session: Session, instances: Iterable[StoredInstance]) -> int:
+    """Record instances that are in the spool; returns how many were new.
+
+    The same object again (same UIDs, same bytes) changes nothing. A new one re-opens its series. Other bytes under a
+    known UID are recorded beside the first and marked as a conflict.
+    """
+    new = 0
+    for instance in instances:
+        new += _register_one(session, instance)
+    return new
+
+
+def _register_one(session: Session, instance: StoredInstance) -> int:
+    _insert_if_absent(
+        session,
+        SeriesRow,
+        {
+            "series_instance_uid": instance.series_instance_uid,
+            "study_instance_uid": instance.study_instance_uid,
+            "modality": instance.modality,
+            "calling_ae_title": instance.calling_ae_title,
+            "state": "receiving",
+            "first_instance_at": instance.received_at,
+            "last_instance_at": instance.received_at,
+        },
+    )
+    known = session.scalar(
+        select(func.count())
+        .select_from(InstanceRow)
+        .where(
+            InstanceRow.series_instance_uid == instance.series_instance_uid,
+            InstanceRow.sop_instance_uid == instance.sop_instance_uid,
+            InstanceRow.sha256 != instance.sha256,
+        )
+    )
+    inserted = _insert_if_absent(
+        session,
+        InstanceRow,
+        {
+            "series_instance_uid": instance.series_instance_uid,
+            "sop_instance_uid": instance.sop_instance_uid,
+            "sop_class_uid": instance.sop_class_uid,
+            "transfer_syntax_uid": instance.transfer_syntax_uid,
+            "path": str(instance.path),
+            "size_bytes": instance.size_bytes,
+            "sha256": instance.sha256,
+            "conflict": bool(known),
+            "association_id": instance.association_id,
+            "received_at": instance.received_at,
+        },
+    )
+    if not inserted:
+        return 0
+    session.execute(
+        update(SeriesRow)
+        .where(SeriesRow.series_instance_uid == instance.series_instance_uid)
+        .values(
+            state="receiving",
+            instances=SeriesRow.instances + 1,
+            last_instance_at=instance.received_at,
+            calling_ae_title=instance.calling_ae_title,
+        )
+    )
+    return 1
+
+
+def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], values: dict[str, object]) -> bool:
+    dialect = session.get_bind().dialect.name
+    defaults = {
+        column.name: column.default.arg
+        for column in table.__table__.columns
+        if column.default is not None and column.default.is_scalar and column.name not in values
+    }
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    statement = insert.values(**defaults, **values).on_conflict_do_nothing().returning(*inspect(table).primary_key)
+    return session.execute(statement).first() is not None
+
+
+def known_paths(session: Session) -> frozenset[str]:
+    """Return the paths of all objects in the database, to tell which files of the spool it does not know."""
+    return frozenset(session.scalars(select(InstanceRow.path).where(InstanceRow.deleted_at.is_(None))))
+
+
+def arrivals(session: Session) -> tuple[SeriesArrival, ...]:
+    """Return how far each series that is being received is."""
+    rows = session.execute(
+        select(
+            SeriesRow.series_instance_uid,
+            SeriesRow.instances,
+            SeriesRow.last_instance_at,
+            func.count(AssociationRow.id.distinct()).filter(AssociationRow.closed_at.is_(None)),
+            func.max(AssociationRow.closed_at),
+            func.count(AssociationRow.id.distinct()).filter(AssociationRow.aborted),
+        )
+        .join(InstanceRow, InstanceRow.series_instance_uid == SeriesRow.series_instance_uid)
+        .outerjoin(AssociationRow, AssociationRow.id == InstanceRow.association_id)
+        .where(SeriesRow.state == "receiving", InstanceRow.revision.is_(None))
+        .group_by(SeriesRow.series_instance_uid, SeriesRow.instances, SeriesRow.last_instance_at)
+        .order_by(SeriesRow.last_instance_at)
+    )
+    return tuple(
+        SeriesArrival(uid, n, last, open_, closed, bool(aborted)) for uid, n, last, open_, closed, aborted in rows
+    )
+
+
+def spool_paths(session: Session, series_instance_uid: str, revision: int) -> tuple[Path, ...]:
+    """Return the files of a series up to a revision (1-based), in order of arrival."""
+    return tuple(
+        Path(path)
+        for path in session.scalars(
+            select(InstanceRow.path)
+            .where(
+                InstanceRow.series_instance_uid == series_instance_uid,
+                InstanceRow.revision <= revision,
+                InstanceRow.deleted_at.is_(None),
+            )
+            .order_by(InstanceRow.id)
+        )
+    )

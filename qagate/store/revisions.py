@@ -1,0 +1,276 @@
+"""Revisions of series: the set that was scored, what was said about it, and what was written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from qagate.domain.assessment import Assessment
+from qagate.domain.assessment import document as assessment_document
+from qagate.domain.verdict import Verdict, worst
+from qagate.errors import StoreError
+from qagate.store.tables import (
+    AssessmentRow,
+    AssociationRow,
+    DeliveryRow,
+    DocumentRow,
+    EventRow,
+    InstanceRow,
+    RevisionRow,
+    SeriesRow,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenDocument:
+    """One document on disk, ready for delivery. `variants` are files, richest SOP class first."""
+
+    kind: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    series_instance_uid: str
+    variants: tuple[str, ...]
+
+
+def close_series(session: Session, series_instance_uid: str, *, completed_by: str, at: datetime) -> RevisionRow | None:
+    """Fix the instances that are there as the next revision, in state queued; None when nothing is new."""
+    series = session.get(SeriesRow, series_instance_uid, with_for_update=True)
+    if series is None or series.state != "receiving":
+        return None
+    rows = session.execute(
+        select(InstanceRow.sop_instance_uid, InstanceRow.sha256)
+        .where(InstanceRow.series_instance_uid == series_instance_uid)
+        .order_by(InstanceRow.sop_instance_uid, InstanceRow.sha256)
+    )
+    digest = hashlib.sha256("\n".join(f"{uid} {sha}" for uid, sha in rows).encode()).hexdigest()
+    latest = latest_revision(session, series_instance_uid)
+    if latest is not None and latest.digest == digest:
+        series.state = {"reported": "scored", "assessed": "scored"}.get(latest.state, latest.state)
+        return None
+    revision = RevisionRow(
+        series_instance_uid=series_instance_uid,
+        number=latest.number + 1 if latest else 1,
+        digest=digest,
+        state="queued",
+        completed_by=completed_by,
+        last_instance_at=series.last_instance_at,
+        created_at=at,
+    )
+    session.add(revision)
+    session.execute(
+        update(InstanceRow)
+        .where(InstanceRow.series_instance_uid == series_instance_uid, InstanceRow.revision.is_(None))
+        .values(revision=revision.number)
+    )
+    series.state, series.revision, series.completed_by = "queued", revision.number, completed_by
+    event(session, at, "complete", series_instance_uid, f"revision {revision.number} by {completed_by}")
+    session.flush()
+    return revision
+
+
+def workflow_id(revision: RevisionRow) -> str:
+    """Return the id of the durable workflow of a revision: the same set of instances is the same workflow."""
+    return f"{revision.series_instance_uid}:{revision.number}:{revision.digest[:12]}"
+
+
+def latest_revision(session: Session, series_instance_uid: str) -> RevisionRow | None:
+    """Return the newest revision of a series."""
+    return session.scalar(
+        select(RevisionRow)
+        .where(RevisionRow.series_instance_uid == series_instance_uid)
+        .order_by(RevisionRow.number.desc())
+        .limit(1)
+    )
+
+
+def queued(session: Session) -> tuple[RevisionRow, ...]:
+    """Return the revisions whose workflow has not ended, oldest first."""
+    return tuple(
+        session.scalars(
+            select(RevisionRow).where(RevisionRow.state.in_(("queued", "assessed"))).order_by(RevisionRow.id)
+        )
+    )
+
+
+def get(session: Session, revision_id: int) -> tuple[RevisionRow, SeriesRow]:
+    """Return a revision and its series. Raises StoreError when there is no such revision."""
+    revision = session.get(RevisionRow, revision_id)
+    if revision is None:
+        raise StoreError(f"there is no revision with this id, got {revision_id}")
+    return revision, session.get_one(SeriesRow, revision.series_instance_uid)
+
+
+def aborted(session: Session, revision: RevisionRow) -> bool:
+    """Whether an association that brought instances of this revision ended without a release."""
+    return (
+        session.scalar(
+            select(AssociationRow.id)
+            .join(InstanceRow, InstanceRow.association_id == AssociationRow.id)
+            .where(
+                InstanceRow.series_instance_uid == revision.series_instance_uid,
+                InstanceRow.revision == revision.number,
+                AssociationRow.aborted,
+            )
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def conflicting(session: Session, series_instance_uid: str) -> tuple[str, ...]:
+    """Return the SOP Instance UIDs that came with different bytes."""
+    return tuple(
+        session.scalars(
+            select(InstanceRow.sop_instance_uid)
+            .where(InstanceRow.series_instance_uid == series_instance_uid, InstanceRow.conflict)
+            .distinct()
+        )
+    )
+
+
+def exclude(session: Session, revision_id: int, *, rule: str, at: datetime) -> None:
+    """Record that a series is none of ours to score, and by which rule."""
+    revision, series = get(session, revision_id)
+    revision.state, revision.assessed_at = "excluded", at
+    if series.revision == revision.number and series.state != "receiving":
+        series.state = "excluded"
+    series.state_reason = rule
+    event(session, at, "excluded", series.series_instance_uid, rule)
+
+
+def fail(session: Session, revision_id: int, *, reason: str, at: datetime) -> None:
+    """Park a revision: it failed, and doing the same again would not help."""
+    revision, series = get(session, revision_id)
+    revision.state = "failed"
+    if series.revision == revision.number and series.state != "receiving":
+        series.state = "failed"
+    series.state_reason = reason
+    event(session, at, "failed", series.series_instance_uid, reason)
+
+
+def record_assessments(
+    session: Session,
+    revision_id: int,
+    results: Sequence[tuple[Assessment, Verdict]],
+    *,
+    words: dict[str, str],
+    at: datetime,
+) -> None:
+    """Record what was said about each volume, replacing what an interrupted run of the same revision said.
+
+    words: accession_number, series_description, protocol_name, station_name, device: as in the headers.
+    """
+    revision, series = get(session, revision_id)
+    session.query(AssessmentRow).filter_by(revision_id=revision_id).delete()
+    for assessment, verdict in results:
+        session.add(
+            AssessmentRow(
+                revision_id=revision_id,
+                volume_index=assessment.source.volume_index,
+                score=assessment.score,
+                outcome=str(verdict.outcome),
+                policy=verdict.policy,
+                document={**assessment_document(assessment), **verdict_document(verdict)},
+                created_at=at,
+            )
+        )
+    revision.state, revision.assessed_at = "assessed", at
+    overall = worst(tuple(verdict for _, verdict in results))
+    speaker = next(a for a, v in results if v is overall)
+    series.outcome, series.reason = str(overall.outcome), (overall.reasons[0] if overall.reasons else "")
+    series.score = speaker.score
+    series.interval_low, series.interval_high = speaker.interval or (None, None)
+    series.region, series.organ = " ".join(speaker.prompt.regions), speaker.prompt.organ or ""
+    series.sequence = speaker.prompt.sequence or ""
+    series.modality = speaker.prompt.modality or series.modality
+    series.verdict_at = at
+    for name, value in words.items():
+        column = SeriesRow.__table__.columns[name]
+        setattr(series, name, value[: getattr(column.type, "length", None) or len(value)])
+    if series.revision == revision.number and series.state != "receiving":
+        series.state, series.state_reason = "scored", ""
+    event(session, at, "verdict", series.series_instance_uid, f"revision {revision.number}: {overall.outcome}")
+
+
+def verdict_document(verdict: Verdict) -> dict[str, Any]:
+    """Return the part of qagate.assessment/1 that the judge adds."""
+    return {
+        "verdict": str(verdict.outcome),
+        "reasons": list(verdict.reasons),
+        "policy": {
+            "name": verdict.policy,
+            "action": str(verdict.action),
+            "limit": verdict.limit,
+            "attribute_limits": dict(verdict.attribute_limits),
+        },
+    }
+
+
+def record_documents(
+    session: Session,
+    revision_id: int,
+    documents: Sequence[WrittenDocument],
+    *,
+    destinations: Sequence[tuple[str, Sequence[str]]],
+    at: datetime,
+) -> None:
+    """Record documents and plan their delivery: (destination name, kinds it takes). Safe to repeat."""
+    revision, series = get(session, revision_id)
+    present = {
+        row.kind: row for row in session.scalars(select(DocumentRow).where(DocumentRow.revision_id == revision_id))
+    }
+    for written in documents:
+        if written.kind in present:
+            continue
+        row = DocumentRow(
+            revision_id=revision_id,
+            kind=written.kind,
+            sop_class_uid=written.sop_class_uid,
+            sop_instance_uid=written.sop_instance_uid,
+            series_instance_uid=written.series_instance_uid,
+            variants=list(written.variants),
+            created_at=at,
+        )
+        session.add(row)
+        session.flush()
+        for name, kinds in destinations:
+            if written.kind in kinds:
+                session.add(DeliveryRow(document_id=row.id, destination=name, state="planned", next_attempt_at=at))
+    revision.state, revision.reported_at = "reported", at
+    if not destinations and series.revision == revision.number and series.state == "scored":
+        series.state = "delivered"
+
+
+def assessments(session: Session, revision_id: int) -> tuple[AssessmentRow, ...]:
+    """Return what was said about a revision, by volume."""
+    return tuple(
+        session.scalars(
+            select(AssessmentRow).where(AssessmentRow.revision_id == revision_id).order_by(AssessmentRow.volume_index)
+        )
+    )
+
+
+def predecessor(session: Session, revision: RevisionRow) -> DocumentRow | None:
+    """Return the SR of the last earlier revision that has one."""
+    return session.scalar(
+        select(DocumentRow)
+        .join(RevisionRow, RevisionRow.id == DocumentRow.revision_id)
+        .where(
+            RevisionRow.series_instance_uid == revision.series_instance_uid,
+            RevisionRow.number < revision.number,
+            DocumentRow.kind == "SR",
+        )
+        .order_by(RevisionRow.number.desc())
+        .limit(1)
+    )
+
+
+def event(session: Session, at: datetime, what: str, series_instance_uid: str = "", detail: str = "") -> None:
+    """Add a line to the trail."""
+    session.add(EventRow(at=at, what=what, series_instance_uid=series_instance_uid, detail=detail))
