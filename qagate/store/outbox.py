@@ -18,7 +18,10 @@ BACKOFF_SECONDS = (5, 15, 60, 300, 900)
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """All documents of one revision that wait for one destination: one association. attempt: 1-based number of the try."""
+    """All documents of one revision that wait for one destination: one association.
+
+    attempt: 1-based number of the try.
+    """
 
     revision_id: int
     destination: str
@@ -83,7 +86,7 @@ def failed(
         row = session.get_one(DeliveryRow, delivery_id)
         row.attempts += 1
         row.detail = detail
-        if final or row.attempts >= max_attempts:
+        if final or row.attempts % max_attempts == 0:  # a requeued one gets all its tries again
             row.state = "parked"
             document = session.get_one(DocumentRow, row.document_id)
             event(

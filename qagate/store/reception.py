@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import func, inspect, select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -140,7 +140,7 @@ def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], va
         if column.default is not None and column.default.is_scalar and column.name not in values
     }
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    statement = insert.values(**defaults, **values).on_conflict_do_nothing().returning(*inspect(table).primary_key)
+    statement = insert.values(**defaults, **values).on_conflict_do_nothing().returning(*table.__table__.primary_key)
     return session.execute(statement).first() is not None
 
 

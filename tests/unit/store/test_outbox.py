@@ -1,0 +1,101 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from qagate.store import outbox, reception, revisions, worklist
+from qagate.store.revisions import WrittenDocument
+
+from .conftest import T0
+
+
+@pytest.fixture
+def revision_id(database, instance):
+    with database.begin() as session:
+        reception.register(session, [instance(1)])
+        revision = revisions.close_series(session, "1.2.3", completed_by="quiet", at=T0)
+        session.flush()
+        worklist.series(session, "1.2.3").state = "scored"
+        revisions.record_documents(
+            session,
+            revision.id,
+            [WrittenDocument(kind, "1.2.3.4", f"9.{kind}", "9", (f"/out/{kind}.dcm",)) for kind in ("SR", "SC")],
+            destinations=[("PACS", ("SR", "SC")), ("ARCHIVE", ("SR",))],
+            at=T0,
+        )
+        return revision.id
+
+
+def test_one_parcel_for_each_destination(database, revision_id):
+    with database.begin() as session:
+        parcels = outbox.due(session, T0)
+        assert {(p.destination, p.attempt) for p in parcels} == {("PACS", 1), ("ARCHIVE", 1)}
+        assert [item.kind for item in outbox.contents(session, revision_id, "PACS")] == ["SR", "SC"]
+
+
+def test_writing_the_same_documents_again_plans_nothing_twice(database, revision_id):
+    with database.begin() as session:
+        revisions.record_documents(
+            session,
+            revision_id,
+            [WrittenDocument("SR", "1.2.3.4", "9.SR", "9", ("/out/SR.dcm",))],
+            destinations=[("PACS", ("SR", "SC"))],
+            at=T0,
+        )
+    with database.begin() as session:
+        assert len(outbox.contents(session, revision_id, "PACS")) == 2
+
+
+# waits after try 1..6: 5, 15, 60, 300, 900, 900 s
+@pytest.mark.parametrize(("tries", "wait"), [(1, 5), (2, 15), (3, 60), (4, 300), (5, 900), (6, 900)])
+def test_waits_grow(database, revision_id, tries, wait):
+    for _ in range(tries):
+        with database.begin() as session:
+            (item,) = outbox.contents(session, revision_id, "ARCHIVE")
+            outbox.failed(session, [item.delivery_id], detail="down", final=False, max_attempts=99, at=T0)
+    with database.begin() as session:
+        assert "ARCHIVE" not in {p.destination for p in outbox.due(session, T0 + timedelta(seconds=wait - 1))}
+        (parcel,) = [p for p in outbox.due(session, T0 + timedelta(seconds=wait)) if p.destination == "ARCHIVE"]
+        assert parcel.attempt == tries + 1
+
+
+def test_parked_after_the_last_try_and_requeued_with_all_tries(database, revision_id):
+    def try_once(final=False):
+        with database.begin() as session:
+            (item,) = outbox.contents(session, revision_id, "ARCHIVE")
+            outbox.failed(session, [item.delivery_id], detail="down", final=final, max_attempts=2, at=T0)
+        with database.begin() as session:
+            return worklist.delivery_counts(session).get(("ARCHIVE", "parked"), 0)
+
+    assert [try_once(), try_once()] == [0, 1]
+    with database.begin() as session:
+        assert outbox.requeue(session, destination="ARCHIVE", at=T0) == 1
+    assert [try_once(), try_once()] == [0, 1]
+    with database.begin() as session:
+        assert outbox.requeue(session, destination=None, at=T0) == 1
+    assert try_once(final=True) == 1
+
+
+def test_the_series_is_delivered_when_every_destination_has_everything(database, revision_id):
+    with database.begin() as session:
+        items = [
+            *outbox.contents(session, revision_id, "PACS"),
+            *outbox.contents(session, revision_id, "ARCHIVE"),
+        ]
+        for item in items[:-1]:
+            outbox.delivered(session, item.delivery_id, sop_instance_uid="9", warning="", at=T0)
+        assert worklist.series(session, "1.2.3").state == "scored"
+        outbox.delivered(session, items[-1].delivery_id, sop_instance_uid="9", warning="B000", at=T0)
+        assert worklist.series(session, "1.2.3").state == "delivered"
+
+
+def test_commitment_that_fails_plans_the_document_again(database, revision_id):
+    with database.begin() as session:
+        (item,) = outbox.contents(session, revision_id, "ARCHIVE")
+        outbox.delivered(session, item.delivery_id, sop_instance_uid="9.SR", warning="", at=T0)
+        outbox.await_commitment(session, [item.delivery_id], transaction_uid="7")
+        assert outbox.not_committed(session, transaction_uid="7", sop_instance_uids=["9.SR"], detail="0112", at=T0) == 1
+        assert len(outbox.contents(session, revision_id, "ARCHIVE")) == 1
+        outbox.delivered(session, item.delivery_id, sop_instance_uid="9.SR", warning="", at=T0)
+        assert outbox.committed(session, transaction_uid="7", sop_instance_uids=["9.SR"], at=T0) == 1

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+from qagate.store import reception, revisions
+
+from .conftest import T0
+
+
+def test_the_same_object_again_changes_nothing(database, instance):
+    with database.begin() as session:
+        assert reception.register(session, [instance(1), instance(2), instance(1, seconds=99)]) == 2
+    with database.begin() as session:
+        (arrival,) = reception.arrivals(session)
+    assert (arrival.instances, arrival.last_instance_at) == (2, T0)
+
+
+def test_other_bytes_under_a_known_uid_are_kept_and_flagged(database, instance):
+    with database.begin() as session:
+        assert reception.register(session, [instance(1), instance(1, sha="b")]) == 2
+        assert revisions.conflicting(session, "1.2.3") == ("1.2.3.1",)
+
+
+def test_open_and_closed_associations_are_told_apart(database, instance):
+    def facts():
+        with database.begin() as session:
+            (arrival,) = reception.arrivals(session)
+        return arrival.open_associations, arrival.last_closed_at, arrival.aborted
+
+    with database.begin() as session:
+        for name in ("A1", "A2"):
+            reception.open_association(
+                session, association_id=name, calling_ae_title="S", called_ae_title="Q", host="h", at=T0
+            )
+        reception.register(session, [instance(1, association="A1"), instance(2, association="A2")])
+    assert facts() == (2, None, False)
+    with database.begin() as session:
+        reception.close_association(session, association_id="A1", at=T0 + timedelta(seconds=3), aborted=False)
+    assert facts() == (1, T0 + timedelta(seconds=3), False)
+    with database.begin() as session:
+        assert reception.close_all_associations(session, at=T0 + timedelta(seconds=9)) == 1
+    assert facts() == (0, T0 + timedelta(seconds=9), True)
+
+
+def test_a_late_image_reopens_the_series_and_makes_a_new_revision(database, instance):
+    with database.begin() as session:
+        reception.register(session, [instance(1)])
+    with database.begin() as session:
+        first = revisions.close_series(session, "1.2.3", completed_by="quiet", at=T0)
+        assert first is not None
+        assert first.number == 1
+        assert revisions.close_series(session, "1.2.3", completed_by="quiet", at=T0) is None
+    with database.begin() as session:
+        reception.register(session, [instance(2, seconds=60)])
+    with database.begin() as session:
+        second = revisions.close_series(session, "1.2.3", completed_by="quiet", at=T0)
+        assert second is not None
+        assert (second.number, second.digest != first.digest) == (2, True)
+        assert len(reception.spool_paths(session, "1.2.3", 1)) == 1
+        assert len(reception.spool_paths(session, "1.2.3", 2)) == 2
+        assert revisions.workflow_id(second) != revisions.workflow_id(first)
