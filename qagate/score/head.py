@@ -1,0 +1,143 @@
+"""Head: a fine-tuned regression on top of the frozen network, as plain arrays.
+
+It turns features of one volume (the network's pooled features and the hand-made ones) into a score on the scale of the
+labels it was fitted on, and that into 0-100. It is a weighted mean of a Gaussian process and a forest of extremely
+randomised trees, both evaluated here in numpy; `train.finetune` fits them. Nothing in it is executable: the arrays lie
+in `head.safetensors`, the rest in the table [head] of `bundle.toml`.
+
+Sources: Rasmussen & Williams 2006, chapter 2 (Gaussian process); Geurts et al., Machine Learning 2006 (extra-trees).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qagate.errors import ModelCorrupt
+
+Array = npt.NDArray[np.float32]
+
+FILE = "head.safetensors"
+ARRAYS = (
+    "centre", "scale", "kernel_weights", "kernel_lengths", "support", "dual",
+    "tree_feature", "tree_threshold", "tree_left", "tree_value", "tree_root",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class HeadRecipe:
+    """The plain part of a head: what bundle.toml says about it.
+
+    network_features, handcrafted_features: lengths of the two parts of the feature vector, in this order.
+    forest_weight: share of the forest, 0..1; the rest is the Gaussian process. mean, spread: of the labels.
+    worst, best: labels that become 0 and 100. half_width: half of the 90 % interval, in label units.
+    """
+
+    network_features: int
+    handcrafted_features: int
+    forest_weight: float
+    mean: float
+    spread: float
+    worst: float
+    best: float
+    half_width: float
+    labels: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Head:
+    """A fitted head. `arrays` are those of ARRAYS; see `gaussian` and `forest` for their shapes."""
+
+    recipe: HeadRecipe
+    arrays: Mapping[str, npt.NDArray[Any]]
+
+    def __post_init__(self) -> None:
+        missing = [name for name in ARRAYS if name not in self.arrays]
+        length = self.recipe.network_features + self.recipe.handcrafted_features
+        if missing or self.arrays["centre"].shape != (length,):
+            raise ModelCorrupt(f"a head needs {ARRAYS} for {length} features, got none of {missing or 'that length'}")
+
+    def predict(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+        """Return (items,) scores on the scale of the labels from (items, features)."""
+        recipe, a = self.recipe, self.arrays
+        x = standardised(features, a["centre"], a["scale"])
+        parts = (recipe.network_features, recipe.handcrafted_features)
+        smooth = gaussian(x, parts, a["kernel_weights"], a["kernel_lengths"], a["support"], a["dual"])
+        blocky = forest(x, a["tree_feature"], a["tree_threshold"], a["tree_left"], a["tree_value"], a["tree_root"])
+        mixed = recipe.forest_weight * blocky + (1.0 - recipe.forest_weight) * smooth
+        result: npt.NDArray[np.float64] = recipe.mean + recipe.spread * mixed
+        return result
+
+    def percent(self, label: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return labels as 0 (worst) .. 100 (best)."""
+        share = (np.asarray(label, np.float64) - self.recipe.worst) / (self.recipe.best - self.recipe.worst)
+        return np.clip(100.0 * share, 0.0, 100.0)
+
+    def score(self, features: npt.NDArray[Any]) -> tuple[float, tuple[float, float]]:
+        """Return (score, 90 % interval) of one volume, 0-100, from its (features,)."""
+        label = self.predict(np.asarray(features)[None])[0]
+        score, *ends = self.percent([label, label - self.recipe.half_width, label + self.recipe.half_width])
+        return float(score), (float(min(ends)), float(max(ends)))
+
+
+def standardised(features: npt.NDArray[Any], centre: Array, scale: Array) -> Array:
+    """Return features as robust z-scores, squeezed smoothly beyond ±3 so that one odd value cannot rule a distance."""
+    z = (np.asarray(features, np.float64) - centre) / scale
+    squeezed: Array = (3.0 * np.tanh(z / 3.0)).astype(np.float32)
+    return squeezed
+
+
+def kernel(x: Array, y: Array, parts: tuple[int, ...], weights: Array, lengths: Array) -> npt.NDArray[np.float64]:
+    """Return (items x, items y): for each part of the features a linear and a squared-exponential term, summed.
+
+    weights: (parts, 2), linear then smooth; lengths: (parts,), in units of the part's typical distance sqrt(size).
+    """
+    total = np.zeros((len(x), len(y)))
+    start = 0
+    for part, size in enumerate(parts):
+        a, b = x[:, start : start + size].astype(np.float64), y[:, start : start + size].astype(np.float64)
+        start += size
+        if size == 0:
+            continue
+        inner = a @ b.T / size  # (items x, items y)
+        square = (a * a).sum(1)[:, None] / size + (b * b).sum(1)[None] / size - 2 * inner
+        total += weights[part, 0] * inner
+        total += weights[part, 1] * np.exp(-0.5 * np.maximum(square, 0.0) / float(lengths[part]) ** 2)
+    return total
+
+
+def gaussian(
+    x: Array, parts: tuple[int, ...], weights: Array, lengths: Array, support: Array, dual: Array
+) -> npt.NDArray[np.float64]:
+    """Return the posterior mean (items,) of a Gaussian process. support: (items', features); dual: (items',)."""
+    mean: npt.NDArray[np.float64] = kernel(x, support, parts, weights, lengths) @ dual.astype(np.float64)
+    return mean
+
+
+def forest(
+    x: Array,
+    feature: npt.NDArray[np.int32],
+    threshold: Array,
+    left: npt.NDArray[np.int32],
+    value: Array,
+    root: npt.NDArray[np.int32],
+) -> npt.NDArray[np.float64]:
+    """Return the mean (items,) over trees.
+
+    Nodes of all trees lie in one row: feature (nodes,) is -1 in a leaf; an item goes to node left when its feature is
+    at most the threshold, to left + 1 otherwise; value (nodes,) counts in leaves. root: (trees,) 0-based first nodes.
+    """
+    total = np.zeros(len(x))
+    for first in root:
+        node = np.full(len(x), first)
+        inner = feature[node] >= 0
+        while inner.any():
+            at = node[inner]
+            node[inner] = left[at] + (x[inner, feature[at]] > threshold[at])
+            inner = feature[node] >= 0
+        total += value[node]
+    return total / max(1, len(root))
