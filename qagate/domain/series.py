@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,7 +13,9 @@ class StoredInstance:
     """One DICOM object whose bytes are safe in the spool.
 
     Text values are as in the object, empty where the attribute is absent. `sha256` is the hex digest of the data set
-    as it came over the wire (without the file meta information). `received_at` is UTC.
+    as it came over the wire (without the file meta information). `received_at` is UTC. `arrival` tells an object that
+    came for the first time from one whose same bytes were there already (`path` is then the earlier file) and from
+    one whose SOP Instance UID was there with other bytes (both files are kept).
     """
 
     path: Path
@@ -27,3 +30,4 @@ class StoredInstance:
     calling_ae_title: str
     received_at: datetime
     association_id: str = ""
+    arrival: Literal["new", "repeated", "conflicting"] = "new"
