@@ -1,0 +1,366 @@
+"""The storage provider: who may send, and that every object that was answered with Success is safe.
+
+Source: PS3.4 Annex B (storage), PS3.4 Annex J (storage commitment), PS3.8 9.3.4 (rejections).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pynetdicom import AE, evt
+from pynetdicom.presentation import PresentationContext, build_context
+
+from qagate.clock import Clock, SystemClock
+from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from qagate.domain.series import StoredInstance
+from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError
+from qagate.receive.association import AcceptedAssociation, AssociationEvent, AssociationServer, contexts_for
+from qagate.receive.spool import Spool
+from qagate.settings import Node
+
+__all__ = ["AssociationEvent", "Receiver"]
+
+logger = logging.getLogger(__name__)
+
+_VERIFICATION = "1.2.840.10008.1.1"
+_STORAGE_COMMITMENT_PUSH_MODEL = "1.2.840.10008.1.20.1"
+
+_SUCCESS = 0x0000
+_PROCESSING_FAILURE = 0x0110
+_UNRECOGNISED_OPERATION = 0x0211
+_OUT_OF_RESOURCES = 0xA700
+
+# (result, source, diagnostic) of A-ASSOCIATE-RJ, PS3.8 Table 9-21
+_CALLING_AE_TITLE_NOT_RECOGNISED = (1, 1, 3)
+_CALLED_AE_TITLE_NOT_RECOGNISED = (1, 1, 7)
+_LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
+
+_SECONDS_BETWEEN_EQUAL_LINES = 60.0
+_MOST_REMEMBERED_LINES = 1000
+
+
+@dataclass
+class _Running:
+    """What is counted about one association while it lasts."""
+
+    id: str
+    calling_ae_title: str
+    called_ae_title: str
+    host: str
+    stored: int = 0
+    bytes: int = 0
+    refused: int = 0
+
+
+class Receiver:
+    """Receives objects into a spool until stopped; a context manager.
+
+    `on_stored` is called in the association's thread after an object is durable and before the peer is told Success; if
+    it raises StoreError the peer is told Success all the same, because the bytes are safe and Spool.adopt finds them.
+    `on_association` is told of each association that was accepted, and once of its end. `on_commitment` gets the event
+    information of storage commitment results and the calling AE title; absent, they are refused.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        spool: Spool,
+        on_stored: Callable[[StoredInstance], None],
+        on_association: Callable[[AssociationEvent], None],
+        clock: Clock | None = None,
+        *,
+        on_commitment: Callable[[Dataset, str], None] | None = None,
+    ) -> None:
+        self._node = node
+        self._spool = spool
+        self._on_stored = on_stored
+        self._on_association = on_association
+        self._on_commitment = on_commitment
+        self._clock = clock or SystemClock()
+        self._lock = threading.Lock()
+        self._running: dict[AcceptedAssociation, _Running] = {}
+        self._logged: dict[tuple[str, ...], float] = {}
+        self._server: AssociationServer | None = None
+        self._thread: threading.Thread | None = None
+
+    @property
+    def port(self) -> int:
+        """The port it listens on; 0 when it does not."""
+        return int(self._server.server_address[1]) if self._server is not None else 0
+
+    @property
+    def open_associations(self) -> int:
+        """How many associations are open now."""
+        with self._lock:
+            return len(self._running)
+
+    def __enter__(self) -> Receiver:
+        """Start listening."""
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop."""
+        self.stop()
+
+    def start(self) -> None:
+        """Listen and return. Raises SettingsError when the address cannot be used."""
+        node = self._node
+        entity = AE(node.ae_title)
+        entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
+        entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
+        entity.maximum_pdu_size = node.max_pdu_bytes
+        entity.acse_timeout = node.acse_timeout_seconds
+        entity.dimse_timeout = node.dimse_timeout_seconds
+        entity.network_timeout = node.network_timeout_seconds
+        # pynetdicom counts silent connections as associations; the limit on real ones is ours, in _negotiate
+        entity.maximum_associations = 1_000_000
+        handlers: list[Any] = [
+            (evt.EVT_REQUESTED, self._negotiate),
+            (evt.EVT_ESTABLISHED, self._opened),
+            (evt.EVT_C_ECHO, lambda event: _SUCCESS),
+            (evt.EVT_C_STORE, self._store),
+            (evt.EVT_N_ACTION, lambda event: (_UNRECOGNISED_OPERATION, None)),
+            (evt.EVT_N_EVENT_REPORT, self._commitment),
+        ]
+        try:
+            server = AssociationServer(
+                entity,
+                (node.host, node.port),
+                list(_served().values()),
+                handlers,
+                on_end=self._ended,
+                share_port=node.receivers > 1,
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"node.host and node.port must be an address that is free on this machine, "
+                f"got {node.host}:{node.port}: {error.strerror or error}"
+            ) from None
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="receive", daemon=True)
+        self._thread.start()
+        logger.info("receive: %s listens on %s:%d", node.ae_title, node.host, self.port)
+
+    def stop(self, grace_seconds: float = 5.0) -> None:
+        """Take no new associations, wait for the open ones as long as that, then abort them."""
+        server, self._server = self._server, None
+        if server is None:
+            return
+        server.shutdown()
+        end = time.monotonic() + grace_seconds
+        while self.open_associations and time.monotonic() < end:
+            time.sleep(0.01)
+        for association in server.active_associations:
+            association.abort()
+        for association in server.active_associations:
+            association.join(2)
+        if self._thread is not None:
+            self._thread.join(5)
+        logger.info("receive: %s stopped", self._node.ae_title)
+
+    # negotiation
+
+    def _negotiate(self, event: Any) -> None:
+        association = event.assoc
+        request = association.requestor.primitive
+        running = _Running(
+            id=uuid.uuid4().hex,
+            calling_ae_title=str(request.calling_ae_title).strip(),
+            called_ae_title=str(request.called_ae_title).strip(),
+            host=str(association.requestor.address_info.address),
+        )
+        reason = self._reason_to_reject(running)
+        with self._lock:
+            if reason is None and len(self._running) >= self._node.max_associations:
+                reason = _LOCAL_LIMIT_EXCEEDED
+            if reason is None:
+                self._running[association] = running
+        if reason is None:
+            association.acceptor.supported_contexts = contexts_for(
+                request.presentation_context_definition_list, _served()
+            )
+            return
+        if reason == _LOCAL_LIMIT_EXCEEDED:
+            self._warn_once(
+                ("limit", running.calling_ae_title, running.host),
+                f"receive: association from {running.calling_ae_title} at {running.host} rejected: "
+                f"{self._node.max_associations} are open (node.max_associations)",
+            )
+        association.acse.send_reject(*reason)
+        association.kill()  # returns when the rejection is on its way
+
+    def _reason_to_reject(self, peer: _Running) -> tuple[int, int, int] | None:
+        node = self._node
+        who = f"{peer.calling_ae_title} at {peer.host}"
+        if node.check_called_ae_title and peer.called_ae_title != node.ae_title:
+            self._warn_once(
+                ("called", peer.calling_ae_title, peer.host, peer.called_ae_title),
+                f"receive: association from {who} rejected: it calls {peer.called_ae_title}, we are {node.ae_title}",
+            )
+            return _CALLED_AE_TITLE_NOT_RECOGNISED
+        if node.accept_unknown_peers:
+            return None
+        known = [candidate for candidate in node.peers if candidate.ae_title.strip() == peer.calling_ae_title]
+        if any(candidate.host is None or _is_address_of(peer.host, candidate.host) for candidate in known):
+            return None
+        if known:
+            hosts = ", ".join(str(candidate.host) for candidate in known)
+            cure = f"this AE title is expected from {hosts}; correct its host under node.peers to let it send"
+        else:
+            cure = f'unknown; add {{ae_title = "{peer.calling_ae_title}", host = "{peer.host}"}} to node.peers'
+        self._warn_once(
+            ("calling", peer.calling_ae_title, peer.host), f"receive: association from {who} rejected: {cure}"
+        )
+        return _CALLING_AE_TITLE_NOT_RECOGNISED
+
+    def _warn_once(self, key: tuple[str, ...], line: str) -> None:
+        """Log a line, but the same one at most once a minute: a peer that tries again must not fill the disk."""
+        now = self._clock.monotonic_seconds()
+        with self._lock:
+            if now - self._logged.get(key, float("-inf")) < _SECONDS_BETWEEN_EQUAL_LINES:
+                return
+            if len(self._logged) >= _MOST_REMEMBERED_LINES:
+                self._logged.clear()
+            self._logged[key] = now
+        logger.warning("%s", line)
+
+    # the life of an association
+
+    def _opened(self, event: Any) -> None:
+        running = self._of(event.assoc)
+        if running is not None:
+            self._tell(running, opened=True)
+
+    def _ended(self, association: AcceptedAssociation) -> None:
+        with self._lock:
+            running = self._running.pop(association, None)
+        if running is None:
+            return  # silent or rejected
+        self._tell(running, opened=False, aborted=not association.is_released)
+        logger.info(
+            "receive: association %s from %s at %s %s: %d stored, %d bytes, %d refused",
+            running.id,
+            running.calling_ae_title,
+            running.host,
+            "released" if association.is_released else "aborted",
+            running.stored,
+            running.bytes,
+            running.refused,
+        )
+
+    def _of(self, association: AcceptedAssociation) -> _Running | None:
+        with self._lock:
+            return self._running.get(association)
+
+    def _tell(self, running: _Running, *, opened: bool, aborted: bool = False) -> None:
+        event = AssociationEvent(
+            id=running.id,
+            calling_ae_title=running.calling_ae_title,
+            called_ae_title=running.called_ae_title,
+            host=running.host,
+            opened=opened,
+            at=self._clock.now(),
+            aborted=aborted,
+        )
+        try:
+            self._on_association(event)
+        except QagateError as error:
+            logger.warning("receive: association %s could not be recorded: %s", running.id, error)
+        except Exception:  # top of this thread's work: a fault outside must not end reception
+            logger.exception("receive: association %s could not be recorded", running.id)
+
+    # services
+
+    def _store(self, event: Any) -> int:
+        running = self._of(event.assoc)
+        if running is None:
+            return _PROCESSING_FAILURE
+        try:
+            status = self._keep(event, running)
+        except Exception:  # top of this thread's work: an unhandled one would be answered with 0xC211
+            logger.exception("receive: an object from %s could not be stored", running.calling_ae_title)
+            status = _PROCESSING_FAILURE
+        if status != _SUCCESS:
+            running.refused += 1
+        return status
+
+    def _keep(self, event: Any, running: _Running) -> int:
+        request = event.request
+        data_set = b"" if request.DataSet is None else request.DataSet.getbuffer()
+        try:
+            instance = self._spool.store(
+                data_set,
+                sop_class_uid=str(request.AffectedSOPClassUID),
+                sop_instance_uid=str(request.AffectedSOPInstanceUID),
+                transfer_syntax_uid=str(event.context.transfer_syntax),
+                calling_ae_title=running.calling_ae_title,
+                called_ae_title=running.called_ae_title,
+                received_at=self._clock.now(),
+                association_id=running.id,
+            )
+        except SpoolFull as error:
+            self._warn_once(("full",), f"receive: objects are refused: {error}")
+            return _OUT_OF_RESOURCES
+        except SpoolError as error:
+            self._warn_once(("spool",), f"receive: objects are refused: {error}")
+            return _OUT_OF_RESOURCES
+        running.stored += 1
+        running.bytes += instance.size_bytes
+        if instance.arrival == "conflicting":
+            logger.warning(
+                "receive: %s sent other bytes under the known SOP Instance UID %s; both are kept",
+                running.calling_ae_title,
+                instance.sop_instance_uid,
+            )
+        try:
+            self._on_stored(instance)
+        except StoreError as error:
+            self._warn_once(("store",), f"receive: objects are safe in the spool but not in the database yet: {error}")
+        return _SUCCESS
+
+    def _commitment(self, event: Any) -> tuple[int, None]:
+        if self._on_commitment is None:
+            return _UNRECOGNISED_OPERATION, None
+        running = self._of(event.assoc)
+        try:
+            self._on_commitment(event.event_information, running.calling_ae_title if running else "")
+        except QagateError as error:
+            logger.warning("receive: a storage commitment result could not be recorded: %s", error)
+            return _PROCESSING_FAILURE, None
+        except Exception:  # top of this thread's work
+            logger.exception("receive: a storage commitment result could not be recorded")
+            return _PROCESSING_FAILURE, None
+        return _SUCCESS, None
+
+
+def _served() -> dict[str, PresentationContext]:
+    """Return the services beside storage, by SOP class."""
+    syntaxes: list[Any] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian]
+    echo = build_context(_VERIFICATION, syntaxes)
+    commitment = build_context(_STORAGE_COMMITMENT_PUSH_MODEL, syntaxes)
+    # the result comes from the provider, which takes the SCP role on an association that it opens (PS3.4 J.3.3)
+    commitment.scu_role = True
+    commitment.scp_role = True
+    return {str(context.abstract_syntax): context for context in (echo, commitment)}
+
+
+def _is_address_of(address: str, host: str) -> bool:
+    if address == host:
+        return True
+    with contextlib.suppress(OSError):
+        return address in {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
+    return False

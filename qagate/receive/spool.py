@@ -1,0 +1,284 @@
+"""The spool: received objects, as files that survive a power cut.
+
+One folder for each series, one Part 10 file for each object: `<root>/<series uid>/<sop uid>.dcm`. A file is written
+under a temporary name, synchronised, linked to its own name (which never replaces another file), and its folder is
+synchronised; only then is it there. Everything that is known about an object can be read back from its file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import logging
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal
+
+from qagate.domain.series import StoredInstance
+from qagate.errors import NotDicom, SpoolError, SpoolFull
+from qagate.receive import part10
+from qagate.receive.header import HEAD_BYTES, read_header
+from qagate.receive.part10 import FileMeta
+
+logger = logging.getLogger(__name__)
+
+_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
+_TEMPORARY_SUFFIX = ".part"
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_REMEMBERED_FOLDERS = 10_000
+
+
+class Spool:
+    """The folder of received objects; may be used by many threads and processes at once.
+
+    `reserve_bytes` of the disk are left free: an object that would go below is not taken.
+    """
+
+    def __init__(self, root: Path, reserve_bytes: int) -> None:
+        self.root = root
+        self.reserve_bytes = reserve_bytes
+        self._durable_folders: set[str] = set()  # whose own entry in the root is known to be synchronised
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            _synchronise(root.parent)
+        except OSError as error:
+            raise SpoolError(f"the spool folder cannot be made, got {error.strerror}: {root}") from None
+
+    def free_bytes(self) -> int:
+        """Return how many bytes can be taken before the reserve is touched; negative when it is."""
+        try:
+            disk = os.statvfs(self.root)
+        except OSError as error:
+            raise SpoolError(f"the spool folder must be there, got {error.strerror}: {self.root}") from None
+        return disk.f_bavail * disk.f_frsize - self.reserve_bytes
+
+    def store(
+        self,
+        data_set: bytes | memoryview,
+        *,
+        sop_class_uid: str,
+        sop_instance_uid: str,
+        transfer_syntax_uid: str,
+        calling_ae_title: str,
+        called_ae_title: str,
+        received_at: datetime,
+        association_id: str = "",
+    ) -> StoredInstance:
+        """Put an encoded data set on disk, untouched, and return once it is durable.
+
+        The two UIDs are those of the C-STORE request: they stand in for what the data set does not say. An object that
+        is here already is not written again (`arrival` is "repeated"); one with a known UID and other bytes is kept
+        beside the first ("conflicting"). Raises SpoolFull, leaving nothing behind, or SpoolError.
+        """
+        free = self.free_bytes()
+        if len(data_set) > free:
+            raise SpoolFull(f"the spool needs {len(data_set)} bytes above its reserve, got {free}: {self.root}")
+        header = read_header(data_set, transfer_syntax_uid)
+        digest = hashlib.sha256(data_set).hexdigest()
+        meta = FileMeta(
+            sop_class_uid=header.sop_class_uid or sop_class_uid,
+            sop_instance_uid=header.sop_instance_uid or sop_instance_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+            calling_ae_title=calling_ae_title,
+            called_ae_title=called_ae_title,
+            sha256=digest,
+        )
+        folder = self.root / _safe_name(header.series_instance_uid)
+        try:
+            path, arrival = self._place(folder, meta, data_set, received_at)
+        except OSError as error:
+            if error.errno in _FULL:
+                raise SpoolFull(f"the disk is full, got {error.strerror}: {self.root}") from None
+            raise SpoolError(f"the spool cannot be written, got {error.strerror}: {self.root}") from None
+        return StoredInstance(
+            path=path,
+            sop_instance_uid=meta.sop_instance_uid,
+            sop_class_uid=meta.sop_class_uid,
+            transfer_syntax_uid=transfer_syntax_uid,
+            series_instance_uid=header.series_instance_uid,
+            study_instance_uid=header.study_instance_uid,
+            modality=header.modality,
+            size_bytes=len(data_set),
+            sha256=digest,
+            calling_ae_title=calling_ae_title,
+            received_at=received_at,
+            association_id=association_id,
+            arrival=arrival,
+        )
+
+    def _place(
+        self, folder: Path, meta: FileMeta, data_set: bytes | memoryview, received_at: datetime
+    ) -> tuple[Path, Literal["new", "repeated", "conflicting"]]:
+        name = _safe_name(meta.sop_instance_uid)
+        first = folder / f"{name}.dcm"
+        other = folder / f"{name}.{meta.sha256[:12]}.dcm"
+        known = _digest(first)
+        if known == meta.sha256 or (known is not None and _digest(other) == meta.sha256):
+            # whoever wrote it may not have come to synchronising the folder yet
+            _synchronise(folder)
+            return (first if known == meta.sha256 else other), "repeated"
+        temporary = self._write(folder, meta, data_set, received_at)
+        try:
+            for path, arrival in ((first, "new"), (other, "conflicting")):
+                try:
+                    os.link(temporary, path)
+                except FileExistsError:
+                    if _digest(path) == meta.sha256:
+                        arrival = "repeated"
+                    elif path == first:
+                        continue
+                    else:
+                        raise
+                temporary.unlink()
+                _synchronise(folder)
+                return path, arrival  # type: ignore[return-value]
+            raise AssertionError("unreachable")
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _write(self, folder: Path, meta: FileMeta, data_set: bytes | memoryview, received_at: datetime) -> Path:
+        """Write a synchronised file under a temporary name; leaves nothing behind when it fails."""
+        temporary = folder / f".{uuid.uuid4().hex}{_TEMPORARY_SUFFIX}"
+        descriptor = self._open(temporary)
+        try:
+            try:
+                _write_all(descriptor, [part10.encode(meta), data_set])
+                nanoseconds = (received_at - _EPOCH) // timedelta(microseconds=1) * 1000
+                os.utime(descriptor, ns=(nanoseconds, nanoseconds))
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        return temporary
+
+    def _open(self, temporary: Path) -> int:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        folder = temporary.parent
+        if folder.name in self._durable_folders:
+            # retention may have removed it since
+            with contextlib.suppress(FileNotFoundError):
+                return os.open(temporary, flags, 0o640)
+        folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+        _synchronise(self.root)
+        if len(self._durable_folders) >= _REMEMBERED_FOLDERS:
+            self._durable_folders.clear()
+        self._durable_folders.add(folder.name)
+        return os.open(temporary, flags, 0o640)
+
+    def adopt(self) -> Iterator[StoredInstance]:
+        """Yield every object in the spool, rebuilt from its file alone, series by series.
+
+        The association is not known any more. A file that is not DICOM is left where it is and logged.
+        """
+        for folder in _entries(self.root):
+            if not folder.is_dir() or folder.name.startswith("."):
+                continue
+            for path in _entries(folder):
+                if path.suffix != ".dcm" or path.name.startswith("."):
+                    continue
+                try:
+                    yield _read_back(path)
+                except FileNotFoundError:
+                    continue  # retention was quicker
+                except (OSError, NotDicom) as error:
+                    logger.warning("spool: %s cannot be adopted: %s", path, error)
+
+    def remove_temporary(self, older_than_seconds: float) -> int:
+        """Remove what writers that were killed left behind; returns how many files that were."""
+        removed = 0
+        oldest = time.time() - older_than_seconds
+        for folder in _entries(self.root):
+            if not folder.is_dir():
+                continue
+            for path in _entries(folder):
+                with contextlib.suppress(FileNotFoundError):
+                    # the change time is the machine's own; the modification time is the time of reception
+                    if path.suffix == _TEMPORARY_SUFFIX and path.stat().st_ctime <= oldest:
+                        path.unlink()
+                        removed += 1
+        return removed
+
+
+def _read_back(path: Path) -> StoredInstance:
+    with path.open("rb") as stream:
+        meta, offset = part10.decode(stream)
+        stream.seek(offset)
+        header = read_header(stream.read(HEAD_BYTES), meta.transfer_syntax_uid)
+        digest = meta.sha256
+        if not digest:
+            stream.seek(offset)
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        state = os.fstat(stream.fileno())
+    sop_instance_uid = header.sop_instance_uid or meta.sop_instance_uid
+    return StoredInstance(
+        path=path,
+        sop_instance_uid=sop_instance_uid,
+        sop_class_uid=header.sop_class_uid or meta.sop_class_uid,
+        transfer_syntax_uid=meta.transfer_syntax_uid,
+        series_instance_uid=header.series_instance_uid,
+        study_instance_uid=header.study_instance_uid,
+        modality=header.modality,
+        size_bytes=state.st_size - offset,
+        sha256=digest,
+        calling_ae_title=meta.calling_ae_title,
+        received_at=_EPOCH + timedelta(microseconds=state.st_mtime_ns // 1000),
+        arrival="new" if path.stem == _safe_name(sop_instance_uid) else "conflicting",
+    )
+
+
+def _digest(path: Path) -> str | None:
+    """Return the digest of the data set in a file of the spool; None when there is no such file."""
+    try:
+        with path.open("rb") as stream:
+            try:
+                meta, offset = part10.decode(stream)
+            except NotDicom:
+                return ""
+            if meta.sha256:
+                return meta.sha256
+            stream.seek(offset)
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except FileNotFoundError:
+        return None
+
+
+def _safe_name(uid: str) -> str:
+    """Return the UID if it is one, else a name made from its digest: what a peer sends never becomes a path."""
+    if len(uid) <= 64 and _UID.fullmatch(uid):
+        return uid
+    return "x-" + hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
+def _write_all(descriptor: int, parts: list[bytes | memoryview]) -> None:
+    views = [memoryview(part).cast("B") for part in parts if len(part)]
+    while views:
+        written = os.writev(descriptor, views)
+        while views and written >= len(views[0]):
+            written -= len(views.pop(0))
+        if written:
+            views[0] = views[0][written:]
+
+
+def _synchronise(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
