@@ -26,7 +26,7 @@ with what was got.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class QagateError(Exception):
@@ -96,9 +96,13 @@ class ReportError(QagateError):
 
 
 class DeliveryError(QagateError):
-    """A destination did not take a document now."""
+    """A destination did not take a document now.
+
+    `receipts` are those (qagate.deliver.receipt.Receipt) of the documents of the same delivery that it did take.
+    """
 
     retryable = True
+    receipts: tuple[Any, ...] = ()
 
 
 class Unreachable(DeliveryError):
