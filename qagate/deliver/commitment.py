@@ -1,0 +1,116 @@
+"""Storage commitment as user: will the destination keep what we sent? Source: PS3.4 Annex J."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pynetdicom import evt
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import build_context
+
+from qagate.deliver.peer import Peer
+from qagate.deliver.receipt import meaning
+from qagate.errors import DeliveryError, DeliveryRefused
+from qagate.settings import Destination
+
+_PUSH_MODEL = "1.2.840.10008.1.20.1"
+_PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"
+_REQUEST_STORAGE_COMMITMENT = 1
+_NOT_SUPPORTED = frozenset({0x0122, 0x0211, 0x0118})
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentResult:
+    """What the destination said about the instances of one transaction.
+
+    `failed` maps SOP Instance UIDs to failure reasons (0x0112: it does not have the instance).
+    """
+
+    transaction_uid: str
+    committed: tuple[str, ...]
+    failed: dict[str, int]
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything that was asked for is committed."""
+        return not self.failed
+
+
+def request(
+    destination: Destination,
+    instances: Sequence[tuple[str, str]],
+    *,
+    calling_ae_title: str,
+    transaction_uid: str,
+    wait_seconds: float = 0.0,
+) -> CommitmentResult | None:
+    """Ask the destination to commit to (SOP Class UID, SOP Instance UID) pairs.
+
+    Returns the result if it comes on the same association within `wait_seconds`, else None: it comes later, on an
+    association that the destination opens to us (see Receiver's `on_commitment` and `parse_event`). Record the
+    transaction before the call: the result may overtake its return. Raises DeliveryRefused when the destination has no
+    storage commitment, otherwise DeliveryError.
+    """
+    arrived = threading.Event()
+    results: list[CommitmentResult] = []
+
+    def on_event_report(event: Any) -> tuple[int, None]:
+        result = parse_event(event.event_information)
+        if result.transaction_uid == transaction_uid:
+            results.append(result)
+            arrived.set()
+        return 0x0000, None
+
+    information = Dataset()
+    information.TransactionUID = transaction_uid
+    information.ReferencedSOPSequence = [_reference(*pair) for pair in instances]
+    role = SCP_SCU_RoleSelectionNegotiation()
+    role.sop_class_uid = _PUSH_MODEL
+    role.scu_role = True
+    role.scp_role = False
+    with Peer(
+        destination,
+        calling_ae_title,
+        [build_context(_PUSH_MODEL)],
+        roles=[role],
+        handlers=[(evt.EVT_N_EVENT_REPORT, on_event_report)],
+    ) as peer:
+        status = peer.answer(
+            lambda: peer.association.send_n_action(
+                information, _REQUEST_STORAGE_COMMITMENT, _PUSH_MODEL, _PUSH_MODEL_INSTANCE
+            )
+        )
+        if status != 0x0000 and not 0xB000 <= status <= 0xBFFF:
+            kind = DeliveryRefused if status in _NOT_SUPPORTED else DeliveryError
+            raise kind(
+                f"{peer.name} must take a storage commitment request, got status 0x{status:04X} ({meaning(status)})"
+            )
+        if wait_seconds:
+            arrived.wait(wait_seconds)
+    return results[0] if results else None
+
+
+def parse_event(event_information: Dataset) -> CommitmentResult:
+    """Return what an N-EVENT-REPORT says; references without an instance are left out. Source: PS3.4 Table J.3-2."""
+    committed = tuple(
+        str(item.ReferencedSOPInstanceUID)
+        for item in event_information.get("ReferencedSOPSequence") or ()
+        if item.get("ReferencedSOPInstanceUID")
+    )
+    failed = {
+        str(item.ReferencedSOPInstanceUID): int(item.get("FailureReason") or 0x0110)
+        for item in event_information.get("FailedSOPSequence") or ()
+        if item.get("ReferencedSOPInstanceUID")
+    }
+    return CommitmentResult(str(event_information.get("TransactionUID") or ""), committed, failed)
+
+
+def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = sop_class_uid
+    item.ReferencedSOPInstanceUID = sop_instance_uid
+    return item
