@@ -1,0 +1,133 @@
+"""Exclusion: which images get no score because of what they are, as far as structure (not words) says it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from qagate.domain.finding import Finding, FindingCode, Severity
+
+CT_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.2",  # CT
+        "1.2.840.10008.5.1.4.1.1.2.1",  # Enhanced CT
+        "1.2.840.10008.5.1.4.1.1.2.2",  # Legacy Converted Enhanced CT
+    }
+)
+MR_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.4",  # MR
+        "1.2.840.10008.5.1.4.1.1.4.1",  # Enhanced MR
+        "1.2.840.10008.5.1.4.1.1.4.3",  # Enhanced MR Color
+        "1.2.840.10008.5.1.4.1.1.4.4",  # Legacy Converted Enhanced MR
+    }
+)
+SECONDARY_CAPTURE_CLASSES = frozenset(
+    {
+        "1.2.840.10008.5.1.4.1.1.7",
+        "1.2.840.10008.5.1.4.1.1.7.1",
+        "1.2.840.10008.5.1.4.1.1.7.2",
+        "1.2.840.10008.5.1.4.1.1.7.3",
+        "1.2.840.10008.5.1.4.1.1.7.4",
+    }
+)
+_MODALITY_OF = dict.fromkeys(CT_CLASSES, "CT") | dict.fromkeys(MR_CLASSES, "MR")
+
+# Words of Image Type, Frame Type and Volume Based Calculation Technique, as scanners and workstations write them.
+_LOCALIZER = frozenset({"LOCALIZER", "SURVIEW", "REF_SURVIEW", "SCOUT", "SCANOGRAM", "TOPOGRAM", "SCANO"})
+_PROJECTION = frozenset(
+    {"MIP", "MINIP", "MAX_IP", "MIN_IP", "MAXIP", "PROJECTION IMAGE", "PROJECTION", "VOLUME_RENDER", "SURFACE_RENDER"}
+    | {"VRT", "SSD", "CSA MIP", "CSA VRT", "CSA SSD", "MIP_SAG", "MIP_COR", "MIP_TRA", "3D RENDER", "THINMIP"}
+    | {"COLLAPSE", "CURVED_MPR", "MNIP", "MNIP_SAG", "MNIP_COR", "MNIP_TRA"}
+)
+_MAP = frozenset(
+    {"ADC", "EADC", "EXP", "FA", "TENSOR", "TENSOR_B0", "COLFA", "TENSOR_FA", "AVERAGE_DC", "DIFFUSION_ANISO", "ISO"}
+    | {"PERFUSION", "CBF", "CBV", "MTT", "TTP", "TMAX", "PBP", "GBP", "RELCBF", "RELCBV", "RELMTT", "RCBF", "RCBV"}
+    | {"REGCBF", "REGCBV", "REGMTT", "RELCMB", "BRAINPERF", "T1 MAP", "T2 MAP", "T2_STAR MAP", "R2 MAP", "R2_STAR MAP"}
+    | {"T1_MAP", "T2_MAP", "T2_STAR_MAP", "T2STAR_MAP", "T1MAP", "T2MAP", "R2_MAP", "R2STAR_MAP", "PD MAP", "FIELD_MAP"}
+    | {"B0 MAP", "B0_MAP", "B1 MAP", "B1_MAP", "FIELDMAP", "FAT_FRACTION", "FAT_PERCENT", "FATFRAC", "FF", "FMRI"}
+    | {"TEMPERATURE", "VELOCITY_MAP", "STIFFNESS", "WAVE", "ELASTOGRAPHY", "T_TEST", "Z_SCORE", "MEAN_MOTION"}
+    | {"IODINE", "IODINE_MAP", "RHO_Z", "ZEFF", "Z_EFF", "EFF_Z", "PERF", "LUNG_PBV", "PARAMETRIC"}
+)
+_SCREEN = frozenset(
+    {"SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "SCREEN", "DOSE", "DOSE_INFO", "DOSE INFO", "DOSE REPORT", "PROTOCOL"}
+    | {"EXAM SUMMARY", "PATIENT PROTOCOL", "CAPTURE", "SC", "SPECTRA", "SPECTROSCOPY", "GRAPH", "EVALUATION DOCUMENT"}
+)
+# Value 3 and later of Image Type, and Complex Image Component. Source: PS3.3 C.8.3.1.1.1 and C.8.13.3.1.1.
+_COMPONENTS = {
+    "M": "magnitude",
+    "MAGNITUDE": "magnitude",
+    "P": "phase",
+    "PHASE": "phase",
+    "PHASE MAP": "phase",
+    "PHASE_MAP": "phase",
+    "R": "real",
+    "REAL": "real",
+    "I": "imaginary",
+    "IMAGINARY": "imaginary",
+    "VELOCITY": "phase",
+    "PCA": "phase",
+}
+_PREFIXES = {"M_": "magnitude", "P_": "phase", "R_": "real", "I_": "imaginary"}
+
+
+def modality_of(modality: str, sop_class_uid: str) -> str:
+    """Return "CT" or "MR", or what the object calls itself. The SOP class outweighs the Modality attribute."""
+    return _MODALITY_OF.get(sop_class_uid) or modality.upper()
+
+
+def component_of(image_type: Iterable[str], complex_component: str = "") -> str:
+    """Return magnitude, phase, real or imaginary; "" when the object does not say."""
+    if complex_component.upper() in _COMPONENTS:
+        return _COMPONENTS[complex_component.upper()]
+    for word in tuple(image_type)[2:]:
+        found = _COMPONENTS.get(word.upper()) or _PREFIXES.get(word.upper()[:2])
+        if found:
+            return found
+    return ""
+
+
+def kind_of(sop_class_uid: str, image_type: Iterable[str], photometric: str, technique: str = "") -> FindingCode | None:
+    """Return why images of this structure get no score, or None when they can get one."""
+    words = {word.upper() for word in (*image_type, technique)}
+    if sop_class_uid in SECONDARY_CAPTURE_CLASSES:
+        return FindingCode.SECONDARY_CAPTURE
+    if words & _LOCALIZER:
+        return FindingCode.LOCALIZER
+    if words & _PROJECTION:
+        return FindingCode.PROJECTION
+    if words & _MAP:
+        return FindingCode.DERIVED
+    if words & _SCREEN:
+        return FindingCode.SECONDARY_CAPTURE
+    if photometric.startswith(("RGB", "YBR", "PALETTE")):
+        return FindingCode.COLOUR
+    return None
+
+
+_SENTENCES = {
+    FindingCode.SECONDARY_CAPTURE: "this is a picture of a screen or page, not an image as acquired",
+    FindingCode.LOCALIZER: "this is a localizer, made to plan other series",
+    FindingCode.PROJECTION: "this is a projection or rendering of a volume, not slices of it",
+    FindingCode.DERIVED: "this is a map calculated from other images",
+    FindingCode.COLOUR: "this is a colour image",
+    FindingCode.PHASE_IMAGE: "this shows phase (or real or imaginary parts), not signal strength",
+}
+
+
+def exclusion(kind: FindingCode | None, component: str) -> Finding | None:
+    """Return the finding for a volume of this kind and component; None when it can be scored."""
+    if kind is None and component in ("phase", "real", "imaginary"):
+        kind = FindingCode.PHASE_IMAGE
+    if kind is None:
+        return None
+    return Finding(kind, Severity.NONE, _SENTENCES[kind])
+
+
+def looks_like_localizer(normals: Iterable[tuple[float, float, float]], counts: Iterable[int]) -> bool:
+    """Return whether one series holds three planes across each other, with few slices in each."""
+    distinct: list[tuple[float, float, float]] = []
+    for n in normals:
+        # 0.5: planes at more than 60 degrees to each other
+        if all(abs(n[0] * m[0] + n[1] * m[1] + n[2] * m[2]) < 0.5 for m in distinct):
+            distinct.append(n)
+    return len(distinct) == 3 and max(counts, default=0) <= 30

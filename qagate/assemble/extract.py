@@ -1,0 +1,221 @@
+"""Extract: one header → the frames it holds, and how their pixels are stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from qagate.assemble.exclusion import component_of, kind_of
+from qagate.assemble.frame import Frame, KeyValue, Vector3
+from qagate.assemble.headers import Header
+from qagate.assemble.mosaic import mosaic_of
+from qagate.assemble.pixels import PixelRef, Rescale
+from qagate.assemble.values import items_of, number_of, numbers_of, text_of, texts_of, whole_of
+from qagate.assemble.vendors import b_value, gradient_direction, private_numbers
+
+MAX_FRAMES = 200_000
+_SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
+# Attributes that tell apart images at the same position, most telling first.
+_REPEATS = (
+    "TemporalPositionIdentifier",
+    "TemporalPositionIndex",
+    "InversionTime",
+    "FlipAngle",
+    "NominalCardiacTriggerDelayTime",
+    "TriggerTime",
+    "CardiacPhaseNumber",
+    "NominalPercentageOfCardiacPhase",
+    "NominalPercentageOfRespiratoryPhase",
+    "AcquisitionNumber",
+    "KVP",
+    "AcquisitionTime",
+    "AcquisitionDateTime",
+    "FrameReferenceDateTime",
+    "StackID",
+    "FilterType",
+    "ReconstructionDiameter",
+    "SliceThickness",
+    "WindowCenter",
+    "SeriesDescription",
+    "ContentTime",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """One frame, and where its pixels are."""
+
+    frame: Frame
+    pixels: PixelRef
+
+
+def extract(header: Header, source: int, first_key: int) -> tuple[Extracted, ...]:
+    """Return the frames of one object in the order of its pixel data; () when it has no rows and columns.
+
+    source: the caller's number of the object. first_key: `Frame.key` of the first frame; the others count on.
+    """
+    dataset = header.dataset
+    rows, columns = whole_of(dataset, "Rows") or 0, whole_of(dataset, "Columns") or 0
+    if rows <= 0 or columns <= 0:
+        return ()
+    count = max(1, min(whole_of(dataset, "NumberOfFrames") or 1, MAX_FRAMES))
+    per_frame = items_of(dataset, _PER_FRAME)
+    if per_frame or items_of(dataset, _SHARED) or count > 1:
+        return tuple(_multi(dataset, source, first_key, (rows, columns, count), per_frame))
+    mosaic = mosaic_of(dataset, rows, columns)
+    if mosaic is None:
+        frame = _frame(_Reader((dataset,)), dataset, first_key, rows, columns, None)
+        return (Extracted(frame, PixelRef(source, 0, _rescale(_Reader((dataset,))))),)
+    base = _frame(_Reader((dataset,)), dataset, first_key, mosaic.rows, mosaic.columns, None)
+    rescale = _rescale(_Reader((dataset,)))
+    return tuple(
+        Extracted(mosaic.placed(base, first_key + i, i), PixelRef(source, 0, rescale, mosaic.corner(i)))
+        for i in range(mosaic.tiles)
+    )
+
+
+class _Reader:
+    """Looks attributes up in several data sets, first come first served."""
+
+    def __init__(self, layers: tuple[Dataset, ...]) -> None:
+        self.layers = layers
+
+    def numbers(self, keyword: str) -> tuple[float, ...]:
+        return next((found for layer in self.layers if (found := numbers_of(layer, keyword))), ())
+
+    def number(self, keyword: str) -> float | None:
+        return next(iter(self.numbers(keyword)), None)
+
+    def texts(self, keyword: str) -> tuple[str, ...]:
+        return next((found for layer in self.layers if (found := texts_of(layer, keyword))), ())
+
+    def text(self, keyword: str) -> str:
+        return "\\".join(self.texts(keyword))
+
+
+def _multi(
+    dataset: Dataset, source: int, first_key: int, size: tuple[int, int, int], per_frame: tuple[Dataset, ...]
+) -> Iterator[Extracted]:
+    """Yield the frames of a multi-frame object. Source: PS3.3 C.7.6.16."""
+    rows, columns, count = size
+    shared = _layers(items_of(dataset, _SHARED)[:1])
+    for index in range(count):
+        own = _layers(per_frame[index : index + 1])
+        reader = _Reader((*own, *shared, dataset))
+        frame = _frame(reader, dataset, first_key + index, rows, columns, index + 1)
+        yield Extracted(frame, PixelRef(source, index, _rescale(reader)))
+
+
+def _layers(groups: tuple[Dataset, ...]) -> tuple[Dataset, ...]:
+    """Return the first item of every functional group."""
+    layers: list[Dataset] = []
+    for group in groups:
+        for tag in list(group.keys()):
+            if tag.is_private:
+                continue
+            items = items_of(group, tag)  # type: ignore[arg-type]
+            layers += items[:1]
+            for item in items[:1]:
+                layers += items_of(item, "DiffusionGradientDirectionSequence")[:1]
+    return tuple(layers)
+
+
+def _frame(reader: _Reader, dataset: Dataset, key: int, rows: int, columns: int, frame_number: int | None) -> Frame:
+    orientation, position = reader.numbers("ImageOrientationPatient"), reader.numbers("ImagePositionPatient")
+    row, column = _directions(orientation)
+    placed = row is not None and len(position) == 3
+    image_type = reader.texts("FrameType") or reader.texts("ImageType")
+    number = whole_of(dataset, "InstanceNumber")
+    return Frame(
+        key=key,
+        sop_instance_uid=text_of(dataset, "SOPInstanceUID"),
+        sop_class_uid=text_of(dataset, "SOPClassUID"),
+        rows=rows,
+        columns=columns,
+        frame_number=frame_number,
+        instance_number=number,
+        position=(position[0], position[1], position[2]) if placed else None,
+        row=row if placed else None,
+        column=column if placed else None,
+        pixel_spacing_mm=_spacing(reader),
+        slice_thickness=reader.number("SliceThickness"),
+        spacing_between_slices=reader.number("SpacingBetweenSlices"),
+        frame_of_reference_uid=text_of(dataset, "FrameOfReferenceUID"),
+        apart=_apart(reader, dataset, image_type),
+        inner=tuple(_inner(reader, dataset)),
+        repeats=tuple(_repeats(reader, dataset, image_type)),
+    )
+
+
+def _directions(cosines: tuple[float, ...]) -> tuple[Vector3 | None, Vector3 | None]:
+    """Return two unit vectors at right angles, or None when the cosines are no such thing. PS3.3 C.7.6.2.1.1."""
+    if len(cosines) != 6:
+        return None, None
+    a, b = cosines[:3], cosines[3:]
+    size_a, size_b = math.hypot(*a), math.hypot(*b)
+    # 5 %: cosines cut to two digits are still directions
+    if abs(size_a - 1) > 0.05 or abs(size_b - 1) > 0.05:
+        return None, None
+    row = (a[0] / size_a, a[1] / size_a, a[2] / size_a)
+    across = sum(x * y for x, y in zip(row, b, strict=True))
+    if abs(across) > 0.05:
+        return None, None
+    rest = tuple(y - across * x for x, y in zip(row, b, strict=True))
+    size = math.hypot(*rest)
+    return row, (rest[0] / size, rest[1] / size, rest[2] / size)
+
+
+def _spacing(reader: _Reader) -> tuple[float, float] | None:
+    for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
+        found = reader.numbers(keyword)
+        if found and all(0 < abs(mm) < 1000 for mm in found[:2]):
+            return (abs(found[0]), abs(found[min(1, len(found) - 1)]))
+    return None
+
+
+def _rescale(reader: _Reader) -> Rescale:
+    slope, intercept = reader.number("RescaleSlope"), reader.number("RescaleIntercept")
+    return Rescale(slope if slope else 1.0, intercept if intercept is not None else 0.0)
+
+
+def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tuple[tuple[str, KeyValue], ...]:
+    component = component_of(image_type, reader.text("ComplexImageComponent"))
+    if not component:
+        # GE says it in private: 0 magnitude, 1 phase, 2 real, 3 imaginary
+        raw = private_numbers(dataset, 0x0043, "GEMS_PARM_01", 0x2F)
+        component = {0: "magnitude", 1: "phase", 2: "real", 3: "imaginary"}.get(int(raw[0]), "") if raw else ""
+    photometric = text_of(dataset, "PhotometricInterpretation")
+    technique = reader.text("VolumeBasedCalculationTechnique")
+    kind = kind_of(text_of(dataset, "SOPClassUID"), image_type, photometric, technique)
+    found = (
+        ("kind", kind.value if kind else ""),
+        ("component", component),
+        ("kernel", reader.text("ConvolutionKernel")),
+    )
+    return tuple((name, value) for name, value in found if value)
+
+
+def _inner(reader: _Reader, dataset: Dataset) -> Iterator[tuple[str, KeyValue]]:
+    echo_time = reader.number("EffectiveEchoTime")
+    echo_time = reader.number("EchoTime") if echo_time is None else echo_time
+    if echo_time is not None:
+        yield "TE", round(echo_time, 2)
+    if echo := reader.number("EchoNumbers"):
+        yield "echo", int(echo)
+    b = reader.number("DiffusionBValue")
+    b = b_value(dataset) if b is None else b
+    if b is not None:
+        yield "b", float(round(b))
+
+
+def _repeats(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> Iterator[tuple[str, KeyValue]]:
+    direction = reader.numbers("DiffusionGradientOrientation") or gradient_direction(dataset)
+    if direction:
+        yield "direction", " ".join(f"{part:.3f}" for part in direction)
+    yield "ImageType", "\\".join(image_type)
+    for keyword in _REPEATS:
+        if value := reader.text(keyword):
+            yield keyword, value

@@ -1,0 +1,263 @@
+"""Geometry: frames → stacks. Pure: what the headers say about where frames lie, and nothing else.
+
+Frames that belong to one grid are put together, ordered along their normal, and every fault is a finding. Neither
+Instance Number nor Slice Location ever orders slices that have a position: they lie too often.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from qagate.assemble.frame import Frame, Stack
+from qagate.assemble.partition import Group, partition, slots_of
+from qagate.domain.finding import Finding, FindingCode, Severity
+from qagate.domain.volume import Affine, Geometry
+
+Vector = npt.NDArray[np.float64]
+
+# A step counts as regular within 2 % of the spacing (rounding of positions to 0.01 mm at 1 mm slices stays below it),
+# as jitter within 20 % (a gap of a whole slice is 100 %); whole multiples of the spacing within 10 % are gaps.
+REGULAR, JITTER, MULTIPLE = 0.02, 0.20, 0.10
+REGULAR_MM = 0.02
+# Below half a degree the shear over 300 mm is less than 3 mm: table sag, not a tilted gantry.
+TILT_DEGREES = 0.5
+# Three or more double steps in a row at one end are a change of spacing (older head CT), not lost slices.
+RUN = 3
+# A hole longer than the stack itself, and than this, parts two blocks: nobody lost that many slices in one place.
+BLOCK = 50
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    spacing: float
+    slot: tuple[int, ...]  # of each slice, in a gap-free stack
+    missing: tuple[int, ...]
+    jitter: tuple[int, ...]  # index of the slice after the step
+    variable: tuple[int, ...]
+
+
+def stack_frames(frames: Sequence[Frame]) -> tuple[Stack, ...]:
+    """Return the regular grids that the frames of one series make, each with its geometry and findings.
+
+    Every frame stands in exactly one stack, or among its `dropped` ones (second images of a position). Slices ascend
+    along the normal (row direction × column direction); stacks come in the order of their first Instance Number.
+    Source: PS3.3 C.7.6.2.1.1.
+    """
+    stacks = []
+    for group in partition(frames):
+        stacks.append(_without_position(group) if group.normal is None else _stack(group, np.array(group.normal)))
+    return tuple(sorted(stacks, key=_first_number))
+
+
+def _first_number(stack: Stack) -> tuple[int, int, str]:
+    numbers = [frame.instance_number for frame in stack.frames if frame.instance_number is not None]
+    first = min(stack.frames, key=lambda frame: (frame.sop_instance_uid, frame.frame_number or 0))
+    return (min(numbers, default=1 << 31), first.frame_number or 0, first.sop_instance_uid)
+
+
+def _stack(group: Group, normal: Vector) -> Stack:
+    slots = slots_of(group.frames, group.normal)
+    kept = tuple(slot[0] for slot in slots)
+    dropped = tuple(frame for slot in slots for frame in slot[1:])
+    duplicates = tuple(index for index, slot in enumerate(slots) if len(slot) > 1)
+    positions = np.array([frame.position for frame in kept], dtype=np.float64)  # (slices, 3)
+    along = positions @ normal  # (slices,)
+    findings = list(group.findings)
+    if duplicates:
+        findings.append(
+            Finding(
+                FindingCode.DUPLICATE_POSITIONS,
+                Severity.MODERATE if len(duplicates) > 1 else Severity.MILD,
+                f"{len(duplicates)} of {len(slots)} positions have more than one image; one of each was used",
+                tuple(dict.fromkeys(frame.sop_instance_uid for i in duplicates for frame in slots[i])),
+            )
+        )
+    thickness = _median(frame.slice_thickness for frame in kept)
+    if len(kept) == 1:
+        between = _median(frame.spacing_between_slices for frame in kept)
+        steps = _Steps(abs(thickness or between or 1.0), (0,), (), (), ())
+        direction, drift, wobble = normal, 0.0, np.zeros(1)
+    else:
+        steps = classify(tuple(float(step) for step in np.diff(along)))
+        direction, drift, wobble = _direction(positions, along, normal)
+        findings += _step_findings(steps, kept, along, wobble, group)
+    tilt = float(np.degrees(np.arccos(min(1.0, abs(float(direction @ normal))))))
+    tilted = tilt > TILT_DEGREES and drift > 0.5 * min(group.pixel_spacing)
+    if tilted:
+        findings.append(
+            Finding(
+                FindingCode.GANTRY_TILT,
+                Severity.MILD,
+                f"the slices are tilted by {tilt:.1f} degrees against the direction in which they are stacked",
+            )
+        )
+    if thickness and len(kept) > 1 and thickness > 1.05 * steps.spacing + 0.05:
+        findings.append(
+            Finding(
+                FindingCode.OVERLAPPING_SLICES,
+                Severity.MILD,
+                f"slices of {thickness:.4g} mm lie {steps.spacing:.4g} mm apart, so they overlap",
+            )
+        )
+    geometry = Geometry(
+        shape=(len(kept), group.rows, group.columns),
+        spacing_mm=(steps.spacing, *group.pixel_spacing),
+        affine_lps=_affine(group, positions[0], direction / float(direction @ normal) * steps.spacing),
+        missing_positions=steps.missing,
+        duplicate_positions=duplicates,
+        tilt_degrees=tilt if tilted else 0.0,
+        known=group.known,
+    )
+    placed = tuple((frame, float(mm)) for frame, mm in zip(kept, along, strict=True))
+    return Stack(
+        tuple(f for f, _ in placed), tuple(mm for _, mm in placed), dropped, geometry, tuple(findings), group.label
+    )
+
+
+def classify(steps: Sequence[float]) -> _Steps:
+    """Return the spacing of a stack and what is odd about its steps (mm, ascending, all > 0).
+
+    Spacing is the median of the regular steps, found from the lower median so that half of the slices may be missing.
+    """
+    base = statistics.median_low(steps)
+    # Refine: the true spacing may be a little off the one step that happened to be in the middle.
+    near = [step for step in steps if abs(step - base) <= JITTER * base]
+    base = statistics.median(near)
+    tight = max(REGULAR_MM, REGULAR * base)
+    counts = [max(1, round(step / base)) for step in steps]
+    whole = [abs(step - n * base) <= max(tight, MULTIPLE * base) for step, n in zip(steps, counts, strict=True)]
+    ends = _end_runs([n if ok else 0 for n, ok in zip(counts, whole, strict=True)])
+    slot, missing, jitter, variable = [0], [], [], []
+    for index, (step, n, ok) in enumerate(zip(steps, counts, whole, strict=True)):
+        if n > 1 and (index in ends or (n > BLOCK and n > len(steps))):
+            variable.append(index + 1)
+            n = 1
+        elif n > 1 and ok:
+            missing += range(slot[-1] + 1, slot[-1] + n)
+        elif abs(step - base) > max(tight, JITTER * base):
+            variable.append(index + 1)
+            n = 1
+        elif abs(step - base) > tight:
+            jitter.append(index + 1)
+        slot.append(slot[-1] + n)
+    return _Steps(float(base), tuple(slot), tuple(missing), tuple(jitter), tuple(variable))
+
+
+def _end_runs(counts: Sequence[int]) -> set[int]:
+    """Return the indices of runs of the same multiple > 1, at least RUN long, that reach an end of the stack."""
+    found: set[int] = set()
+    for order in (range(len(counts)), range(len(counts) - 1, -1, -1)):
+        run: list[int] = []
+        for index in order:
+            if counts[index] < 2 or (run and counts[index] != counts[run[0]]):
+                break
+            run.append(index)
+        if len(run) >= RUN:
+            found.update(run)
+    return found
+
+
+def _direction(positions: Vector, along: Vector, normal: Vector) -> tuple[Vector, float, Vector]:
+    """Return the unit vector of the stack (least squares), the in-plane drift over it in mm, and each slice's distance
+    in mm from that line."""
+    centred = along - along.mean()
+    inside = positions - along[:, None] * normal  # (slices, 3), each in the plane through the origin
+    slope = (centred @ (inside - inside.mean(axis=0))) / float(centred @ centred)  # (3,) mm per mm
+    direction = normal + slope
+    line = inside.mean(axis=0) + centred[:, None] * slope
+    drift = float(np.linalg.norm(slope)) * float(along[-1] - along[0])
+    return direction / np.linalg.norm(direction), drift, np.linalg.norm(inside - line, axis=1)
+
+
+def _step_findings(
+    steps: _Steps, kept: tuple[Frame, ...], along: Vector, wobble: Vector, group: Group
+) -> list[Finding]:
+    findings = []
+    uids = [frame.sop_instance_uid for frame in kept]
+    if steps.missing:
+        where = [i for i in range(1, len(kept)) if steps.slot[i] - steps.slot[i - 1] > 1]
+        places = ", ".join(f"{along[i - 1]:.4g} to {along[i]:.4g}" for i in where[:5])
+        total = len(kept) + len(steps.missing)
+        findings.append(
+            Finding(
+                FindingCode.MISSING_SLICES,
+                Severity.SEVERE if len(steps.missing) > 0.1 * total else Severity.MODERATE,
+                f"{len(steps.missing)} of {total} slices are missing, between the positions (mm) {places}"
+                + (" and more" if len(where) > 5 else ""),
+                tuple(dict.fromkeys(uid for i in where for uid in (uids[i - 1], uids[i]))),
+            )
+        )
+    if steps.variable:
+        gaps = np.diff(along)
+        findings.append(
+            Finding(
+                FindingCode.VARIABLE_SPACING,
+                Severity.MODERATE,
+                f"{len(steps.variable)} of {len(kept) - 1} steps differ from the spacing of {steps.spacing:.4g} mm; "
+                f"steps go from {gaps.min():.4g} to {gaps.max():.4g} mm",
+                tuple(uids[i] for i in steps.variable),
+            )
+        )
+    stray = [i for i in range(len(kept)) if wobble[i] > max(0.1, 0.2 * min(group.pixel_spacing))]
+    if steps.jitter or stray:
+        worst = max([abs(float(along[i] - along[i - 1]) - steps.spacing) for i in steps.jitter] + [float(wobble.max())])
+        concerned = sorted({*steps.jitter, *stray})
+        findings.append(
+            Finding(
+                FindingCode.POSITION_JITTER,
+                Severity.MILD,
+                f"{len(concerned)} of {len(kept)} positions are off the regular grid, by {worst:.2g} mm at most",
+                tuple(uids[i] for i in concerned),
+            )
+        )
+    return findings
+
+
+def _without_position(group: Group) -> Stack:
+    """Stack frames that have no usable position, by Instance Number, as a stand-in."""
+    frames = group.frames
+    thickness = _median(f.slice_thickness for f in frames)
+    spacing = _median(f.spacing_between_slices for f in frames) or thickness or 1.0
+    geometry = Geometry(
+        shape=(len(frames), group.rows, group.columns),
+        spacing_mm=(spacing, *group.pixel_spacing),
+        affine_lps=_affine(
+            replace(group, row=(1.0, 0.0, 0.0), column=(0.0, 1.0, 0.0)), np.zeros(3), np.array([0, 0, spacing])
+        ),
+        known=False,
+    )
+    how = "they were stacked by Instance Number" if len(frames) > 1 else "it is taken as one flat picture"
+    finding = Finding(
+        FindingCode.NO_POSITION,
+        Severity.MODERATE if len(frames) > 1 else Severity.MILD,
+        f"{len(frames)} image(s) say neither where nor how they lie, so {how}",
+        tuple(dict.fromkeys(frame.sop_instance_uid for frame in frames)) if len(frames) < 20 else (),
+    )
+    places = tuple(index * spacing for index in range(len(frames)))
+    return Stack(frames, places, (), geometry, (*group.findings, finding), group.label)
+
+
+def _affine(group: Group, origin: Vector, slice_step: Vector) -> Affine:
+    """Return the matrix from (column, row, slice, 1) to LPS mm. Source: PS3.3 equation C.7.6.2.1-1."""
+    between_rows, between_columns = group.pixel_spacing
+    matrix = np.eye(4)
+    matrix[:3, 0] = np.array(group.row) * between_columns
+    matrix[:3, 1] = np.array(group.column) * between_rows
+    matrix[:3, 2] = slice_step
+    matrix[:3, 3] = origin
+    a, b, c, d = (tuple(float(x) for x in line) for line in matrix)
+    return (_four(a), _four(b), _four(c), _four(d))
+
+
+def _four(line: tuple[float, ...]) -> tuple[float, float, float, float]:
+    return (line[0], line[1], line[2], line[3])
+
+
+def _median(values: object) -> float | None:
+    found = [float(value) for value in values if value]  # type: ignore[attr-defined]
+    return float(statistics.median(found)) if found else None

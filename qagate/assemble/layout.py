@@ -1,0 +1,190 @@
+"""Layout: how the pixels of one object are stored, read from its header and checked against the limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.dataset import Dataset
+
+from qagate.assemble.exclusion import modality_of
+from qagate.assemble.headers import Header
+from qagate.assemble.values import items_of, number_of, text_of, value_of, whole_of
+
+Array = npt.NDArray[Any]
+_OVERLAYS = tuple(0x60000102 | group << 17 for group in range(16))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModalityLut:
+    """A table from stored values to modality values; the first entry is for stored value `first`."""
+
+    first: int
+    table: Array
+
+    def apply(self, raw: Array) -> Array:
+        """Return the table's values; stored values outside take the nearest end. Source: PS3.3 C.11.1.1.1."""
+        index = np.clip(raw.astype(np.int64) - self.first, 0, len(self.table) - 1)
+        found: Array = self.table[index]
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Layout:
+    """How the pixels of one object are stored.
+
+    offset, length: of the value of the pixel data element, see `headers.Header`. padding: first and last stored value
+    that mean nothing. problem: why the pixels cannot be read at all, "" when they may be.
+    """
+
+    path: Path
+    transfer_syntax_uid: str
+    keyword: str
+    offset: int
+    length: int
+    rows: int
+    columns: int
+    samples: int
+    frames: int
+    photometric: str
+    planar: int
+    allocated: int
+    stored: int
+    high_bit: int
+    signed: bool
+    is_ct: bool
+    padding: tuple[float, float] | None = None
+    lut: ModalityLut | None = None
+    embedded_overlay: bool = False
+    offsets: tuple[bytes, bytes] | None = None
+    problem: str = ""
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of one decoded frame."""
+        return (self.rows * self.columns * self.samples * self.allocated + 7) // 8
+
+    @property
+    def whole(self) -> bool:
+        """Whether stored values are whole numbers that may fit into 16 bits."""
+        return self.keyword not in ("FloatPixelData", "DoubleFloatPixelData")
+
+    @property
+    def inverted(self) -> bool:
+        """Whether small values are shown bright. HU mean the same either way, so CT is never turned round."""
+        return self.photometric == "MONOCHROME1" and not self.is_ct and self.whole
+
+    @property
+    def stored_sum(self) -> int:
+        """The smallest plus the largest stored value: what an inverted value is subtracted from."""
+        return -1 if self.signed else (1 << self.stored) - 1
+
+    @property
+    def padding_out(self) -> int:
+        """The modality value of voxels that hold nothing."""
+        return -1024 if self.is_ct else 0
+
+    def stored_values(self, raw: Array) -> Array:
+        """Return values without what lies in the unused bits: shifted, overlay planes off, sign extended. PS3.5 8.1."""
+        shift = self.high_bit - self.stored + 1
+        if raw.dtype.kind not in "iu" or self.samples != 1 or (shift <= 0 and not self.embedded_overlay):
+            return raw
+        bits = raw.dtype.itemsize * 8
+        # Left first, so that what lies above goes; then right, so that the sign comes along.
+        up = bits - self.stored - max(shift, 0)
+        if up < 0:
+            return raw
+        moved: Array = np.right_shift(np.left_shift(raw, raw.dtype.type(up)), raw.dtype.type(bits - self.stored))
+        return moved
+
+
+def layout_of(header: Header, max_object_bytes: int) -> Layout:
+    """Return how an object's pixels are stored. Never raises: what stands in the way is in `problem`."""
+    dataset = header.dataset
+    allocated = whole_of(dataset, "BitsAllocated") or (32 if header.pixel_keyword == "FloatPixelData" else 16)
+    if header.pixel_keyword == "DoubleFloatPixelData":
+        allocated = 64
+    stored = whole_of(dataset, "BitsStored") or allocated
+    stored = stored if 0 < stored <= allocated else allocated
+    high_bit = whole_of(dataset, "HighBit")
+    high_bit = stored - 1 if high_bit is None or not stored - 1 <= high_bit < allocated else high_bit
+    samples = whole_of(dataset, "SamplesPerPixel") or 1
+    rows, columns = whole_of(dataset, "Rows") or 0, whole_of(dataset, "Columns") or 0
+    frames = max(1, whole_of(dataset, "NumberOfFrames") or 1)
+    signed = whole_of(dataset, "PixelRepresentation") == 1
+    problem = ""
+    frame_bytes = rows * columns * samples * allocated // 8
+    if header.pixel_offset is None:
+        problem = "the object ends before its pixel data"
+    elif samples not in (1, 3):
+        problem = f"a pixel must have 1 or 3 samples, got {samples}"
+    elif allocated not in (1, 8, 16, 32, 64):
+        problem = f"Bits Allocated must be 1, 8, 16, 32 or 64, got {allocated}"
+    elif frame_bytes > max_object_bytes:
+        problem = f"a frame may take {max_object_bytes} bytes, got {rows} x {columns} x {samples}, {frame_bytes} bytes"
+    offsets = value_of(dataset, "ExtendedOffsetTable"), value_of(dataset, "ExtendedOffsetTableLengths")
+    return Layout(
+        path=header.path,
+        transfer_syntax_uid=header.transfer_syntax_uid,
+        keyword=header.pixel_keyword,
+        offset=header.pixel_offset or 0,
+        length=header.pixel_length,
+        rows=rows,
+        columns=columns,
+        samples=samples,
+        frames=frames,
+        photometric=text_of(dataset, "PhotometricInterpretation") or ("RGB" if samples == 3 else "MONOCHROME2"),
+        planar=whole_of(dataset, "PlanarConfiguration") or 0,
+        allocated=allocated,
+        stored=stored,
+        high_bit=high_bit,
+        signed=signed,
+        is_ct=modality_of(text_of(dataset, "Modality"), text_of(dataset, "SOPClassUID")) == "CT",
+        padding=_padding(dataset, signed, allocated),
+        lut=_lut(dataset),
+        embedded_overlay=any(number_of_tag(dataset, tag) for tag in _OVERLAYS),
+        offsets=offsets if isinstance(offsets[0], bytes) and isinstance(offsets[1], bytes) else None,
+        problem=problem,
+    )
+
+
+def number_of_tag(dataset: Dataset, tag: int) -> float | None:
+    """Return an element's first number by tag, for repeating groups that have no keyword."""
+    return number_of(dataset, tag) if tag in dataset else None  # type: ignore[arg-type]
+
+
+def _padding(dataset: Dataset, signed: bool, allocated: int) -> tuple[float, float] | None:
+    first = number_of(dataset, "PixelPaddingValue")
+    if first is None:
+        return None
+    last = number_of(dataset, "PixelPaddingRangeLimit")
+    found = (first, first if last is None else last)
+    if allocated <= 16:
+        # Written with the other signedness now and then: the bits count.
+        kind = f"{'i' if signed else 'u'}{max(1, allocated // 8)}"
+        low, high = (float(np.array(int(v) & 0xFFFF, "u2").astype(kind)) for v in found)
+        found = low, high
+    return min(found), max(found)
+
+
+def _lut(dataset: Dataset) -> ModalityLut | None:
+    for item in items_of(dataset, "ModalityLUTSequence")[:1]:
+        descriptor = value_of(item, "LUTDescriptor")
+        data = value_of(item, "LUTData")
+        try:
+            if isinstance(data, bytes):
+                data = np.frombuffer(data, "<u2")
+            table = np.asarray([data] if isinstance(data, int) else data).astype(np.int32)
+            first = int(descriptor[1])
+        except (TypeError, ValueError, IndexError, OverflowError):
+            return None
+        if table.ndim == 1 and len(table):
+            return ModalityLut(first - 65536 if first > 32767 and _is_signed(dataset) else first, table)
+    return None
+
+
+def _is_signed(dataset: Dataset) -> bool:
+    return whole_of(dataset, "PixelRepresentation") == 1

@@ -1,0 +1,235 @@
+"""Series: the files of one series → its volumes. The one door of this room for DICOM."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from qagate.assemble.copies import without_copies
+from qagate.assemble.exclusion import exclusion, looks_like_localizer, modality_of
+from qagate.assemble.extract import Extracted, extract
+from qagate.assemble.frame import Stack, Vector3
+from qagate.assemble.geometry import stack_frames
+from qagate.assemble.headers import Header, flatten, open_header
+from qagate.assemble.layout import Layout, layout_of
+from qagate.assemble.pixels import Pixels, read_pixels
+from qagate.assemble.values import text_of, whole_of
+from qagate.domain.finding import Finding, FindingCode, Severity
+from qagate.domain.volume import SeriesVolumes, SliceRef, Tags, Volume
+from qagate.errors import NotDicom, TooLarge
+
+MIN_PIXELS = 16
+"""Images smaller than this in either direction show nothing that could be judged."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is refused before memory is taken for it.
+
+    max_object_bytes: of one file, and of one decoded frame. max_volume_bytes: of the voxels of one volume.
+    """
+
+    max_object_bytes: int = 4 << 30
+    max_volume_bytes: int = 8 << 30
+
+
+@dataclass(slots=True)
+class Folder:
+    """What a walk over files found beside DICOM series: (file name, one sentence) of each file that is none."""
+
+    others: list[tuple[str, str]] = field(default_factory=list)
+
+
+def find_series(paths: Iterable[Path], folder: Folder | None = None) -> Iterator[tuple[str, list[Path]]]:
+    """Yield (Series Instance UID, its files) for files and folders that may hold several series.
+
+    Folders are walked. Files that are no DICOM go to `folder.others`; DICOMDIR and hidden files are passed over in
+    silence. Series come in the order of their UIDs, files in the order of their names.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in sorted(_files(paths)):
+        try:
+            dataset = open_header(path).dataset
+        except NotDicom as error:
+            if folder is not None:
+                folder.others.append((path.name, str(error)))
+            continue
+        if text_of(dataset, "SOPClassUID") == "1.2.840.10008.1.3.10":
+            continue
+        found.setdefault(text_of(dataset, "SeriesInstanceUID"), []).append(path)
+    yield from sorted(found.items())
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from (
+                p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".") and p.name != "DICOMDIR"
+            )
+        else:
+            yield path
+
+
+def read_series(paths: Sequence[Path], limits: Limits = Limits()) -> SeriesVolumes:  # noqa: B008  frozen
+    """Return all volumes that the files of one series make, in any order and with copies among them.
+
+    Never raises for what a file contains: an unusable file is listed in `unreadable`, an unusable slice is a finding.
+    """
+    kept, unreadable, copies = _headers(paths, limits)
+    if not kept:
+        finding = Finding(FindingCode.NOT_AN_IMAGE, Severity.NONE, f"none of {len(paths)} file(s) is a DICOM image")
+        return SeriesVolumes("", "", {}, 0, (), (finding,), unreadable)
+    first = min(kept, key=_order)
+    volumes, findings = _volumes(kept, limits)
+    return SeriesVolumes(
+        series_instance_uid=text_of(first.dataset, "SeriesInstanceUID"),
+        study_instance_uid=text_of(first.dataset, "StudyInstanceUID"),
+        tags=flatten(first.dataset),
+        instances=len(kept),
+        volumes=volumes,
+        findings=(*copies, *findings),
+        unreadable=unreadable,
+    )
+
+
+def _headers(
+    paths: Sequence[Path], limits: Limits
+) -> tuple[list[Header], tuple[tuple[str, str], ...], tuple[Finding, ...]]:
+    headers, unreadable = [], []
+    for path in sorted(paths):
+        try:
+            headers.append(open_header(path, limits.max_object_bytes))
+        except NotDicom as error:
+            unreadable.append((path.name, str(error)))
+    kept, findings = without_copies(headers)
+    return kept, tuple(unreadable), findings
+
+
+def _order(header: Header) -> tuple[int, str]:
+    number = whole_of(header.dataset, "InstanceNumber")
+    return (number if number is not None else 1 << 31, text_of(header.dataset, "SOPInstanceUID"))
+
+
+def _volumes(headers: list[Header], limits: Limits) -> tuple[tuple[Volume, ...], list[Finding]]:
+    images, findings = _images(headers)
+    extracted: list[Extracted] = []
+    layouts: list[Layout] = []
+    for source, header in enumerate(images):
+        layouts.append(layout_of(header, limits.max_object_bytes))
+        extracted += extract(header, source, len(extracted))
+    stacks = stack_frames([one.frame for one in extracted])
+    planes = [_normal(stack) for stack in stacks if stack.geometry.known]
+    localizer = looks_like_localizer(planes, [len(stack.frames) for stack in stacks])
+    if len(stacks) > 1:
+        labels = ", ".join(stack.label for stack in stacks[:8])
+        text = f"the series holds {len(stacks)} volumes: {labels}" + (" and more" if len(stacks) > 8 else "")
+        findings.append(Finding(FindingCode.MULTIPLE_VOLUMES, Severity.NONE, text))
+    volumes = []
+    for index, stack in enumerate(stacks):
+        refs = [extracted[frame.key] for frame in stack.frames]
+        header = images[refs[0].pixels.source]
+        volumes.append(_volume(index, stack, refs, layouts, header, limits, localizer))
+    return tuple(volumes), findings
+
+
+def _images(headers: list[Header]) -> tuple[list[Header], list[Finding]]:
+    """Return the CT and MR images, and why the others are none."""
+    images, others, strangers = [], [], []
+    for header in headers:
+        modality = modality_of(text_of(header.dataset, "Modality"), text_of(header.dataset, "SOPClassUID"))
+        if not whole_of(header.dataset, "Rows") or not whole_of(header.dataset, "Columns"):
+            others.append(header)
+        elif modality not in ("CT", "MR"):
+            strangers.append(header)
+        else:
+            images.append(header)
+    findings = []
+    if others:
+        findings.append(_about(FindingCode.NOT_AN_IMAGE, others, "is no image", "are no images"))
+    if strangers:
+        names = ", ".join(sorted({text_of(h.dataset, "Modality") or "unknown" for h in strangers}))
+        what = f"neither CT nor MR, got {names}"
+        findings.append(_about(FindingCode.NOT_CT_OR_MR, strangers, f"is {what}", f"are {what}"))
+    return images, findings
+
+
+def _about(code: FindingCode, headers: list[Header], one: str, many: str) -> Finding:
+    uids = tuple(text_of(header.dataset, "SOPInstanceUID") for header in headers)
+    return Finding(code, Severity.NONE, f"{len(headers)} object(s) {one if len(headers) == 1 else many}", uids)
+
+
+def _normal(stack: Stack) -> Vector3:
+    row, column = stack.frames[0].row or (1.0, 0.0, 0.0), stack.frames[0].column or (0.0, 1.0, 0.0)
+    n = np.cross(row, column)
+    return float(n[0]), float(n[1]), float(n[2])
+
+
+def _volume(
+    index: int,
+    stack: Stack,
+    refs: list[Extracted],
+    layouts: list[Layout],
+    header: Header,
+    limits: Limits,
+    localizer: bool,
+) -> Volume:
+    shape = stack.geometry.shape
+    tags = flatten(header.dataset, refs[0].pixels.frame)
+    slices = tuple(
+        SliceRef(f.sop_instance_uid, f.sop_class_uid, f.frame_number, mm, f.instance_number)
+        for f, mm in zip(stack.frames, stack.positions_mm, strict=True)
+    )
+    findings = [*stack.findings, *_structure(stack, localizer), *_lossy(tags, layouts, refs)]
+    pixels: Pixels | None = None
+    if min(shape[1:]) < MIN_PIXELS:
+        text = f"an image needs {MIN_PIXELS} x {MIN_PIXELS} pixels to be judged, got {shape[1]} x {shape[2]}"
+        findings.append(Finding(FindingCode.TOO_SMALL, Severity.NONE, text))
+    try:
+        pixels = read_pixels([ref.pixels for ref in refs], layouts, (shape[1], shape[2]), limits.max_volume_bytes)
+    except TooLarge as error:
+        findings.append(Finding(FindingCode.TOO_LARGE, Severity.NONE, str(error)))
+    if pixels is None:
+        voxels, valid = np.zeros((0, 0, 0), np.int16), np.zeros(0, np.bool_)
+    else:
+        voxels, valid = pixels.voxels, pixels.valid
+        findings += _pixel_findings(pixels, slices)
+    return Volume(voxels, stack.geometry, slices, tags, tuple(findings), index, stack.label, valid)
+
+
+def _structure(stack: Stack, localizer: bool) -> list[Finding]:
+    keys = dict(stack.frames[0].apart)
+    kind = FindingCode(str(keys["kind"])) if "kind" in keys else None
+    if kind is None and localizer:
+        text = "the series holds a few slices in each of three planes, as localizers do"
+        return [Finding(FindingCode.LOCALIZER, Severity.NONE, text)]
+    found = exclusion(kind, str(keys.get("component", "")))
+    return [found] if found else []
+
+
+def _lossy(tags: Tags, layouts: list[Layout], refs: list[Extracted]) -> list[Finding]:
+    lossy = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81")
+    syntaxes = {layouts[ref.pixels.source].transfer_syntax_uid for ref in refs}
+    if tags.get("LossyImageCompression") != "01" and not syntaxes & set(lossy):
+        return []
+    ratio = tags.get("LossyImageCompressionRatio")
+    worst = max(ratio) if isinstance(ratio, tuple) else ratio
+    text = "the images were compressed with loss" + (f", {worst}:1" if worst else "")
+    return [Finding(FindingCode.LOSSY_COMPRESSION, Severity.MILD, text)]
+
+
+def _pixel_findings(pixels: Pixels, slices: tuple[SliceRef, ...]) -> list[Finding]:
+    if not pixels.valid.any():
+        sentence = pixels.problems[0][1]
+        return [Finding(FindingCode.UNREADABLE_PIXELS, Severity.NONE, f"no slice could be decoded: {sentence}")]
+    if pixels.problems:
+        uids = tuple(dict.fromkeys(slices[index].sop_instance_uid for index, _ in pixels.problems))
+        text = f"{len(pixels.problems)} of {len(slices)} slices could not be decoded: {pixels.problems[0][1]}"
+        few = len(pixels.problems) <= 0.1 * len(slices)
+        return [Finding(FindingCode.UNREADABLE_SLICE, Severity.MODERATE if few else Severity.SEVERE, text, uids)]
+    if pixels.voxels.min() == pixels.voxels.max():
+        text = f"every voxel has the same value, got {pixels.voxels.flat[0]}"
+        return [Finding(FindingCode.EMPTY_PIXELS, Severity.NONE, text)]
+    return []

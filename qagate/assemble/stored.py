@@ -1,0 +1,190 @@
+"""Stored values: the frames of many files, one at a time, native or decoded with the decoder we choose."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any, BinaryIO, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydicom.encaps import encapsulate
+from pydicom.pixels import get_decoder
+from pydicom.pixels.common import PhotometricInterpretation
+from pydicom.pixels.utils import unpack_bits
+
+from qagate.assemble.codestream import size_of
+from qagate.assemble.deflate import INFLATED_UID, inflate
+from qagate.assemble.fragments import Fragments
+from qagate.assemble.headers import MAX_FILE_BYTES
+from qagate.assemble.layout import Layout
+from qagate.assemble.values import MALFORMED
+from qagate.errors import NotDicom, UnreadablePixels
+
+Array = npt.NDArray[Any]
+
+_NATIVE = frozenset(
+    {"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", INFLATED_UID.decode(), "1.2.840.113619.5.2"}
+)
+_BIG_ENDIAN = frozenset({"1.2.840.10008.1.2.2", "1.2.840.113619.5.2"})
+_JPEG = "1.2.840.10008.1.2.4."
+# The fastest decoder that gives right values, by transfer syntax; pydicom's own order does not take it. The next ones
+# are for streams the first refuses.
+DECODERS = {
+    "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),  # RLE
+    _JPEG + "50": ("pillow", "gdcm"),  # JPEG baseline
+    _JPEG + "51": ("gdcm", "pillow"),  # JPEG extended
+    _JPEG + "57": ("gdcm",),  # JPEG lossless
+    _JPEG + "70": ("gdcm",),  # JPEG lossless, first order
+    _JPEG + "80": ("pyjpegls", "gdcm"),  # JPEG-LS lossless
+    _JPEG + "81": ("pyjpegls", "gdcm"),  # JPEG-LS near-lossless
+    _JPEG + "90": ("pylibjpeg", "gdcm", "pillow"),  # JPEG 2000 lossless
+    _JPEG + "91": ("pylibjpeg", "gdcm", "pillow"),  # JPEG 2000
+    _JPEG + "201": ("pylibjpeg",),  # HTJ2K lossless
+    _JPEG + "202": ("pylibjpeg",),  # HTJ2K lossless, RPCL
+    _JPEG + "203": ("pylibjpeg",),  # HTJ2K
+}
+
+
+class StoredFrames:
+    """Frames by object and number. Not for use by two threads at once; each takes its own."""
+
+    def __init__(self, layouts: Sequence[Layout]) -> None:
+        self._layouts = layouts
+        self._source = -1
+        self._file: BinaryIO | None = None
+        self._fragments: Fragments | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the open file."""
+        if self._file is not None:
+            self._file.close()
+        self._file, self._fragments, self._source = None, None, -1
+
+    def frame(self, source: int, number: int) -> Array:
+        """Return the stored values of one frame (0-based), (rows, columns) or (rows, columns, 3).
+
+        Raises UnreadablePixels. The array may be read-only.
+        """
+        layout = self._layouts[source]
+        if layout.problem:
+            raise UnreadablePixels(layout.problem)
+        try:
+            file = self._open(source, layout)
+            if layout.transfer_syntax_uid in _NATIVE:
+                return _native(file, layout, number)
+            return self._decoded(file, layout, number)
+        except UnreadablePixels:
+            raise
+        except NotDicom as error:
+            raise UnreadablePixels(str(error)) from None
+        except MALFORMED as error:
+            raise UnreadablePixels(f"the pixel data cannot be decoded, got {_short(error)}") from None
+
+    def _open(self, source: int, layout: Layout) -> BinaryIO:
+        if self._file is None or self._source != source:
+            self.close()
+            # Unbuffered: every read is one whole frame.
+            file: BinaryIO = layout.path.open("rb", buffering=0)
+            if layout.transfer_syntax_uid == INFLATED_UID.decode():
+                with file:
+                    file = BytesIO(inflate(file, MAX_FILE_BYTES)[0])
+            self._file, self._source = file, source
+        return self._file
+
+    def _decoded(self, file: BinaryIO, layout: Layout, number: int) -> Array:
+        decoders = DECODERS.get(layout.transfer_syntax_uid)
+        if decoders is None:
+            raise UnreadablePixels(f"there is no decoder for this transfer syntax, got {layout.transfer_syntax_uid}")
+        if self._fragments is None:
+            self._fragments = Fragments(file, layout)
+        code = self._fragments.frame(number)
+        said = size_of(code)
+        if said is not None and said != (layout.rows, layout.columns):
+            raise UnreadablePixels(
+                f"the compressed frame is {said[0]} x {said[1]}, the header says {layout.rows} x {layout.columns}"
+            )
+        error: Exception | None = None
+        for decoder in decoders:
+            try:
+                return _decode(code, layout, decoder)
+            except MALFORMED as problem:
+                error = problem
+        raise UnreadablePixels(f"the pixel data cannot be decoded, got {_short(error)}")
+
+
+def _decode(code: bytes, layout: Layout, plugin: str) -> Array:
+    photometric = layout.photometric
+    if layout.samples == 3 and photometric == "PALETTE COLOR":
+        photometric = PhotometricInterpretation.RGB
+    array, _ = get_decoder(layout.transfer_syntax_uid).as_array(
+        encapsulate([code], has_bot=False),
+        index=0,
+        decoding_plugin=plugin,
+        rows=layout.rows,
+        columns=layout.columns,
+        samples_per_pixel=layout.samples,
+        number_of_frames=1,
+        bits_allocated=layout.allocated,
+        bits_stored=layout.stored,
+        photometric_interpretation=photometric,
+        pixel_representation=int(layout.signed),
+        planar_configuration=layout.planar,
+        pixel_keyword="PixelData",
+    )
+    return array
+
+
+def _native(file: BinaryIO, layout: Layout, number: int) -> Array:
+    """Read one uncompressed frame. Source: PS3.5 section 8."""
+    size = layout.frame_bytes
+    pixels = layout.rows * layout.columns * layout.samples
+    if layout.allocated == 1:
+        first = number * pixels
+        raw = _read_at(file, layout.offset + first // 8, (pixels + first % 8 + 7) // 8)
+        bits: Array = np.asarray(unpack_bits(raw))[first % 8 : first % 8 + pixels]
+        return bits.reshape(layout.rows, layout.columns)
+    if layout.photometric == "YBR_FULL_422":
+        raise UnreadablePixels("uncompressed colour with shared chroma is not read, got YBR_FULL_422")
+    at = layout.offset + number * size
+    if layout.length < 0xFFFFFFFF and (number + 1) * size > layout.length:
+        raise UnreadablePixels(
+            f"frame {number + 1} needs {(number + 1) * size} bytes of pixel data, got {layout.length}"
+        )
+    raw = _read_at(file, at, size)
+    order = ">" if layout.transfer_syntax_uid in _BIG_ENDIAN else "<"
+    if layout.keyword in ("FloatPixelData", "DoubleFloatPixelData"):
+        kind = "f"
+    else:
+        kind = "i" if layout.signed else "u"
+    array = np.frombuffer(raw, f"{order}{kind}{layout.allocated // 8}")
+    if order == ">" and sys.byteorder == "little":
+        array = array.astype(array.dtype.newbyteorder("="))
+    if layout.samples == 1:
+        return array.reshape(layout.rows, layout.columns)
+    if layout.planar == 1:
+        return array.reshape(layout.samples, layout.rows, layout.columns).transpose(1, 2, 0)
+    return array.reshape(layout.rows, layout.columns, layout.samples)
+
+
+def _read_at(file: BinaryIO, at: int, size: int) -> bytes:
+    try:
+        raw = os.pread(file.fileno(), size, at)
+    except OSError:  # inflated data have no file number
+        file.seek(at)
+        raw = file.read(size)
+    if len(raw) != size:
+        raise UnreadablePixels(f"the pixel data end too early: a frame takes {size} bytes, got {len(raw)}")
+    return raw
+
+
+def _short(error: BaseException | None) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:160]}"
