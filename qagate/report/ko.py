@@ -1,0 +1,163 @@
+"""Key object selection: a note that points at images. PS3.16 TID 2010.
+
+`quality_issue` flags and has no side effects. `rejection_note` asks IOCM-aware archives to hide or delete the images:
+it is only for an action that a person confirmed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from highdicom.sr import (
+    CodeContentItem,
+    CompositeContentItem,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    ImageContentItem,
+    RelationshipTypeValues,
+    TextContentItem,
+)
+from pydicom.uid import UID, KeyObjectSelectionDocumentStorage
+
+from qagate.domain.assessment import Assessment, severity_of
+from qagate.domain.finding import Severity
+from qagate.domain.verdict import Verdict
+from qagate.errors import ReportError
+from qagate.report import uids
+from qagate.report.codes import Code, Vocabulary
+from qagate.report.document import Document
+from qagate.report.evidence import Instance, Origin, clean
+from qagate.report.measured import finite
+from qagate.report.request import ReportRequest
+from qagate.report.shell import evidence_sequence, request_sequence, series_uids, shell
+from qagate.report.sr import concept, device_observer
+
+GRADES = tuple(str(severity) for severity in Severity)  # none < mild < moderate < severe
+
+
+def quality_issue(request: ReportRequest, origin: Origin, vocabulary: Vocabulary) -> Document:
+    """Return a note (113010, DCM, "Quality Issue") on the images of the flagged volumes."""
+    title = vocabulary.concepts["quality_issue"]
+    reason = dominant_reason(request, vocabulary)
+    return _note(request, origin, vocabulary, title, reason, _description(request), "quality issue")
+
+
+def rejection_note(
+    request: ReportRequest, origin: Origin, vocabulary: Vocabulary, *, confirmed_by: str, reason: Code | None = None
+) -> Document:
+    """Return a note (113001, DCM, "Rejected for Quality Reasons"): the receiver may hide or delete the images.
+
+    confirmed_by: who decided, as it may stand in the note. reason: of CID 7011; the dominant one when None. Raises
+    ReportError when nobody confirmed.
+    """
+    who = clean(confirmed_by)
+    if not who:
+        raise ReportError("a rejection note needs the name of the person who confirmed it, got an empty one")
+    title = vocabulary.concepts["rejected_for_quality"]
+    words = f"Rejected by {who}. {_description(request)}"
+    return _note(request, origin, vocabulary, title, reason or dominant_reason(request, vocabulary), words, "rejection")
+
+
+def dominant_reason(request: ReportRequest, vocabulary: Vocabulary) -> Code:
+    """Return the one reason of CID 7011 that weighs most among the flagged volumes.
+
+    What is over the policy's limit goes before what is not; then the higher grade; then the higher severity.
+    """
+    found: list[tuple[tuple[bool, int, float], Code]] = []
+    for assessment, verdict in _flagged(request):
+        modality, limits = assessment.prompt.modality, dict(verdict.attribute_limits)
+        for finding in assessment.findings:
+            grade = GRADES.index(str(finding.severity))
+            if grade >= GRADES.index("moderate"):
+                weight = grade / (len(GRADES) - 1)
+                found.append(((True, grade, weight), vocabulary.term(str(finding.code), modality).reason))
+        for name, value in assessment.attributes.items():
+            if not finite(value):
+                continue
+            over, grade = value > limits.get(name, 1.0), GRADES.index(severity_of(value))
+            if over or grade >= GRADES.index("moderate"):
+                found.append(((over, grade, float(value)), vocabulary.term(name, modality).reason))
+    return max(found, key=lambda pair: pair[0])[1] if found else vocabulary.reasons["other"]
+
+
+def _flagged(request: ReportRequest) -> list[tuple[Assessment, Verdict]]:
+    """Return the flagged volumes; all of them when none is, because then a person decided otherwise."""
+    return [pair for pair in request.assessments if pair[1].flagged] or list(request.assessments)
+
+
+def _description(request: ReportRequest) -> str:
+    lines = []
+    for assessment, verdict in _flagged(request):
+        score = "no score" if assessment.score is None else f"{assessment.score:.0f} of 100"
+        head = f"{verdict.word}, {score}"
+        lines.append(f"{head}: {'; '.join(verdict.reasons)}" if verdict.reasons else head)
+    return clean(" | ".join(lines)) + " (AI, not for diagnosis)"
+
+
+def _note(
+    request: ReportRequest,
+    origin: Origin,
+    vocabulary: Vocabulary,
+    title: Code,
+    reason: Code,
+    description: str,
+    part: str,
+) -> Document:
+    instances = _instances(request, origin)
+    if not instances:
+        raise ReportError("a key object note needs at least one source instance, got none with a SOP Instance UID")
+    document = shell(
+        request,
+        origin,
+        sop_class_uid=KeyObjectSelectionDocumentStorage,
+        sop_instance_uid=uids.derive(request.seed, "KO", part),
+        modality="KO",
+        series_instance_uid=series_uids(request)[2],
+        series_number=request.settings.series_number + 2,
+    )
+    document.ReferencedPerformedProcedureStepSequence = []
+    document.CurrentRequestedProcedureEvidenceSequence = evidence_sequence(origin, instances)
+    if requests := request_sequence(origin):
+        document.ReferencedRequestSequence = requests
+    root = ContainerContentItem(name=concept(title), is_content_continuous=False, template_id="2010")
+    root.ContentSequence = ContentSequence(_items(request, vocabulary, instances, reason, description))
+    for item in root.ContentSequence:
+        if isinstance(item, (ImageContentItem, CompositeContentItem)):
+            del item.ConceptNameCodeSequence  # TID 2010 rows 8-10: no purpose of reference; highdicom insists on one
+    for element in root:
+        document.add(element)
+    return Document("KO", (document,))
+
+
+def _items(
+    request: ReportRequest, vocabulary: Vocabulary, instances: Iterable[Instance], reason: Code, description: str
+) -> list[ContentItem]:
+    modifier = CodeContentItem(
+        name=concept(vocabulary.concepts["title_modifier"]),
+        value=concept(reason),
+        relationship_type=RelationshipTypeValues.HAS_CONCEPT_MOD,
+    )
+    words = TextContentItem(
+        concept(vocabulary.concepts["object_description"]), description, RelationshipTypeValues.CONTAINS
+    )
+    return [modifier, *device_observer(request.station_name), words, *(_reference(i) for i in instances)]
+
+
+def _reference(instance: Instance) -> ContentItem:
+    kind = ImageContentItem if instance.is_image else CompositeContentItem
+    return kind(
+        name=concept(Code("DCM", "113010", "Quality Issue")),
+        referenced_sop_class_uid=UID(instance.sop_class_uid),
+        referenced_sop_instance_uid=UID(instance.sop_instance_uid),
+        relationship_type=RelationshipTypeValues.CONTAINS,
+    )
+
+
+def _instances(request: ReportRequest, origin: Origin) -> tuple[Instance, ...]:
+    """Return the instances of the flagged volumes; all of them when that is not known."""
+    flagged = _flagged(request)
+    if len(flagged) < len(request.assessments) and all(assessment.slices for assessment, _ in flagged):
+        wanted = {row.sop_instance_uid for assessment, _ in flagged for row in assessment.slices}
+        return tuple(i for i in origin.instances if i.sop_instance_uid in wanted)
+    return origin.instances
