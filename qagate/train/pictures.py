@@ -1,0 +1,213 @@
+"""Pictures with human scores: any folder of 2D or 3D images and a CSV `path,score[,modality,organ,group]`.
+
+Read: PNG, JPEG, BMP and TIFF (8 and 16 bit, float32, several pages; colour becomes luma) through Pillow, .npy, NIfTI
+(.nii, .nii.gz). DICOM is read by a `Reader` that the caller hands in: training knows no DICOM. A row that cannot be
+used costs one sentence and nothing else.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qagate.domain.prompt import MODALITIES, ORGANS, REGIONS, Prompt
+from qagate.domain.volume import Geometry, SliceRef, Volume
+from qagate.errors import InputError, QagateError
+from qagate.train import nifti
+
+Spacing = tuple[float, float, float]
+Reader = Callable[[Path], tuple[npt.NDArray[Any], Spacing]]
+"""Path → voxels (slices, rows, columns) and spacing in mm (slice, row, column). May raise QagateError."""
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif")
+MODALITY_WORDS = {"MRI": "MR", "MRT": "MR"} | {word: word for word in MODALITIES}
+REGION_OF = {
+    "head": ("brain", "orbit", "sinus", "jaw", "hippocampus"),
+    "neck": ("larynx", "thyroid", "carotid"),
+    "chest": ("lung", "heart", "aorta"),
+    "breast": ("breast",),
+    "abdomen": ("liver", "pancreas", "spleen", "kidney", "adrenal", "bowel"),
+    "pelvis": ("bladder", "prostate", "uterus", "rectum", "fetus"),
+    "spine": ("spine",),
+    "upper_extremity": ("shoulder", "elbow", "wrist_hand"),
+    "lower_extremity": ("hip", "thigh", "knee", "lower_leg", "ankle_foot"),
+}
+"""Region → organs in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One usable row of an index. line: 1-based, the header is line 1. group: content or subject."""
+
+    line: int
+    path: Path
+    score: float
+    modality: str | None
+    organ: str | None
+    group: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picture:
+    """One image that could be read, ready to be scored."""
+
+    row: Row
+    volume: Volume
+    prompt: Prompt
+
+
+def read_index(path: Path, modality: str | None = None) -> tuple[list[Row], list[str]]:
+    """Return usable rows, and one sentence for each row that is not. `modality` stands in where the file is silent.
+
+    Paths are taken from the folder of the CSV. Without a group each row is its own group. Commas or semicolons part the
+    columns. Raises InputError when there is no such file or no columns `path` and `score`.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} must be a readable CSV with the columns path,score, got {error}") from error
+    lines = text.splitlines()
+    header = lines[0] if lines else ""
+    reader = csv.DictReader(lines, delimiter=";" if header.count(";") > header.count(",") else ",")
+    columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
+    if "path" not in columns or "score" not in columns:
+        raise InputError(f"{path} must have the columns path,score[,modality,organ,group], got {header[:200]!r}")
+    rows, problems = [], []
+    for record in reader:
+
+        def value(name: str, record: dict[str, Any] = record) -> str:
+            return str(record.get(columns.get(name, ""), "") or "").strip()
+
+        line = reader.line_num
+        try:
+            rows.append(_row(value, line, path.parent, modality))
+        except InputError as error:
+            problems.append(f"line {line}: {error}")
+    return rows, problems
+
+
+def _row(value: Callable[[str], str], line: int, folder: Path, modality: str | None) -> Row:
+    name, text = value("path"), value("score")
+    if not name:
+        raise InputError("path must name an image, got nothing")
+    try:
+        score = float(text.replace(",", "."))
+    except ValueError:
+        score = math.nan
+    if not math.isfinite(score):
+        raise InputError(f"score must be a finite number, got {text!r}")
+    word = value("modality").upper()
+    if word and word not in MODALITY_WORDS:
+        raise InputError(f"modality must be CT or MR, or empty, got {word!r}")
+    organ = value("organ").lower().replace(" ", "_").replace("/", "_")
+    return Row(
+        line, folder / name, score, MODALITY_WORDS.get(word, modality), organ or None, value("group") or f"line {line}"
+    )
+
+
+def pictures(rows: list[Row], problems: list[str], reader: Reader | None = None) -> Iterator[Picture]:
+    """Yield the images of the rows one by one; append a sentence to `problems` for each that cannot be read."""
+    for row in rows:
+        try:
+            voxels, spacing, known = read_image(row.path, reader)
+        except QagateError as error:
+            problems.append(f"line {row.line}: {error}")
+            continue
+        yield Picture(row, volume(voxels, spacing, known), prompt(row.modality, row.organ))
+
+
+def read_image(path: Path, reader: Reader | None = None) -> tuple[npt.NDArray[Any], Spacing, bool]:
+    """Return voxels (slices, rows, columns), int16 or float32, spacing in mm, and whether the file gave that spacing.
+
+    Raises InputError.
+    """
+    name = path.name.lower()
+    if not path.exists():
+        raise InputError(f"{path} must exist, got no such file")
+    spacing: Spacing = (1.0, 1.0, 1.0)
+    known = False
+    if name.endswith((".nii", ".nii.gz")):
+        image = nifti.read(path)
+        found, spacing, known = image.voxels, image.spacing_mm, True
+    elif name.endswith(".npy"):
+        found = _read_npy(path)
+    elif name.endswith(SUFFIXES):
+        found = _read_picture(path)
+    elif reader is not None:
+        found, spacing = reader(path)
+        known = True
+    else:
+        raise InputError(f"{path} must be a PNG, JPEG, TIFF, NIfTI or .npy image, got {path.suffix or 'no suffix'}")
+    voxels = found if found.ndim == 3 else found[None]
+    if voxels.ndim != 3 or voxels.size == 0:
+        raise InputError(f"{path} must hold (slices, rows, columns), got shape {found.shape}")
+    if min(voxels.shape[1:]) < 8:
+        raise InputError(f"{path} must be at least 8 x 8 pixels, got {voxels.shape[1]} x {voxels.shape[2]}")
+    if not np.isfinite(voxels).any() or voxels.min() == voxels.max():
+        raise InputError(f"{path} must show something, got one value everywhere")
+    return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known
+
+
+def _read_npy(path: Path) -> npt.NDArray[Any]:
+    try:
+        found: npt.NDArray[Any] = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path} must be a .npy array of numbers, got {error}") from error
+    if found.dtype.kind not in "iufb":
+        raise InputError(f"{path} must hold real numbers, got {found.dtype}")
+    return found
+
+
+def _read_picture(path: Path) -> npt.NDArray[Any]:
+    """Return (pages, rows, columns); colour as luma of ITU-R BT.601."""
+    from PIL import Image, ImageSequence, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as image:
+            pages = [_grey(page) for page in ImageSequence.Iterator(image)]
+    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path} must be a readable picture, got {error}") from error
+    pages = [page for page in pages if page.shape == pages[0].shape]  # thumbnails among the pages are no slices
+    return np.stack(pages)
+
+
+def _grey(page: Any) -> npt.NDArray[Any]:
+    mode = page.mode
+    if mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBA", "RGBX", "RGBa"):
+        page = page.convert("RGB")
+    elif mode in ("LA", "La"):
+        page = page.convert("L")
+    values = np.asarray(page)
+    if values.ndim == 3:
+        values = values[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
+    return values.astype(np.float32)
+
+
+def prompt(modality: str | None, organ: str | None) -> Prompt:
+    """Return the prompt that an index row can give. A word that is neither an organ nor a region is left out."""
+    if organ in REGIONS and organ not in ORGANS:
+        return Prompt(modality=modality, regions=(organ,), confidence=1.0)
+    regions = tuple(region for region, organs in REGION_OF.items() if organ in organs)
+    known = organ if organ in ORGANS else None
+    return Prompt(modality=modality, regions=regions, organ=known, confidence=1.0 if known else 0.0)
+
+
+def volume(voxels: npt.NDArray[Any], spacing_mm: Spacing, known: bool = True) -> Volume:
+    """Return voxels (slices, rows, columns) as a volume whose first voxel lies at the origin."""
+    slice_mm, row_mm, column_mm = spacing_mm
+    affine = (
+        (column_mm, 0.0, 0.0, 0.0),
+        (0.0, row_mm, 0.0, 0.0),
+        (0.0, 0.0, slice_mm, 0.0),
+        (0.0, 0.0, 0.0, 1.0),
+    )
+    slices = tuple(SliceRef("", "", None, index * slice_mm) for index in range(len(voxels)))
+    count, rows, columns = voxels.shape
+    return Volume(voxels, Geometry((count, rows, columns), spacing_mm, affine, known=known), slices, {})

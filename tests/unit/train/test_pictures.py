@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import gzip
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from qagate.errors import InputError, UnreadablePixels
+from qagate.train import pictures
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    ramp = np.arange(64 * 48).reshape(48, 64)
+    Image.fromarray((ramp % 256).astype(np.uint8)).save(tmp_path / "grey.png")
+    Image.fromarray(np.stack([(ramp % 256).astype(np.uint8)] * 3, -1)).save(tmp_path / "colour.jpg")
+    Image.fromarray((ramp / 4096).astype(np.float32)).save(tmp_path / "real.tiff")
+    Image.fromarray((ramp * 20).astype(np.uint16)).save(tmp_path / "deep.tif")
+    first = Image.fromarray((ramp % 250).astype(np.uint8))
+    first.save(tmp_path / "pages.tif", save_all=True, append_images=[first, first])
+    np.save(tmp_path / "stack.npy", ramp.reshape(1, 48, 64).repeat(4, 0).astype(np.int16))
+    header = bytearray(352)
+    struct.pack_into("<i", header, 0, 348)
+    struct.pack_into("<8h", header, 40, 3, 64, 48, 2, 1, 1, 1, 1)
+    struct.pack_into("<2h", header, 70, 4, 16)
+    struct.pack_into("<8f", header, 76, 1, 0.5, 0.5, 3, 1, 1, 1, 1)
+    struct.pack_into("<f", header, 108, 352)
+    header[344:348] = b"n+1\0"
+    voxels = ramp.reshape(1, 48, 64).repeat(2, 0).astype("<i2")
+    (tmp_path / "volume.nii.gz").write_bytes(gzip.compress(bytes(header) + voxels.tobytes()))
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG no")
+    (tmp_path / "flat.png").write_bytes(b"")
+    Image.fromarray(np.zeros((30, 30), np.uint8)).save(tmp_path / "black.png")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "highest"),
+    [
+        ("grey.png", (1, 48, 64), 255),
+        ("colour.jpg", (1, 48, 64), 255),
+        ("real.tiff", (1, 48, 64), 3071 / 4096),
+        ("deep.tif", (1, 48, 64), 61420),
+        ("pages.tif", (3, 48, 64), 249),
+        ("stack.npy", (4, 48, 64), 3071),
+        ("volume.nii.gz", (2, 48, 64), 3071),
+    ],
+)
+def test_every_kind_of_image_is_read(folder: Path, name: str, shape: tuple[int, int, int], highest: float) -> None:
+    voxels, spacing, known = pictures.read_image(folder / name)
+    assert voxels.shape == shape
+    assert voxels.dtype in (np.int16, np.float32)
+    assert float(voxels.max()) == pytest.approx(highest, rel=0.02)
+    assert (spacing == (3.0, 0.5, 0.5), known) == ((name == "volume.nii.gz"),) * 2
+
+
+@pytest.mark.parametrize("name", ["broken.png", "flat.png", "black.png", "absent.png", "image.xyz"])
+def test_what_cannot_be_read_is_said(folder: Path, name: str) -> None:
+    (folder / "image.xyz").write_bytes(b"?")
+    with pytest.raises(InputError, match="got"):
+        pictures.read_image(folder / name)
+
+
+def test_other_files_go_to_the_reader_that_was_handed_in(folder: Path) -> None:
+    (folder / "image.dcm").write_bytes(b"?")
+    voxels = np.arange(256, dtype=np.float32).reshape(1, 16, 16)
+    found, spacing, known = pictures.read_image(folder / "image.dcm", lambda path: (voxels, (5.0, 1.0, 1.0)))
+    assert np.array_equal(found, voxels)
+    assert (spacing, known) == ((5.0, 1.0, 1.0), True)
+
+
+def test_bad_rows_cost_one_sentence_each_and_nothing_else(folder: Path) -> None:
+    index = folder / "labels.csv"
+    index.write_text(
+        "\ufeffPath,Score,modality,organ,group\n"
+        "grey.png,3.5,CT,liver,a\n"
+        "grey.png,high,CT,,a\n"  # line 3: not a number
+        ",2,CT,,a\n"  # line 4: no path
+        "broken.png,1,MR,,b\n"  # line 5: unreadable
+        "real.tiff,nan,,,\n"  # line 6: not finite
+        "real.tiff,1,PT,,\n"  # line 7: modality
+        "real.tiff,0,mri,abdomen,\n"
+        "image.dcm,0,CT,abdomen,\n"  # line 9: the reader refuses
+        "short\n"  # line 10: no score
+    )
+    (folder / "image.dcm").write_bytes(b"?")
+
+    def reader(path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
+        raise UnreadablePixels(f"{path} must have pixels, got none")
+
+    rows, problems = pictures.read_index(index)
+    found = list(pictures.pictures(rows, problems, reader))
+    assert [(p.row.line, p.row.modality, p.row.group) for p in found] == [(2, "CT", "a"), (8, "MR", "line 8")]
+    assert found[0].prompt.organ == "liver"
+    assert found[0].prompt.regions == found[1].prompt.regions == ("abdomen",)
+    assert sorted(int(p.split(":")[0].removeprefix("line ")) for p in problems) == [3, 4, 5, 6, 7, 9, 10]
+    assert all("got" in p for p in problems)
+
+
+def test_semicolons_and_decimal_commas(folder: Path) -> None:
+    (folder / "labels.csv").write_text("path;score\ngrey.png;3,5\n")
+    rows, problems = pictures.read_index(folder / "labels.csv", modality="CT")
+    assert (rows[0].score, rows[0].modality, problems) == (3.5, "CT", [])
+
+
+@pytest.mark.parametrize("text", ["", "file,score\na,1\n", "path,label\na,1\n"])
+def test_an_index_without_its_columns_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "labels.csv").write_text(text)
+    with pytest.raises(InputError, match="path,score"):
+        pictures.read_index(tmp_path / "labels.csv")
