@@ -191,17 +191,17 @@ class Settings(_Tree):
     @property
     def spool_dir(self) -> Path:
         """Where received objects lie."""
-        return self.storage.data_dir / "spool"
+        return self.storage.data_dir.absolute() / "spool"
 
     @property
     def outbox_dir(self) -> Path:
         """Where documents wait for delivery."""
-        return self.storage.data_dir / "outbox"
+        return self.storage.data_dir.absolute() / "outbox"
 
     @property
     def previews_dir(self) -> Path:
         """Where the pictures of slices lie."""
-        return self.storage.data_dir / "previews"
+        return self.storage.data_dir.absolute() / "previews"
 
 
 def load(path: Path | None = None, environment: dict[str, str] | None = None) -> Settings:

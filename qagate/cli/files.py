@@ -1,0 +1,78 @@
+"""Commands that look at files: score, explain, train."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qagate.cli import BAD_INPUT, plain_errors
+from qagate.cli.options import Config, settings_from
+from qagate.errors import InputError
+
+Paths = Annotated[list[Path], typer.Argument(help="DICOM files or folders, .nii, .nii.gz, PNG, JPEG or TIFF.")]
+
+
+@plain_errors
+def score(
+    paths: Paths,
+    json_lines: Annotated[bool, typer.Option("--json", help="One qagate.assessment/1 object per line.")] = False,
+    modality: Annotated[str | None, typer.Option(help="CT or MR, where the file cannot say it.")] = None,
+    region: Annotated[str | None, typer.Option(help="Region in qagate's words, as chest or abdomen.")] = None,
+    organ: Annotated[str | None, typer.Option(help="Organ in qagate's words, as brain or liver.")] = None,
+    model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one when absent.")] = None,
+    config: Config = None,
+) -> None:
+    """Score files and folders; several series in one folder are told apart."""
+    from qagate.cli.scoring import given_prompt, judge_path, text
+    from qagate.domain.assessment import document
+    from qagate.prompt.rules import load_rules
+    from qagate.score.scorer import Scorer
+    from qagate.store.revisions import verdict_document
+    from qagate.work.inputs import find
+
+    settings = settings_from(config)
+    prompt = given_prompt(modality, region, organ)
+    scorer = Scorer.load(model or settings.model.folder, settings.model.device, settings.model.threads)
+    rules = load_rules(settings.model.rules_file)
+    unusable = 0
+    for item in find(paths):
+        try:
+            judged = judge_path(item, rules, scorer, settings, prompt)
+        except InputError as error:
+            typer.echo(f"qagate: {error}", err=True)
+            unusable += 1
+            continue
+        for one in judged:
+            if json_lines:
+                typer.echo(
+                    json.dumps({**document(one.assessment), **verdict_document(one.verdict)}, ensure_ascii=False)
+                )
+            else:
+                typer.echo(text(one))
+    if unusable:
+        raise typer.Exit(BAD_INPUT)
+
+
+@plain_errors
+def explain(
+    path: Annotated[Path, typer.Argument(help="A DICOM file.")],
+    config: Config = None,
+) -> None:
+    """Say what a file is taken for, how sure that is, and which tag said so."""
+    from qagate.assemble.headers import flatten, read_header
+    from qagate.prompt.explain import explain as words
+    from qagate.prompt.infer import infer
+    from qagate.prompt.rules import load_rules
+
+    settings = settings_from(config)
+    typer.echo(words(infer(flatten(read_header(path)), load_rules(settings.model.rules_file))))
+
+
+def train(context: typer.Context) -> None:
+    """Make, measure and adapt models: pack, fit, benchmark, evaluate, finetune, export."""
+    from qagate.train.__main__ import main
+
+    raise typer.Exit(main(context.args))

@@ -1,0 +1,109 @@
+"""Commands that run the node or a part of it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qagate.cli import plain_errors
+from qagate.cli.options import Config, config_arguments, settings_from
+
+
+def _until_told() -> threading.Event:
+    from qagate.work.supervisor import follow_parent
+
+    told = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: told.set())
+    follow_parent()
+    return told
+
+
+@plain_errors
+def serve(config: Config = None) -> None:
+    """Run the whole node on this machine: receive, work and web."""
+    from qagate.observe.log import configure
+    from qagate.store.database import Database
+    from qagate.work.supervisor import Supervisor
+
+    settings = settings_from(config)
+    configure(settings.logging, "serve")
+    Database.open(settings.database_url).close()  # migrated once, before the children open it
+    arguments = config_arguments(config)
+    children = {f"receive-{i + 1}": ["receive", *arguments] for i in range(settings.node.receivers)}
+    children |= {"work": ["work", *arguments], "web": ["web", *arguments]}
+    raise typer.Exit(Supervisor(children).run())
+
+
+@plain_errors
+def receive(config: Config = None) -> None:
+    """Run only the DICOM receiver."""
+    from qagate.clock import SystemClock
+    from qagate.observe.log import configure
+    from qagate.receive.spool import Spool
+    from qagate.store.database import Database
+    from qagate.work.receiving import Registrar, open_receiver
+
+    settings = settings_from(config)
+    configure(settings.logging, "receive")
+    told, clock = _until_told(), SystemClock()
+    database = Database.open(settings.database_url)
+    spool = Spool(settings.spool_dir, settings.storage.reserve_mb << 20)
+    registrar = Registrar(database, spool, clock)
+    registrar.start()
+    receiver = open_receiver(settings, registrar, spool, database, clock)
+    receiver.start()
+    told.wait()
+    receiver.stop()
+    registrar.stop()
+    database.close()
+
+
+@plain_errors
+def work(
+    config: Config = None,
+    name: Annotated[
+        str, typer.Option(help="Name of this worker; what it leaves unfinished it continues.")
+    ] = "worker-1",
+) -> None:
+    """Run only a worker: it judges complete series and delivers the documents."""
+    from qagate.observe.log import configure
+    from qagate.work.worker import Worker
+
+    settings = settings_from(config)
+    configure(settings.logging, "work")
+    told = _until_told()
+    with Worker(settings, name=name):
+        told.wait()
+
+
+@plain_errors
+def web(config: Config = None) -> None:
+    """Run only the pages and the API."""
+    from qagate.observe.log import configure
+    from qagate.web.server import run
+    from qagate.work.supervisor import follow_parent
+
+    settings = settings_from(config)
+    configure(settings.logging, "web")
+    follow_parent()
+    run(settings)
+
+
+@plain_errors
+def demo(
+    folder: Annotated[Path | None, typer.Argument(help="Send your own DICOM files instead of the samples.")] = None,
+    once: Annotated[
+        bool, typer.Option(help="Stop when every document has arrived: 0 if so, 1 if one is missing.")
+    ] = False,
+    json_lines: Annotated[bool, typer.Option("--json", help="Print what happened for a program to read.")] = False,
+) -> None:
+    """See it work: a scanner, this node and a small PACS, all on this machine."""
+    from qagate.demo.start import start
+
+    raise typer.Exit(start(folder=folder, once=once, as_json=json_lines, out=sys.stdout))

@@ -1,0 +1,97 @@
+"""Commands for the person who looks after the node: init, check, status, requeue."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from qagate.cli import BAD_INPUT, plain_errors
+from qagate.cli.options import Config, settings_from
+from qagate.errors import SettingsError
+
+
+@plain_errors
+def init(
+    path: Annotated[Path, typer.Argument(help="Where to write it.")] = Path("qagate.toml"),
+    show: Annotated[bool, typer.Option("--print", help="Print it instead of writing a file.")] = False,
+) -> None:
+    """Write a settings file in which every setting stands with its meaning and default."""
+    from qagate.cli.template import settings_template
+
+    text = settings_template()
+    if show:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise SettingsError(f"{path} is there already and is left as it is; name another file") from None
+    except OSError as error:
+        raise SettingsError(f"{path} cannot be written: {error.strerror}") from None
+    typer.echo(f"{path} written. Next: add your scanners under node.peers and your PACS under destinations, then")
+    typer.echo(f"  qagate check --config {path}")
+    typer.echo(f"  qagate serve --config {path}")
+
+
+@plain_errors
+def check(config: Config = None) -> None:
+    """Look before the first patient: destinations, disk, database, model, clock; and what the PACS team must enter."""
+    from qagate.work.preflight import inspect
+
+    report = inspect(settings_from(config))
+    for item in report.items:
+        mark = {"good": "●", "warning": "▲", "bad": "⬣"}[item.state]
+        typer.echo(f"{mark} {item.what:14} {item.detail}")
+    typer.echo("")
+    typer.echo(report.for_the_pacs_team)
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@plain_errors
+def status(config: Config = None) -> None:
+    """Say where every received series is, and what waits for delivery."""
+    from qagate.store import worklist
+    from qagate.store.database import Database
+
+    settings = settings_from(config)
+    database = Database.open(settings.database_url)
+    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    with database.begin() as session:
+        for title, account in (
+            ("today (UTC)", worklist.account(session, since=today)),
+            ("all", worklist.account(session)),
+        ):
+            typer.echo(
+                f"{title:12} {account.received} received = {account.accepted} good + {account.flagged} to look at"
+                f" + {account.unscored} without score + {account.excluded} excluded + {account.failed} failed"
+                f" + {account.pending} pending; {account.unaccounted} unaccounted"
+            )
+        for (destination, state), number in sorted(worklist.delivery_counts(session).items()):
+            typer.echo(f"{destination:12} {number} {state}")
+    database.close()
+
+
+@plain_errors
+def requeue(
+    destination: Annotated[str | None, typer.Argument(help="Only what is parked for this destination.")] = None,
+    config: Config = None,
+) -> None:
+    """Try parked deliveries again."""
+    from qagate.store import outbox
+    from qagate.store.database import Database
+
+    settings = settings_from(config)
+    if destination is not None and destination not in {d.name for d in settings.destinations}:
+        known = ", ".join(d.name for d in settings.destinations) or "none"
+        typer.echo(f"qagate: there is no destination of this name (known: {known}), got {destination!r}", err=True)
+        raise typer.Exit(BAD_INPUT)
+    database = Database.open(settings.database_url)
+    with database.begin() as session:
+        number = outbox.requeue(session, destination=destination, at=datetime.now(UTC))
+    database.close()
+    typer.echo(f"{number} deliveries are tried again")

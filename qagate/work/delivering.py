@@ -1,0 +1,85 @@
+"""One try to bring the documents of one revision to one destination."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from qagate.clock import Clock
+from qagate.deliver.destination import Receipt, deliver
+from qagate.errors import DeliveryError, QagateError
+from qagate.settings import Destination, Settings
+from qagate.store import outbox
+from qagate.store.database import Database
+from qagate.store.outbox import Item
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """What a worker needs to deliver."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+
+    def carry(self, revision_id: int, destination_name: str) -> None:
+        """Send what waits for a destination and record what became of it.
+
+        Safe to repeat, because the documents keep their UIDs.
+        Database first (what waits), then the network, then the database (what was taken): a crash in between sends the
+        same object again, which every archive takes as a duplicate.
+        """
+        with self.database.begin() as session:
+            items = outbox.contents(session, revision_id, destination_name)
+        if not items:
+            return
+        destination = next((d for d in self.settings.destinations if d.name == destination_name), None)
+        if destination is None:
+            self._fail(items, f"there is no destination {destination_name!r} in the settings any more", final=True)
+            return
+        documents = [[Path(variant) for variant in item.variants] for item in items]
+        try:
+            receipts = deliver(documents, destination, calling_ae_title=self.settings.node.ae_title)
+        except DeliveryError as error:
+            taken = tuple(getattr(error, "receipts", ()))
+            self._taken(items, taken, destination)
+            waiting = items[len(taken) :]
+            if error.retryable:
+                self._fail(waiting, str(error), final=False, max_attempts=destination.max_attempts)
+            else:
+                # Only the document it stopped at was refused; those behind it were not tried yet.
+                self._fail(waiting[:1], str(error), final=True)
+                self._fail(waiting[1:], "waits behind a refused document", final=False)
+            logger.warning("%s: %s", destination.name, error)
+            return
+        except QagateError as error:
+            self._fail(items, str(error), final=True)
+            logger.error("%s: %s", destination.name, error)
+            return
+        self._taken(items, receipts, destination)
+
+    def _taken(self, items: tuple[Item, ...], receipts: tuple[Receipt, ...], destination: Destination) -> None:
+        now = self.clock.now()
+        with self.database.begin() as session:
+            for item, receipt in zip(items, receipts, strict=False):
+                warning = f"0x{receipt.code:04X} {receipt.detail}".strip() if receipt.status == "warning" else ""
+                outbox.delivered(
+                    session, item.delivery_id, sop_instance_uid=receipt.sop_instance_uid, warning=warning, at=now
+                )
+        if receipts:
+            kinds = " ".join(item.kind for item, _ in zip(items, receipts, strict=False))
+            logger.info("%s took %s", destination.name, kinds)
+
+    def _fail(self, items: tuple[Item, ...], detail: str, *, final: bool, max_attempts: int = 1_000_000) -> None:
+        with self.database.begin() as session:
+            outbox.failed(
+                session,
+                [item.delivery_id for item in items],
+                detail=detail,
+                final=final,
+                max_attempts=max_attempts,
+                at=self.clock.now(),
+            )

@@ -1,0 +1,172 @@
+"""Preflight: everything that can be known to be wrong before the first patient is scanned."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from pydicom.uid import UID
+
+from qagate.deliver.destination import accepted_sop_classes, echo
+from qagate.errors import QagateError
+from qagate.prompt.rules import load_rules
+from qagate.score.scorer import Scorer
+from qagate.settings import Destination, Settings
+from qagate.store.database import Database
+
+State = Literal["good", "warning", "bad"]
+
+DOCUMENT_CLASSES = {
+    "1.2.840.10008.5.1.4.1.1.88.34": "Comprehensive 3D SR",
+    "1.2.840.10008.5.1.4.1.1.88.33": "Comprehensive SR",
+    "1.2.840.10008.5.1.4.1.1.88.22": "Enhanced SR",
+    "1.2.840.10008.5.1.4.1.1.88.59": "Key Object Selection",
+    "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that was looked at."""
+
+    what: str
+    state: State
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Preflight:
+    """All that was looked at, and the lines the PACS team needs."""
+
+    items: tuple[Item, ...]
+    for_the_pacs_team: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether anything is bad."""
+        return any(item.state == "bad" for item in self.items)
+
+
+def inspect(settings: Settings) -> Preflight:
+    """Look at everything; no fault of one thing stops the look at the next."""
+    items: list[Item] = []
+    looks: tuple[tuple[str, Callable[[Settings], Iterator[Item]]], ...] = (
+        ("disk", _disk),
+        ("database", _database),
+        ("rules", _rules),
+        ("model", _model),
+        ("dicom port", _port),
+        ("peers", _peers),
+    )
+    for what, look in looks:
+        items += _guarded(what, lambda look=look: look(settings))  # type: ignore[misc]
+    for destination in settings.destinations:
+        items += _guarded(destination.name, lambda d=destination: _destination(settings, d))  # type: ignore[misc]
+    if not settings.destinations:
+        items.append(Item("destinations", "warning", "none: verdicts stay in the database and on the page"))
+    return Preflight(tuple(items), _for_the_pacs_team(settings))
+
+
+def _guarded(what: str, look: Callable[[], Iterator[Item]]) -> list[Item]:
+    seen: list[Item] = []
+    try:
+        seen.extend(look())
+    except QagateError as error:
+        seen.append(Item(what, "bad", str(error)))
+    return seen
+
+
+def _disk(settings: Settings) -> Iterator[Item]:
+    folder = settings.storage.data_dir.absolute()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free >> 20
+    reserve = settings.storage.reserve_mb
+    state: State = "bad" if free <= reserve else "warning" if free < 5 * reserve else "good"
+    yield Item(
+        "disk", state, f"{free / 1024:.1f} GB free under {settings.storage.data_dir}; refuses below {reserve} MB"
+    )
+
+
+def _database(settings: Settings) -> Iterator[Item]:
+    began = time.perf_counter()
+    database = Database.open(settings.database_url)
+    kind = database.engine.dialect.name
+    with database.begin():
+        pass
+    database.close()
+    yield Item("database", "good", f"{kind}, schema up to date, {(time.perf_counter() - began) * 1000:.0f} ms")
+
+
+def _rules(settings: Settings) -> Iterator[Item]:
+    load_rules(settings.model.rules_file)
+    yield Item(
+        "rules",
+        "good",
+        f"prompt rules load{' with ' + str(settings.model.rules_file) if settings.model.rules_file else ''}",
+    )
+
+
+def _model(settings: Settings) -> Iterator[Item]:
+    scorer = Scorer.load(settings.model.folder, settings.model.device, settings.model.threads)
+    identity = scorer.identity
+    yield Item("model", "good", f"{identity.name} {identity.version} on {scorer.device}, sha256 {identity.sha256[:12]}")
+
+
+def _port(settings: Settings) -> Iterator[Item]:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.node.host, settings.node.port))
+        except OSError as error:
+            yield Item(
+                "dicom port",
+                "warning",
+                f"{settings.node.port} cannot be taken now ({error.strerror}); fine if qagate runs already",
+            )
+        else:
+            yield Item("dicom port", "good", f"{settings.node.port} is free")
+
+
+def _peers(settings: Settings) -> Iterator[Item]:
+    node = settings.node
+    if node.accept_unknown_peers:
+        yield Item("peers", "warning", "any system may send (node.accept_unknown_peers)")
+    elif not node.peers:
+        yield Item("peers", "bad", "nobody may send: add scanners under node.peers")
+    else:
+        names = ", ".join(p.ae_title + (f" from {p.host}" if p.host else "") for p in node.peers)
+        yield Item("peers", "good", names)
+
+
+def _destination(settings: Settings, destination: Destination) -> Iterator[Item]:
+    title = settings.node.ae_title
+    yield Item(destination.name, "good", f"answers in {echo(destination, title):.0f} ms")
+    if destination.kind == "stow":
+        return
+    accepted = accepted_sop_classes(destination, title, tuple(DOCUMENT_CLASSES))
+    for uid, name in DOCUMENT_CLASSES.items():
+        syntaxes = accepted.get(uid, ())
+        if syntaxes:
+            yield Item("", "good", f"takes {name} in {', '.join(UID(s).name for s in syntaxes)}")
+        else:
+            yield Item("", "warning", f"does not take {name}")
+    if not any(accepted.get(uid) for uid in list(DOCUMENT_CLASSES)[:3]):
+        yield Item(destination.name, "bad", "takes no structured report at all")
+
+
+def _for_the_pacs_team(settings: Settings) -> str:
+    node = settings.node
+    lines = [
+        "For the PACS team:",
+        f"  qagate receives as {node.ae_title} on port {node.port} of this machine ({socket.gethostname()}),",
+        "    all storage SOP classes, all transfer syntaxes, C-ECHO, storage commitment results.",
+        f"  qagate sends as {node.ae_title}: SR, Secondary Capture, Key Object Selection, to",
+        *(f"    {d.name}: {d.url or f'{d.ae_title} {d.host}:{d.port}'}" for d in settings.destinations),
+        f"  When routing to qagate automatically, leave out what comes from {node.ae_title}.",
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,137 @@
+"""Durable workflows. The only file that knows DBOS.
+
+A workflow is a function that is run to its end however often the process dies: `enqueue` writes it down under an id
+(the same id again is the same workflow), and a process that starts again goes on with what it had left. A workflow
+that kills its process three times is given up; the sweep in `work/sweeps.py` then parks what it was about.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
+from sqlalchemy import create_engine, make_url, text
+
+from qagate.errors import StoreError
+
+APPLICATION_VERSION = "qagate-1"
+"""Workflows are only continued by the version that began them: the major version of the pipeline, set by hand."""
+
+MAX_DEATHS = 3
+"""A workflow that was running when its process died is tried again this often."""
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """One kind of work. worker_concurrency: at one time in one process; lanes: one at a time for each partition key."""
+
+    name: str
+    worker_concurrency: int = 1
+    lanes: bool = False
+
+
+class Engine:
+    """The durable engine of one process.
+
+    Register all workflows, then `start()`. `executor_id` names the process: what it left unfinished is continued by the
+    next process of that name.
+    """
+
+    def __init__(self, database_url: str, *, executor_id: str, queues: Sequence[Queue]) -> None:
+        self._queues = tuple(queues)
+        self._workflows: dict[str, Callable[..., None]] = {}
+        self._url = system_database_url(database_url)
+        _prepare(self._url)
+        config: DBOSConfig = {
+            "name": "qagate",
+            "system_database_url": self._url,
+            "application_version": APPLICATION_VERSION,
+            "executor_id": executor_id,
+            "serializer": DBOSPortableJSONSerializer(),
+            "log_level": "WARNING",
+            "enable_otlp": False,
+            "notification_listener_polling_interval_sec": 1.0,
+        }
+        DBOS(config=config)
+
+    def workflow(self, name: str, function: Callable[..., None]) -> None:
+        """Register a workflow; its arguments must be plain JSON values."""
+        self._workflows[name] = DBOS.workflow(name=name, max_recovery_attempts=MAX_DEATHS)(function)
+
+    def start(self) -> None:
+        """Continue what was left unfinished and begin to take from the queues."""
+        DBOS.listen_queues([queue.name for queue in self._queues])
+        DBOS.launch()
+        for queue in self._queues:
+            DBOS.register_queue(
+                queue.name,
+                worker_concurrency=queue.worker_concurrency,
+                partition_concurrency=1 if queue.lanes else None,
+                polling_interval_sec=POLL_SECONDS,
+                on_conflict="always_update",
+            )
+
+    def stop(self) -> None:
+        """Stop taking work; what runs may end within a few seconds."""
+        DBOS.destroy(workflow_completion_timeout_sec=5)
+
+    def enqueue(
+        self,
+        queue: Queue,
+        workflow: str,
+        *arguments: str | int,
+        workflow_id: str,
+        lane: str | None = None,
+    ) -> None:
+        """Write a workflow down; nothing happens when one with this id exists already."""
+        with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=lane):
+            DBOS.enqueue_workflow(queue.name, self._workflows[workflow], *arguments)
+
+    def step(self, name: str, function: Callable[..., None], *arguments: str | int) -> None:
+        """Run one step inside a workflow; once it has ended it is not run again."""
+        DBOS.run_step({"name": name}, function, *arguments)
+
+    def status(self, workflow_id: str) -> str | None:
+        """Return how a workflow is: "ENQUEUED", "PENDING", "SUCCESS", "ERROR", ...; None when there is none."""
+        status = DBOS.get_workflow_status(workflow_id)
+        return status.status if status is not None else None
+
+    def forget_finished(self, *, before_iso: str) -> int:
+        """Delete the records of workflows that ended before a time (ISO 8601, UTC); returns how many."""
+        done = DBOS.list_workflows(
+            status=["SUCCESS", "ERROR", "CANCELLED"],
+            end_time=before_iso,
+            load_input=False,
+            load_output=False,
+            limit=1000,
+        )
+        DBOS.delete_workflows([workflow.workflow_id for workflow in done])
+        return len(done)
+
+
+def system_database_url(database_url: str) -> str:
+    """Return where the engine keeps its own tables: a file beside SQLite's, a schema of its own in PostgreSQL."""
+    url = make_url(database_url)
+    if url.get_backend_name() == "sqlite":
+        return f"sqlite:///{str(url.database).removesuffix('.db')}-work.db"
+    return url.render_as_string(hide_password=False)
+
+
+def _prepare(url: str) -> None:
+    # The engine opens SQLite in rollback-journal mode; write-ahead mode is kept in the file once it is set.
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url)
+        try:
+            with engine.connect() as connection:
+                connection.execute(text("PRAGMA journal_mode=WAL"))
+        except Exception as error:
+            raise StoreError(f"the file of the work queue cannot be used: {error}") from error
+        finally:
+            engine.dispose()
+
+
+logging.getLogger("dbos").setLevel(logging.WARNING)

@@ -1,0 +1,166 @@
+"""The receive process: objects into the spool, and what is in the spool into the database.
+
+An object is safe, and answered with Success, once the spool has it. The database learns of it a moment later, in
+batches; when the database is down, or the process dies in between, the spool is read again and nothing is lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+
+from pydicom.dataset import Dataset
+
+from qagate.clock import Clock
+from qagate.deliver.commitment import parse_event
+from qagate.domain.series import StoredInstance
+from qagate.errors import StoreError
+from qagate.receive.server import AssociationEvent, Receiver
+from qagate.receive.spool import Spool
+from qagate.settings import Settings
+from qagate.store import outbox, reception
+from qagate.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+ADOPT_SECONDS = 300
+"""How often the spool is compared with the database while running; also after every fault of the database."""
+
+
+class Registrar:
+    """Writes what arrives into the database, in order, in batches, from one thread."""
+
+    def __init__(self, database: Database, spool: Spool, clock: Clock) -> None:
+        self._database = database
+        self._spool = spool
+        self._clock = clock
+        self._arrived: queue.SimpleQueue[StoredInstance | AssociationEvent | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
+        self._next_adoption = 0.0
+
+    def start(self) -> None:
+        """Adopt what an earlier process left in the spool, then begin."""
+        with self._database.begin() as session:
+            left = reception.close_all_associations(session, at=self._clock.now())
+        if left:
+            logger.warning("%d associations were open when the receiver stopped; they count as aborted", left)
+        self.adopt()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left and stop."""
+        self._arrived.put(None)
+        self._thread.join(timeout=30)
+
+    def stored(self, instance: StoredInstance) -> None:
+        """Note an object that is safe in the spool."""
+        self._arrived.put(instance)
+
+    def association(self, event: AssociationEvent) -> None:
+        """Note that an association began or ended."""
+        self._arrived.put(event)
+
+    def adopt(self) -> int:
+        """Register every object of the spool that the database does not know; returns how many."""
+        with self._database.begin() as session:
+            known = reception.known_paths(session)
+        batch: list[StoredInstance] = []
+        adopted = 0
+        for instance in self._spool.adopt(known):
+            batch.append(instance)
+            if len(batch) == BATCH:
+                adopted += self._register(batch)
+                batch = []
+        adopted += self._register(batch)
+        self._next_adoption = self._clock.monotonic_seconds() + ADOPT_SECONDS
+        if adopted:
+            logger.warning("%d objects of the spool were unknown to the database and have been adopted", adopted)
+        return adopted
+
+    def _register(self, instances: list[StoredInstance]) -> int:
+        with self._database.begin() as session:
+            return reception.register(session, instances)
+
+    def _run(self) -> None:
+        batch: list[StoredInstance | AssociationEvent] = []
+        stopping = False
+        while not stopping:
+            try:
+                batch.append(self._take(timeout=1.0))
+                while len(batch) < BATCH:
+                    batch.append(self._take(timeout=0))
+            except queue.Empty:
+                pass
+            except _Stop:
+                stopping = True
+            try:
+                self._write(batch)
+                batch = []
+                if self._clock.monotonic_seconds() >= self._next_adoption:
+                    self.adopt()
+            except StoreError as error:
+                # Nothing is lost: the objects are in the spool, and the batch is tried again.
+                logger.error("%s; reception goes on, %d entries wait", error, len(batch))
+                threading.Event().wait(1.0)
+        if batch:
+            logger.error("%d entries could not be written to the database; the spool has them", len(batch))
+
+    def _take(self, timeout: float) -> StoredInstance | AssociationEvent:
+        item = self._arrived.get(timeout=timeout) if timeout else self._arrived.get_nowait()
+        if item is None:
+            raise _Stop
+        return item
+
+    def _write(self, batch: list[StoredInstance | AssociationEvent]) -> None:
+        if not batch:
+            return
+        with self._database.begin() as session:
+            for item in batch:
+                if isinstance(item, StoredInstance):
+                    reception.register(session, [item])
+                elif item.opened:
+                    reception.open_association(
+                        session,
+                        association_id=item.id,
+                        calling_ae_title=item.calling_ae_title,
+                        called_ae_title=item.called_ae_title,
+                        host=item.host,
+                        at=item.at,
+                    )
+                else:
+                    reception.close_association(session, association_id=item.id, at=item.at, aborted=item.aborted)
+
+
+class _Stop(Exception):
+    """The registrar was asked to stop."""
+
+
+def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, database: Database, clock: Clock) -> Receiver:
+    """Return the DICOM server of this node, not yet started."""
+
+    def record(event_information: Dataset, calling_ae_title: str) -> None:
+        result = parse_event(event_information)
+        now = clock.now()
+        with database.begin() as session:
+            kept = outbox.committed(
+                session, transaction_uid=result.transaction_uid, sop_instance_uids=result.committed, at=now
+            )
+            lost = outbox.not_committed(
+                session,
+                transaction_uid=result.transaction_uid,
+                sop_instance_uids=tuple(result.failed),
+                detail="the destination does not commit to keep it",
+                at=now,
+            )
+        logger.info("%s commits to keep %d documents, not %d", calling_ae_title, kept, lost)
+
+    return Receiver(
+        settings.node,
+        spool,
+        on_stored=registrar.stored,
+        on_association=registrar.association,
+        clock=clock,
+        on_commitment=record,
+    )

@@ -1,0 +1,128 @@
+"""What is periodic. Every sweep may run twice, or in two processes at once, without harm."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from qagate.assemble.completion import CompletionFacts, decide
+from qagate.clock import Clock
+from qagate.errors import QagateError
+from qagate.settings import Settings
+from qagate.store import outbox, reception, revisions
+from qagate.store.database import Database
+from qagate.store.outbox import Parcel
+from qagate.store.tables import RevisionRow
+from qagate.work.queues import Engine, Queue
+
+logger = logging.getLogger(__name__)
+
+SCORE = Queue("score", worker_concurrency=1)
+DELIVER = Queue("deliver", worker_concurrency=8, lanes=True)
+
+GIVEN_UP = ("MAX_RECOVERY_ATTEMPTS_EXCEEDED", "ERROR", "CANCELLED")
+WORKFLOW_RECORDS_KEPT = timedelta(days=7)
+
+
+@dataclass(frozen=True, slots=True)
+class Sweeps:
+    """The periodic duties of a worker."""
+
+    settings: Settings
+    database: Database
+    engine: Engine
+    clock: Clock
+
+    def complete(self) -> None:
+        """Close every series that is complete, and enqueue its revision."""
+        now = self.clock.now()
+        with self.database.begin() as session:
+            waiting = reception.arrivals(session)
+        for arrival in waiting:
+            decision = decide(
+                CompletionFacts(
+                    instances=arrival.instances,
+                    last_instance_at=arrival.last_instance_at,
+                    open_associations=arrival.open_associations,
+                ),
+                self.settings.completion,
+                now,
+            )
+            if not decision.complete:
+                continue
+            with self.database.begin() as session:
+                revision = revisions.close_series(
+                    session, arrival.series_instance_uid, completed_by=decision.signal, at=now
+                )
+            if revision is not None:
+                self._enqueue(revision)
+
+    def resume(self) -> None:
+        """Enqueue revisions whose workflow was never written down, and park those whose workflow was given up."""
+        with self.database.begin() as session:
+            unfinished = revisions.queued(session)
+        for revision in unfinished:
+            status = self.engine.status(revisions.workflow_id(revision))
+            if status is None:
+                self._enqueue(revision)
+            elif status in GIVEN_UP:
+                with self.database.begin() as session:
+                    revisions.fail(
+                        session,
+                        revision.id,
+                        reason=f"judging it ended its worker again and again ({status.lower()}); it was set aside",
+                        at=self.clock.now(),
+                    )
+                logger.error("series %s was set aside (%s)", revision.series_instance_uid, status)
+
+    def deliver(self) -> None:
+        """Enqueue every delivery that is due."""
+        with self.database.begin() as session:
+            parcels = outbox.due(session, self.clock.now())
+        for parcel in parcels:
+            self._send(parcel)
+
+    def forget(self) -> None:
+        """Delete the engine's records of work that ended long ago."""
+        self.engine.forget_finished(before_iso=(self.clock.now() - WORKFLOW_RECORDS_KEPT).isoformat())
+
+    def _enqueue(self, revision: RevisionRow) -> None:
+        self.engine.enqueue(SCORE, "journey", revision.id, workflow_id=revisions.workflow_id(revision))
+
+    def _send(self, parcel: Parcel) -> None:
+        self.engine.enqueue(
+            DELIVER,
+            "carry",
+            parcel.revision_id,
+            parcel.destination,
+            workflow_id=parcel.workflow_id,
+            lane=parcel.destination,
+        )
+
+    def schedule(self) -> BackgroundScheduler:
+        """Return a scheduler that runs all of this, not yet started."""
+        scheduler = BackgroundScheduler(
+            timezone="UTC",
+            executors={"default": ThreadPoolExecutor(4)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
+        )
+        for duty, seconds in ((self.complete, 0.5), (self.deliver, 0.5), (self.resume, 10), (self.forget, 3600)):
+            scheduler.add_job(_guarded(duty), "interval", seconds=seconds, name=duty.__name__)
+        return scheduler
+
+
+def _guarded(duty: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
+        try:
+            duty()
+        except QagateError as error:
+            logger.error("%s: %s; it is tried again", duty.__name__, error)
+        except Exception:
+            logger.exception("%s failed; it is tried again", duty.__name__)
+
+    return run

@@ -1,0 +1,66 @@
+"""The work process: judges complete series and delivers what was written."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+from types import TracebackType
+
+from qagate.clock import Clock, SystemClock
+from qagate.prompt.rules import load_rules
+from qagate.score.scorer import Scorer
+from qagate.settings import Settings
+from qagate.store.database import Database
+from qagate.work.delivering import Courier
+from qagate.work.pipeline import Pipeline
+from qagate.work.queues import Engine
+from qagate.work.sweeps import DELIVER, SCORE, Sweeps
+
+logger = logging.getLogger(__name__)
+
+READY_FILE = "worker.ready"
+"""Stands in the data folder while a worker takes work."""
+
+
+class Worker:
+    """One worker; use as a context manager. It is ready when `__enter__` returns: the model is warm."""
+
+    def __init__(self, settings: Settings, *, name: str = "worker-1", clock: Clock | None = None) -> None:
+        clock = clock or SystemClock()
+        self.database = Database.open(settings.database_url)
+        self.engine = Engine(
+            settings.database_url, executor_id=f"{socket.gethostname()}:{name}", queues=(SCORE, DELIVER)
+        )
+        scorer = Scorer.load(settings.model.folder, settings.model.device, settings.model.threads)
+        rules = load_rules(settings.model.rules_file)
+        pipeline = Pipeline(settings, self.database, clock, rules, scorer)
+        courier = Courier(settings, self.database, clock)
+        engine = self.engine
+
+        def journey(revision_id: int) -> None:
+            engine.step("judge", pipeline.journey, revision_id)
+
+        def carry(revision_id: int, destination: str) -> None:
+            engine.step("carry", courier.carry, revision_id, destination)
+
+        engine.workflow("journey", journey)
+        engine.workflow("carry", carry)
+        self._ready = settings.storage.data_dir / READY_FILE
+        self._ready.unlink(missing_ok=True)
+        self.scheduler = Sweeps(settings, self.database, engine, clock).schedule()
+        logger.info("model %s %s on %s", scorer.identity.name, scorer.identity.version, scorer.device)
+
+    def __enter__(self) -> Worker:
+        self.engine.start()
+        self.scheduler.start()
+        self._ready.write_text(f"{os.getpid()}\n")
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._ready.unlink(missing_ok=True)
+        self.scheduler.shutdown(wait=False)
+        self.engine.stop()
+        self.database.close()
