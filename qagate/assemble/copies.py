@@ -33,7 +33,7 @@ def without_copies(headers: list[Header]) -> tuple[list[Header], tuple[Finding, 
         kept.append(ranked[0][3])
         if len({digest for _, digest, _, _ in ranked}) > 1:
             conflicting.append(uid)
-    findings = ()
+    findings: tuple[Finding, ...] = ()
     if conflicting:
         text = f"{len(conflicting)} SOP Instance UID(s) came more than once with different bytes; one of each was used"
         findings = (Finding(FindingCode.CONFLICTING_COPY, Severity.MODERATE, text, tuple(conflicting)),)

@@ -13,7 +13,7 @@ from qagate.assemble.frame import Frame, KeyValue, Vector3
 from qagate.assemble.headers import Header
 from qagate.assemble.mosaic import mosaic_of
 from qagate.assemble.pixels import PixelRef, Rescale
-from qagate.assemble.values import items_of, number_of, numbers_of, text_of, texts_of, whole_of
+from qagate.assemble.values import items_of, numbers_of, text_of, texts_of, whole_of
 from qagate.assemble.vendors import b_value, gradient_direction, private_numbers
 
 MAX_FRAMES = 200_000

@@ -72,7 +72,7 @@ def _cut(fragments: list[tuple[int, int]], starts: list[int]) -> list[list[tuple
 
 def _items(file: BinaryIO, offset: int) -> list[tuple[int, int]]:
     """Return the (offset, length) of every item; a truncated last one is kept, reading it will say so."""
-    found = []
+    found: list[tuple[int, int]] = []
     at = offset
     while len(found) < MAX_FRAGMENTS:
         file.seek(at)

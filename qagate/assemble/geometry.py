@@ -132,7 +132,10 @@ def classify(steps: Sequence[float]) -> _Steps:
     counts = [max(1, round(step / base)) for step in steps]
     whole = [abs(step - n * base) <= max(tight, MULTIPLE * base) for step, n in zip(steps, counts, strict=True)]
     ends = _end_runs([n if ok else 0 for n, ok in zip(counts, whole, strict=True)])
-    slot, missing, jitter, variable = [0], [], [], []
+    slot: list[int] = [0]
+    missing: list[int] = []
+    jitter: list[int] = []
+    variable: list[int] = []
     for index, (step, n, ok) in enumerate(zip(steps, counts, whole, strict=True)):
         if n > 1 and (index in ends or (n > BLOCK and n > len(steps))):
             variable.append(index + 1)

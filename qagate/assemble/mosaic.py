@@ -72,8 +72,8 @@ def csa_header(raw: object) -> dict[str, tuple[str, ...]]:
     """Return the elements of a Siemens CSA header (type SV10 or the older one); {} when it is no such thing.
 
     Little endian throughout: an optional "SV10" and 4 bytes; the number of elements, 77; then for each a name of 64
-    bytes, vm, vr of 4 bytes, syngo type, number of items, 77 or 205; then for each item 4 numbers, the second (new type)
-    or first minus that of the first item (old type) being its length, and its bytes filled up to a multiple of 4.
+    bytes, vm, vr of 4 bytes, syngo type, number of items, 77 or 205; then for each item 4 numbers and its bytes, filled
+    up to a multiple of 4. Its length is the second number (new type), or the first minus that of the first item (old).
     """
     if not isinstance(raw, bytes) or len(raw) < 16:
         return {}

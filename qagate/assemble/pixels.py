@@ -1,7 +1,7 @@
 """Pixels: stored values of many frames → one array of voxels, one bad frame costing one slice.
 
-Display pipelines end here at the modality values: CT in HU, MR after its rescale. Real World Values (PS3.3 C.7.6.16.2.11)
-and windows are not applied. Source: PS3.3 C.7.6.3 and C.11.1.
+The pipeline ends at the modality values: CT in HU, MR after its rescale. Real World Values (PS3.3 C.7.6.16.2.11) and
+windows are not applied. Source: PS3.3 C.7.6.3 and C.11.1.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def read_pixels(
 ) -> Pixels:
     """Return the voxels of slices in the order of refs.
 
-    layouts: by `PixelRef.source`. shape: rows, columns of every slice. int16 where all values fit, else float32. A slice
-    that cannot be decoded becomes padding and a problem. Raises TooLarge before anything is allocated.
+    layouts: by `PixelRef.source`. shape: rows, columns of every slice. int16 where all values fit, else float32. A
+    slice that cannot be decoded becomes padding and a problem. Raises TooLarge before anything is allocated.
     """
     rows, columns = shape
     needed = {ref.source for ref in refs}

@@ -73,7 +73,7 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def read_series(paths: Sequence[Path], limits: Limits = Limits()) -> SeriesVolumes:  # noqa: B008  frozen
+def read_series(paths: Sequence[Path], limits: Limits = Limits()) -> SeriesVolumes:
     """Return all volumes that the files of one series make, in any order and with copies among them.
 
     Never raises for what a file contains: an unusable file is listed in `unreadable`, an unusable slice is a finding.

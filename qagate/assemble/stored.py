@@ -11,9 +11,10 @@ from typing import Any, BinaryIO, Self
 import numpy as np
 import numpy.typing as npt
 from pydicom.encaps import encapsulate
-from pydicom.pixels import get_decoder
 from pydicom.pixels.common import PhotometricInterpretation
+from pydicom.pixels.decoders import get_decoder
 from pydicom.pixels.utils import unpack_bits
+from pydicom.uid import UID
 
 from qagate.assemble.codestream import size_of
 from qagate.assemble.deflate import INFLATED_UID, inflate
@@ -125,21 +126,20 @@ def _decode(code: bytes, layout: Layout, plugin: str) -> Array:
     photometric = layout.photometric
     if layout.samples == 3 and photometric == "PALETTE COLOR":
         photometric = PhotometricInterpretation.RGB
-    array, _ = get_decoder(layout.transfer_syntax_uid).as_array(
-        encapsulate([code], has_bot=False),
-        index=0,
-        decoding_plugin=plugin,
-        rows=layout.rows,
-        columns=layout.columns,
-        samples_per_pixel=layout.samples,
-        number_of_frames=1,
-        bits_allocated=layout.allocated,
-        bits_stored=layout.stored,
-        photometric_interpretation=photometric,
-        pixel_representation=int(layout.signed),
-        planar_configuration=layout.planar,
-        pixel_keyword="PixelData",
-    )
+    options: dict[str, Any] = {
+        "rows": layout.rows,
+        "columns": layout.columns,
+        "samples_per_pixel": layout.samples,
+        "number_of_frames": 1,
+        "bits_allocated": layout.allocated,
+        "bits_stored": layout.stored,
+        "photometric_interpretation": photometric,
+        "pixel_representation": int(layout.signed),
+        "planar_configuration": layout.planar,
+        "pixel_keyword": "PixelData",
+    }
+    decoder = get_decoder(UID(layout.transfer_syntax_uid))
+    array, _ = decoder.as_array(encapsulate([code], has_bot=False), index=0, decoding_plugin=plugin, **options)
     return array
 
 
@@ -161,10 +161,7 @@ def _native(file: BinaryIO, layout: Layout, number: int) -> Array:
         )
     raw = _read_at(file, at, size)
     order = ">" if layout.transfer_syntax_uid in _BIG_ENDIAN else "<"
-    if layout.keyword in ("FloatPixelData", "DoubleFloatPixelData"):
-        kind = "f"
-    else:
-        kind = "i" if layout.signed else "u"
+    kind = "f" if not layout.whole else "i" if layout.signed else "u"
     array = np.frombuffer(raw, f"{order}{kind}{layout.allocated // 8}")
     if order == ">" and sys.byteorder == "little":
         array = array.astype(array.dtype.newbyteorder("="))

@@ -11,7 +11,7 @@ from pydicom.multival import MultiValue
 
 from qagate.assemble.values import MALFORMED, items_of, number_from, text_of
 from qagate.assemble.vendors import b_value
-from qagate.domain.volume import TagValue, Tags
+from qagate.domain.volume import Tags, TagValue
 
 MAX_TEXT = 4096
 _WHOLE = frozenset({"IS", "US", "SS", "UL", "SL", "UV", "SV"})
