@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.encaps import encapsulate
 from pydicom.pixels.common import PhotometricInterpretation
-from pydicom.pixels.decoders import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import unpack_bits
 from pydicom.uid import UID
 
@@ -139,7 +139,7 @@ def _decode(code: bytes, layout: Layout, plugin: str) -> Array:
         "pixel_keyword": "PixelData",
     }
     decoder = get_decoder(UID(layout.transfer_syntax_uid))
-    array, _ = decoder.as_array(encapsulate([code], has_bot=False), index=0, decoding_plugin=plugin, **options)
+    array: Array = decoder.as_array(encapsulate([code], has_bot=False), index=0, decoding_plugin=plugin, **options)[0]
     return array
 
 
