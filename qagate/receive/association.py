@@ -1,32 +1,21 @@
-"""One association as its acceptor, on top of pynetdicom's.
-
-Three things differ from pynetdicom's own: every C-STORE is served whatever its SOP class, the end of an association is
-told exactly once, and sockets are read in large pieces.
-"""
+"""One association as its acceptor, on top of pynetdicom's."""
 
 from __future__ import annotations
 
-import logging
-import socket
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 
-from pynetdicom import AE
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
-from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.presentation import PresentationContext
-from pynetdicom.service_class import StorageServiceClass
-from pynetdicom.transport import AddressInformation, AssociationSocket, RequestHandler, ThreadedAssociationServer
 
-logger = logging.getLogger(__name__)
+from qagate.receive.provider import MessageProvider, NetworkProvider, StoreRequest
 
 _IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 _EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_READ_BYTES = 1 << 18
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,109 +65,30 @@ def contexts_for(requested: list[Any], served: dict[str, PresentationContext]) -
 
 
 class AcceptedAssociation(Association):
-    """An association that a peer requested of us."""
+    """An association that a peer requested of us.
 
-    def __init__(self, ae: Any, on_end: Callable[[AcceptedAssociation], None]) -> None:
+    What differs from pynetdicom's own: the straight path for C-STORE (see qagate.receive.provider), of whatever SOP
+    class; and `on_end` is called exactly once, when it is over, whatever ended it.
+    """
+
+    def __init__(
+        self,
+        ae: Any,
+        on_c_store: Callable[[AcceptedAssociation, StoreRequest], int],
+        on_end: Callable[[AcceptedAssociation], None],
+    ) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self._on_end = on_end
         self.daemon = True
-        self.dul.daemon = True
+        self.dimse = MessageProvider(self, lambda request: on_c_store(self, request))
+        self.dul = NetworkProvider(self)
+        # these setters pass the limits on to the timers of the new provider
+        self.acse_timeout = self.acse_timeout
+        self.network_timeout = self.network_timeout
 
     def run_reactor(self) -> None:
-        """Run until the association is over, then say so, whatever ended it."""
+        """Run until the association is over, then say so."""
         try:
             super().run_reactor()
         finally:
             self._on_end(self)
-
-    def _serve_request(self, msg: Any, context_id: int) -> None:
-        context = self._accepted_cx.get(context_id)
-        if isinstance(msg, C_STORE) and msg.is_valid_request and context is not None and not self._sent_release:
-            # pynetdicom looks the service up by SOP class and aborts on one that it does not know
-            self._is_paused = True
-            StorageServiceClass(self).SCP(msg, context)
-            self._is_paused = False
-        else:
-            super()._serve_request(msg, context_id)
-
-
-class AcceptedSocket(AssociationSocket):
-    """The socket of an accepted association."""
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """Return `nr_bytes`, or fewer when the peer has closed the connection."""
-        received = bytearray()
-        connection = self.socket
-        if connection is None:
-            return received
-        while len(received) < nr_bytes:
-            piece = connection.recv(min(nr_bytes - len(received), _READ_BYTES))
-            if not piece:
-                break
-            received += piece
-        return received
-
-
-class AssociationHandler(RequestHandler):
-    """Makes an association out of an accepted connection."""
-
-    def _create_association(self) -> AcceptedAssociation:
-        server = cast(AssociationServer, self.server)
-        association = AcceptedAssociation(self.ae, server.on_end)
-        association._server = server
-        association.name = f"AcceptorThread-{self.client_address[0]}:{self.client_address[1]}"
-        association.set_socket(AcceptedSocket(association, client_socket=self.request))
-        acceptor = association.acceptor
-        acceptor.maximum_length = self.ae.maximum_pdu_size
-        acceptor.ae_title = server.ae_title
-        acceptor.address_info = self.local
-        acceptor.implementation_class_uid = self.ae.implementation_class_uid
-        acceptor.implementation_version_name = self.ae.implementation_version_name
-        association.requestor.address_info = AddressInformation.from_tuple(self.client_address)
-        for event, bound in server._handlers.items():
-            # one handler for an intervention, a list of them for a notification
-            for handler, arguments in bound if isinstance(bound, list) else [bound]:
-                association.bind(event, handler, arguments)
-        return association
-
-
-class AssociationServer(ThreadedAssociationServer):
-    """Listens, and gives each connection threads of its own."""
-
-    daemon_threads = True
-    request_queue_size = 128  # a burst of connections must not be answered with resets
-
-    def __init__(
-        self,
-        ae: AE,
-        address: tuple[str, int],
-        contexts: list[PresentationContext],
-        handlers: list[Any],
-        *,
-        on_end: Callable[[AcceptedAssociation], None],
-        share_port: bool,
-    ) -> None:
-        self.on_end = on_end
-        self._share_port = share_port
-        super().__init__(ae, address, ae.ae_title, contexts, evt_handlers=handlers, request_handler=AssociationHandler)
-        ae._servers.append(self)  # shutdown() takes it off again
-
-    def server_bind(self) -> None:
-        """Bind; with `share_port` several processes may listen on the one port and the kernel spreads connections."""
-        if self._share_port and self.socket is not None:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        super().server_bind()
-
-    def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept one connection."""
-        connection, address = super().get_request()
-        # responses are small: without this each of them may wait for the peer's delayed acknowledgement
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        if self.ae.network_timeout is not None:
-            connection.settimeout(self.ae.network_timeout)
-        return connection, address
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log what went wrong with one connection; the others go on."""
-        logger.exception("receive: connection from %s could not be served", client_address[0])

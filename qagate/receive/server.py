@@ -25,8 +25,10 @@ from qagate.clock import Clock, SystemClock
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.domain.series import StoredInstance
 from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError
-from qagate.receive.association import AcceptedAssociation, AssociationEvent, AssociationServer, contexts_for
+from qagate.receive.association import AcceptedAssociation, AssociationEvent, contexts_for
+from qagate.receive.provider import StoreRequest
 from qagate.receive.spool import Spool
+from qagate.receive.transport import AssociationServer
 from qagate.settings import Node
 
 __all__ = ["AssociationEvent", "Receiver"]
@@ -132,7 +134,6 @@ class Receiver:
             (evt.EVT_REQUESTED, self._negotiate),
             (evt.EVT_ESTABLISHED, self._opened),
             (evt.EVT_C_ECHO, lambda event: _SUCCESS),
-            (evt.EVT_C_STORE, self._store),
             (evt.EVT_N_ACTION, lambda event: (_UNRECOGNISED_OPERATION, None)),
             (evt.EVT_N_EVENT_REPORT, self._commitment),
         ]
@@ -142,6 +143,7 @@ class Receiver:
                 (node.host, node.port),
                 list(_served().values()),
                 handlers,
+                on_c_store=self._store,
                 on_end=self._ended,
                 share_port=node.receivers > 1,
             )
@@ -285,28 +287,26 @@ class Receiver:
 
     # services
 
-    def _store(self, event: Any) -> int:
-        running = self._of(event.assoc)
+    def _store(self, association: AcceptedAssociation, request: StoreRequest) -> int:
+        running = self._of(association)
         if running is None:
             return _PROCESSING_FAILURE
         try:
-            status = self._keep(event, running)
-        except Exception:  # top of this thread's work: an unhandled one would be answered with 0xC211
+            status = self._keep(request, running)
+        except Exception:  # top of this thread's work: a fault with one object must not end the association
             logger.exception("receive: an object from %s could not be stored", running.calling_ae_title)
             status = _PROCESSING_FAILURE
         if status != _SUCCESS:
             running.refused += 1
         return status
 
-    def _keep(self, event: Any, running: _Running) -> int:
-        request = event.request
-        data_set = b"" if request.DataSet is None else request.DataSet.getbuffer()
+    def _keep(self, request: StoreRequest, running: _Running) -> int:
         try:
             instance = self._spool.store(
-                data_set,
-                sop_class_uid=str(request.AffectedSOPClassUID),
-                sop_instance_uid=str(request.AffectedSOPInstanceUID),
-                transfer_syntax_uid=str(event.context.transfer_syntax),
+                request.data_set,
+                sop_class_uid=request.sop_class_uid,
+                sop_instance_uid=request.sop_instance_uid,
+                transfer_syntax_uid=request.transfer_syntax_uid,
                 calling_ae_title=running.calling_ae_title,
                 called_ae_title=running.called_ae_title,
                 received_at=self._clock.now(),

@@ -15,7 +15,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
@@ -175,8 +175,8 @@ class Spool:
         self._durable_folders.add(folder.name)
         return os.open(temporary, flags, 0o640)
 
-    def adopt(self) -> Iterator[StoredInstance]:
-        """Yield every object in the spool, rebuilt from its file alone, series by series.
+    def adopt(self, known: Container[str] = frozenset()) -> Iterator[StoredInstance]:
+        """Yield every object in the spool, rebuilt from its file alone, series by series; skip `known` paths.
 
         The association is not known any more. A file that is not DICOM is left where it is and logged.
         """
@@ -184,7 +184,7 @@ class Spool:
             if not folder.is_dir() or folder.name.startswith("."):
                 continue
             for path in _entries(folder):
-                if path.suffix != ".dcm" or path.name.startswith("."):
+                if path.suffix != ".dcm" or path.name.startswith(".") or str(path) in known:
                     continue
                 try:
                     yield _read_back(path)

@@ -1,0 +1,222 @@
+"""The two protocol layers under an accepted association, with a straight path for C-STORE.
+
+pynetdicom hands each message through several queues, two threads and a general decoder; with hundreds of small objects
+per second that is most of the work. Here a C-STORE request is put together, served and answered in the thread that
+reads the network; everything else goes pynetdicom's way. Source: PS3.7 9.3.1, PS3.8 9.3.5 and Annex E.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dul import DULServiceProvider
+from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.timer import Timer
+
+_C_STORE_RQ = 0x0001
+_C_STORE_RSP = 0x8001
+_NO_DATA_SET = 0x0101
+_CANNOT_UNDERSTAND = 0xC000
+_P_DATA_TF = 0x04
+_COMMAND, _LAST = 0x01, 0x02  # bits of the message control header
+_MAX_COMMAND_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRequest:
+    """A C-STORE request, with its data set as encoded by the peer."""
+
+    message_id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    data_set: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _StoreCommand:
+    context_id: int
+    message_id: int
+    sop_class_uid: bytes
+    sop_instance_uid: bytes
+
+
+class MessageProvider(DIMSEServiceProvider):
+    """Puts messages together; serves C-STORE through `on_c_store`, which returns the status."""
+
+    def __init__(self, association: Any, on_c_store: Callable[[StoreRequest], int]) -> None:
+        super().__init__(association)
+        self._on_c_store = on_c_store
+        self._command = bytearray()
+        self._store: _StoreCommand | None = None
+        self._fragments: list[Any] = []
+
+    def receive_primitive(self, primitive: P_DATA) -> None:
+        """Take the next fragments of a message."""
+        for context_id, fragment in primitive.presentation_data_value_list:
+            if not len(fragment):
+                continue
+            control = fragment[0]
+            if control & _COMMAND:
+                self._command += fragment[1:]
+                if len(self._command) > _MAX_COMMAND_BYTES:
+                    raise ValueError(f"a command set must stay under {_MAX_COMMAND_BYTES} bytes")
+                if control & _LAST:
+                    command, self._command = bytes(self._command), bytearray()
+                    self._store = _store_command(context_id, command)
+                    self._fragments = []
+                    if self._store is None:
+                        self._pass_on(context_id, bytes([control]) + command)
+            elif self._store is None:
+                self._pass_on(context_id, bytes(fragment))
+            else:
+                self._fragments.append(fragment[1:])
+                if control & _LAST:
+                    self._serve(self._store)
+
+    def _pass_on(self, context_id: int, fragment: bytes) -> None:
+        primitive = P_DATA()
+        primitive.presentation_data_value_list.append((context_id, fragment))
+        super().receive_primitive(primitive)
+
+    def _serve(self, command: _StoreCommand) -> None:
+        data_set = b"".join(self._fragments)
+        self._store, self._fragments = None, []
+        association = self.assoc
+        # the peer may send as soon as it has our acceptance, a moment before the association's own thread knows of it
+        while not association.is_established:
+            if association._kill or association.is_aborted or association.is_released:
+                return
+            time.sleep(0.0005)
+        context = association._accepted_cx.get(command.context_id)
+        if context is None:
+            raise ValueError(f"a request must use an accepted presentation context, got {command.context_id}")
+        if data_set:
+            status = self._on_c_store(
+                StoreRequest(
+                    message_id=command.message_id,
+                    sop_class_uid=_uid(command.sop_class_uid),
+                    sop_instance_uid=_uid(command.sop_instance_uid),
+                    transfer_syntax_uid=str(context.transfer_syntax[0]),
+                    data_set=data_set,
+                )
+            )
+        else:
+            status = _CANNOT_UNDERSTAND
+        if association._kill or association._sent_abort:
+            return
+        response = P_DATA()
+        response.presentation_data_value_list.append(
+            (command.context_id, bytes([_COMMAND | _LAST]) + _store_response(command, status))
+        )
+        self.dul.send_pdu(response)
+
+
+class NetworkProvider(DULServiceProvider):
+    """Reads PDUs; P-DATA is taken apart without copying it."""
+
+    def __init__(self, association: Any) -> None:
+        super().__init__(association)
+        self._idle_timer = _MonotonicTimer(60)
+        self.artim_timer = _MonotonicTimer(30)
+        self._run_loop_delay = 0.0  # AcceptedSocket.ready does the waiting
+        self.daemon = True
+
+    def _decode_pdu(self, bytestream: bytearray) -> Any:
+        if bytestream[0] == _P_DATA_TF:
+            return _DataTransfer(memoryview(bytestream)), "Evt10"
+        return super()._decode_pdu(bytestream)
+
+
+class _DataTransfer:
+    """A P-DATA-TF PDU. Raises ValueError when its items do not fill it exactly."""
+
+    def __init__(self, pdu: memoryview) -> None:
+        self._items: list[tuple[int, Any]] = []
+        offset = 6
+        while offset < len(pdu):
+            if offset + 5 > len(pdu):
+                raise ValueError("a P-DATA-TF PDU must hold whole items")
+            length, context_id = struct.unpack_from(">IB", pdu, offset)
+            end = offset + 4 + length
+            if length < 2 or end > len(pdu):
+                raise ValueError(f"an item of a P-DATA-TF PDU must lie inside it, got {length} bytes")
+            self._items.append((context_id, pdu[offset + 5 : end]))
+            offset = end
+
+    def to_primitive(self) -> P_DATA:
+        """Return the primitive."""
+        primitive = P_DATA()
+        primitive.presentation_data_value_list.extend(self._items)
+        return primitive
+
+
+class _MonotonicTimer(Timer):
+    """A timer that a step of the wall clock neither starts nor stops."""
+
+    def start(self) -> None:
+        """Start or restart."""
+        self._start_time = time.monotonic()
+        self._end_time = None
+
+    def stop(self) -> None:
+        """Stop."""
+        self._end_time = time.monotonic()
+
+    @property
+    def remaining(self) -> float:
+        """Seconds until it expires, negative afterwards; 1 when it never does."""
+        if self.timeout is None:
+            return 1
+        if self._start_time is None:
+            return self.timeout
+        end = time.monotonic() if self._end_time is None else self._end_time
+        return self.timeout - (end - self._start_time)
+
+
+def _store_command(context_id: int, command: bytes) -> _StoreCommand | None:
+    """Return a C-STORE request; None for any other message and for one that is not as it must be."""
+    values: dict[int, bytes] = {}
+    offset = 0
+    while offset + 8 <= len(command):
+        group, element, length = struct.unpack_from("<HHI", command, offset)
+        offset += 8
+        if group != 0 or offset + length > len(command):
+            return None
+        values[element] = command[offset : offset + length]
+        offset += length
+    try:
+        if struct.unpack("<H", values[0x0100])[0] != _C_STORE_RQ:
+            return None
+        if struct.unpack("<H", values[0x0800])[0] == _NO_DATA_SET:
+            return None
+        return _StoreCommand(context_id, struct.unpack("<H", values[0x0110])[0], values[0x0002], values[0x1000])
+    except (KeyError, struct.error):
+        return None
+
+
+def _store_response(command: _StoreCommand, status: int) -> bytes:
+    body = b"".join(
+        (
+            _element(0x0002, command.sop_class_uid),
+            _element(0x0100, struct.pack("<H", _C_STORE_RSP)),
+            _element(0x0120, struct.pack("<H", command.message_id)),
+            _element(0x0800, struct.pack("<H", _NO_DATA_SET)),
+            _element(0x0900, struct.pack("<H", status)),
+            _element(0x1000, command.sop_instance_uid),
+        )
+    )
+    return _element(0x0000, struct.pack("<I", len(body))) + body
+
+
+def _element(element: int, value: bytes) -> bytes:
+    return struct.pack("<HHI", 0, element, len(value)) + value
+
+
+def _uid(value: bytes) -> str:
+    return value.decode("latin-1").rstrip(" \0").strip()
