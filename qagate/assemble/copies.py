@@ -5,16 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections import defaultdict
 
+import numpy as np
+
+from qagate.assemble.extract import extract
 from qagate.assemble.headers import Header
+from qagate.assemble.layout import layout_of
+from qagate.assemble.stored import StoredFrames
 from qagate.assemble.values import text_of
 from qagate.domain.finding import Finding, FindingCode, Severity
+from qagate.errors import UnreadablePixels
 
 
-def without_copies(headers: list[Header]) -> tuple[list[Header], tuple[Finding, ...]]:
-    """Return one header for each SOP Instance UID, and a finding when copies differ.
+def without_copies(headers: list[Header], max_object_bytes: int) -> tuple[list[Header], tuple[Finding, ...]]:
+    """Return one header for each SOP Instance UID, and a finding when copies show different images.
 
-    Kept is the longest file, then the one whose bytes have the smallest SHA-256: the same one whatever the order.
-    Objects without a UID are all kept.
+    Copies that differ in their bytes but hold the same frames with the same pixels (sent with another transfer syntax)
+    are no conflict. Kept is a readable one before a broken one, then the longest file, then the one whose bytes have
+    the smallest SHA-256: the same one whatever the order. Objects without a UID are all kept.
     """
     by_uid: dict[str, list[Header]] = defaultdict(list)
     kept: list[Header] = []
@@ -26,20 +33,44 @@ def without_copies(headers: list[Header]) -> tuple[list[Header], tuple[Finding, 
             kept.append(header)
     conflicting = []
     for uid, copies in by_uid.items():
-        if len(copies) == 1:
-            kept += copies
-            continue
-        ranked = sorted((-header.path.stat().st_size, _digest(header), header.path, header) for header in copies)
-        kept.append(ranked[0][3])
-        if len({digest for _, digest, _, _ in ranked}) > 1:
+        one, same = _chosen(copies, max_object_bytes) if len(copies) > 1 else (copies[0], True)
+        kept.append(one)
+        if not same:
             conflicting.append(uid)
     findings: tuple[Finding, ...] = ()
     if conflicting:
-        text = f"{len(conflicting)} SOP Instance UID(s) came more than once with different bytes; one of each was used"
+        text = f"{len(conflicting)} SOP Instance UID(s) came more than once with different images; one of each was used"
         findings = (Finding(FindingCode.CONFLICTING_COPY, Severity.MODERATE, text, tuple(conflicting)),)
     return kept, findings
+
+
+def _chosen(copies: list[Header], max_object_bytes: int) -> tuple[Header, bool]:
+    """Return the copy to keep, and whether all copies show the same."""
+    distinct: dict[str, Header] = {}
+    for header in sorted(copies, key=lambda header: header.path):
+        distinct.setdefault(_digest(header), header)
+    if len(distinct) == 1:
+        return next(iter(distinct.values())), True
+    contents = {digest: _content(header, max_object_bytes) for digest, header in distinct.items()}
+    ranked = sorted(distinct, key=lambda d: (not contents[d][0], -distinct[d].path.stat().st_size, d))
+    return distinct[ranked[0]], len(set(contents.values())) == 1
 
 
 def _digest(header: Header) -> str:
     with header.path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _content(header: Header, max_object_bytes: int) -> tuple[bool, str]:
+    """Return whether all pixels can be read, and a digest of the pixels and of where their frames lie."""
+    layout = layout_of(header, max_object_bytes)
+    digest = hashlib.sha256()
+    readable = True
+    with StoredFrames([layout]) as stored:
+        for one in extract(header, 0, 0):
+            digest.update(repr((one.frame, one.pixels.rescale)).encode())
+            try:
+                digest.update(np.ascontiguousarray(stored.frame(0, one.pixels.frame)).tobytes())
+            except UnreadablePixels:
+                readable = False
+    return readable, digest.hexdigest()

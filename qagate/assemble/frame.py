@@ -54,3 +54,13 @@ class Stack:
     geometry: Geometry
     findings: tuple[Finding, ...] = ()
     label: str = ""
+
+
+def cross(a: Vector3, b: Vector3) -> Vector3:
+    """Return the vector product."""
+    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
+
+
+def dot(a: Vector3, b: Vector3) -> float:
+    """Return the scalar product."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qagate.assemble.frame import Frame, Stack
+from qagate.assemble.label import labels_of
 from qagate.assemble.partition import Group, partition, slots_of
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.volume import Affine, Geometry
@@ -51,7 +52,9 @@ def stack_frames(frames: Sequence[Frame]) -> tuple[Stack, ...]:
     stacks = []
     for group in partition(frames):
         stacks.append(_without_position(group) if group.normal is None else _stack(group, np.array(group.normal)))
-    return tuple(sorted(stacks, key=_first_number))
+    stacks.sort(key=_first_number)
+    labels = labels_of([stack.frames for stack in stacks])
+    return tuple(replace(stack, label=label) for stack, label in zip(stacks, labels, strict=True))
 
 
 def _first_number(stack: Stack) -> tuple[int, int, str]:
@@ -114,9 +117,7 @@ def _stack(group: Group, normal: Vector) -> Stack:
         known=group.known,
     )
     placed = tuple((frame, float(mm)) for frame, mm in zip(kept, along, strict=True))
-    return Stack(
-        tuple(f for f, _ in placed), tuple(mm for _, mm in placed), dropped, geometry, tuple(findings), group.label
-    )
+    return Stack(tuple(f for f, _ in placed), tuple(mm for _, mm in placed), dropped, geometry, tuple(findings))
 
 
 def classify(steps: Sequence[float]) -> _Steps:
@@ -242,7 +243,7 @@ def _without_position(group: Group) -> Stack:
         tuple(dict.fromkeys(frame.sop_instance_uid for frame in frames)) if len(frames) < 20 else (),
     )
     places = tuple(index * spacing for index in range(len(frames)))
-    return Stack(frames, places, (), geometry, (*group.findings, finding), group.label)
+    return Stack(frames, places, (), geometry, (*group.findings, finding))
 
 
 def _affine(group: Group, origin: Vector, slice_step: Vector) -> Affine:

@@ -7,9 +7,9 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from qagate.assemble.frame import Frame, KeyValue, Vector3
+from qagate.assemble.frame import Frame, KeyValue, Vector3, cross, dot
 from qagate.domain.finding import Finding, FindingCode, Severity
 
 # Directions that differ by less than this (0.57 degrees) are one orientation: headers round cosines to 2-6 digits.
@@ -23,7 +23,6 @@ class Group:
     """Frames of one volume, before they are ordered. normal is None when they have no usable position."""
 
     frames: tuple[Frame, ...]
-    label: str
     rows: int
     columns: int
     row: Vector3
@@ -42,7 +41,7 @@ def partition(frames: Sequence[Frame]) -> tuple[Group, ...]:
         for oriented in _by_orientation(matrix):
             for alike in _by(oriented, lambda frame: (_rounded(frame.pixel_spacing_mm), frame.apart)):
                 groups += _volumes(alike)
-    return _labelled(groups)
+    return tuple(groups)
 
 
 def _volumes(frames: list[Frame]) -> list[Group]:
@@ -65,7 +64,6 @@ def _group(frames: list[Frame], findings: tuple[Finding, ...]) -> Group:
     spacing = first.pixel_spacing_mm
     return Group(
         frames=tuple(frames),
-        label="",
         rows=first.rows,
         columns=first.columns,
         row=row,
@@ -209,59 +207,6 @@ def _names(frames: list[Frame], kind: str) -> list[str]:
         for name, value in getattr(frame, kind):
             values.setdefault(name, set()).add(value)
     return [name for name, found in values.items() if len(found) > 1]
-
-
-# Labels
-
-
-def _labelled(groups: list[Group]) -> tuple[Group, ...]:
-    """Name each group by what sets it apart from the others."""
-    if len(groups) < 2:
-        return tuple(groups)
-    described = [_description(group) for group in groups]
-    names = list(dict.fromkeys(name for one in described for name in one))
-    telling = [name for name in names if len({one.get(name) for one in described}) > 1]
-    labels = []
-    for one in described:
-        labels.append(", ".join(f"{name} {_shown(one[name])}" for name in telling if one.get(name) not in (None, "")))
-    seen: dict[str, int] = {}
-    unique = []
-    for label in labels:
-        seen[label] = seen.get(label, 0) + 1
-        again = labels.count(label) > 1
-        unique.append(f"{label} #{seen[label]}".strip() if again else label)
-    return tuple(replace(group, label=label) for group, label in zip(groups, unique, strict=True))
-
-
-def _description(group: Group) -> dict[str, KeyValue]:
-    found: dict[str, KeyValue] = {"plane": plane_of(group.normal)} if group.normal else {}
-    for kind in ("apart", "inner", "repeats"):
-        values: dict[str, set[KeyValue]] = defaultdict(set)
-        for frame in group.frames:
-            for name, value in getattr(frame, kind):
-                values[name].add(value)
-        found |= {name: next(iter(each)) for name, each in values.items() if len(each) == 1}
-    found["matrix"] = f"{group.columns} x {group.rows}"
-    return found
-
-
-def _shown(value: KeyValue) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def plane_of(normal: Vector3) -> str:
-    """Return the anatomical plane that a normal is nearest to."""
-    return ("sagittal", "coronal", "axial")[max(range(3), key=lambda axis: abs(normal[axis]))]
-
-
-def cross(a: Vector3, b: Vector3) -> Vector3:
-    """Return the vector product."""
-    return (a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0])
-
-
-def dot(a: Vector3, b: Vector3) -> float:
-    """Return the scalar product."""
-    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
 
 
 def _rounded(spacing: tuple[float, float] | None) -> tuple[float, float] | None:

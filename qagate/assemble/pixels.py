@@ -147,6 +147,9 @@ def _fill(out: Array, stored: StoredFrames, ref: PixelRef, layout: Layout) -> No
         )
     if padding is not None:
         out[padding] = layout.padding_out
+    if layout.is_ct:
+        # Nothing absorbs less than air: what lies below is filling outside the field of view, declared or not.
+        np.maximum(out, layout.padding_out, out=out)
 
 
 def _whole_values(out: Array, raw: Array, slope: int, intercept: int, padding: Array | None) -> None:

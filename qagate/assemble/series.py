@@ -104,7 +104,7 @@ def _headers(
             headers.append(open_header(path, limits.max_object_bytes))
         except NotDicom as error:
             unreadable.append((path.name, str(error)))
-    kept, findings = without_copies(headers)
+    kept, findings = without_copies(headers, limits.max_object_bytes)
     return kept, tuple(unreadable), findings
 
 
