@@ -218,7 +218,7 @@ def _mr() -> dict[str, Any]:
         "ImagedNucleus": "1H",
         "NumberOfAverages": 1,
         "PixelBandwidth": 170,
-        "InPlanePhaseEncodingDirection": "ROW",
+        "InPlanePhaseEncodingDirection": "COL",
         "WindowCenter": 1200,
         "WindowWidth": 2400,
     }
