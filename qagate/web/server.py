@@ -1,0 +1,27 @@
+"""The web process."""
+
+from __future__ import annotations
+
+import logging
+
+import uvicorn
+
+from qagate.settings import Settings
+from qagate.store.database import Database
+from qagate.web.app import create_app
+
+
+def run(settings: Settings) -> None:
+    """Serve until told to stop."""
+    database = Database.open(settings.database_url)
+    logging.getLogger(__name__).info("pages on http://%s:%d", settings.web.host, settings.web.port)
+    uvicorn.run(
+        create_app(settings, database),
+        host=settings.web.host,
+        port=settings.web.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+    )
+    database.close()

@@ -1,0 +1,109 @@
+"""What the pages and the API show of a series: plain data, made in one place so that both say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from qagate.domain.verdict import WORDS, Outcome
+from qagate.store.tables import AssessmentRow, DeliveryRow, DocumentRow, EventRow, RevisionRow, SeriesRow
+
+STATE_WORDS = {
+    "receiving": "Arriving",
+    "queued": "Waiting for its score",
+    "scored": "Being delivered",
+    "delivered": "Delivered",
+    "excluded": "Not for us",
+    "failed": "Could not be judged",
+}
+"""The word people are shown for each state."""
+
+ACCESSION_TAIL = 4
+"""How much of the accession number is shown."""
+
+
+def summary(row: SeriesRow) -> dict[str, Any]:
+    """Return one line of the worklist."""
+    outcome = Outcome(row.outcome) if row.outcome else None
+    return {
+        "series_instance_uid": row.series_instance_uid,
+        "study_instance_uid": row.study_instance_uid,
+        "state": row.state,
+        "state_word": STATE_WORDS[row.state],
+        "state_reason": row.state_reason,
+        "verdict": row.outcome or None,
+        "word": WORDS[outcome] if outcome else None,
+        "score": None if row.score is None else round(row.score, 1),
+        "interval": None
+        if row.interval_low is None
+        else [round(row.interval_low, 1), round(row.interval_high or 0, 1)],
+        "reason": row.reason,
+        "modality": row.modality,
+        "regions": row.region.split(),
+        "organ": row.organ or None,
+        "sequence": row.sequence or None,
+        "series_description": row.series_description,
+        "protocol_name": row.protocol_name,
+        "station_name": row.station_name,
+        "device": row.device,
+        "calling_ae_title": row.calling_ae_title,
+        "accession_tail": row.accession_number[-ACCESSION_TAIL:],
+        "instances": row.instances,
+        "revision": row.revision,
+        "completed_by": row.completed_by,
+        "first_instance_at": row.first_instance_at.isoformat(),
+        "last_instance_at": row.last_instance_at.isoformat(),
+        "verdict_at": row.verdict_at and row.verdict_at.isoformat(),
+        "seconds_to_verdict": _seconds_between(row.last_instance_at, row.verdict_at),
+    }
+
+
+def revision(
+    row: RevisionRow,
+    assessments: Sequence[AssessmentRow],
+    documents: Sequence[tuple[DocumentRow, Sequence[DeliveryRow]]],
+) -> dict[str, Any]:
+    """Return one revision with its assessments (qagate.assessment/1), documents and deliveries."""
+    return {
+        "number": row.number,
+        "state": row.state,
+        "completed_by": row.completed_by,
+        "last_instance_at": row.last_instance_at.isoformat(),
+        "created_at": row.created_at.isoformat(),
+        "assessed_at": row.assessed_at and row.assessed_at.isoformat(),
+        "assessments": [assessment.document for assessment in assessments],
+        "documents": [document(d, deliveries) for d, deliveries in documents],
+    }
+
+
+def document(row: DocumentRow, deliveries: Sequence[DeliveryRow]) -> dict[str, Any]:
+    """Return one document and where it is."""
+    return {
+        "kind": row.kind,
+        "sop_class_uid": row.sop_class_uid,
+        "sop_instance_uid": row.sop_instance_uid,
+        "series_instance_uid": row.series_instance_uid,
+        "deliveries": [
+            {
+                "destination": delivery.destination,
+                "state": delivery.state,
+                "attempts": delivery.attempts,
+                "detail": delivery.detail,
+                "sent_at": delivery.sent_at and delivery.sent_at.isoformat(),
+                "committed_at": delivery.committed_at and delivery.committed_at.isoformat(),
+                "next_attempt_at": delivery.next_attempt_at.isoformat() if delivery.state == "planned" else None,
+                "sop_instance_uid": delivery.sop_instance_uid or None,
+            }
+            for delivery in deliveries
+        ],
+    }
+
+
+def event(row: EventRow) -> dict[str, Any]:
+    """Return one line of the trail."""
+    return {"at": row.at.isoformat(), "what": row.what, "detail": row.detail}
+
+
+def _seconds_between(earlier: datetime, later: datetime | None) -> float | None:
+    return None if later is None else round((later - earlier).total_seconds(), 1)
