@@ -17,7 +17,6 @@ from qagate.domain.verdict import Outcome
 Colour = tuple[int, int, int]
 
 GROUND: Colour = (0, 0, 0)
-CARD: Colour = (22, 27, 34)
 LINE: Colour = (48, 54, 61)
 TEXT: Colour = (230, 237, 243)
 QUIET: Colour = (157, 167, 179)
@@ -51,14 +50,23 @@ def _drawable(character: str) -> bool:
 
 
 def legible(text: str) -> str:
-    """Return text with a middle dot for each run of characters that the typeface does not have."""
+    """Return text with a question mark for each run of characters that the typeface does not have."""
     out: list[str] = []
     for character in text:
         if _drawable(character):
             out.append(character)
-        elif not out or out[-1] != "·":
-            out.append("·")
+        elif not out or out[-1] != "?":
+            out.append("?")
     return "".join(out)
+
+
+def drawable(text: str) -> str:
+    """Return what of the text the typeface can show, the rest left out: for words that only help."""
+    return " ".join("".join(c for c in text if _drawable(c)).split())
+
+
+def _unit(share: float) -> float:
+    return min(max(share, 0.0), 1.0)
 
 
 class Canvas:
@@ -118,29 +126,37 @@ class Canvas:
 
     def bar(self, x: int, y: int, width: int, height: int, share: float, colour: Colour, limit: float | None) -> None:
         """Draw a bar filled to `share` (0..1), with a tick at `limit`."""
-        radius = height // 2
-        self._draw.rounded_rectangle((x, y, x + width, y + height), radius, fill=LINE)
-        filled = round(width * min(max(share, 0.0), 1.0))
+        self._pill(x, y, width, height, LINE)
+        filled = round(width * _unit(share))
         if filled >= 2:
-            self._draw.rounded_rectangle((x, y, x + max(filled, height), y + height), radius, fill=colour)
+            self._pill(x, y, max(filled, height), height, colour)
         if limit is not None:
-            self._tick(x + round(width * limit), y, height)
+            self._tick(x + round(width * _unit(limit)), y, height)
 
     def span(
         self, x: int, y: int, width: int, low: float, high: float, at: float, colour: Colour, limit: float | None
     ) -> None:
         """Draw a score (0..1) with its interval as a thin bar on a line, and a tick at `limit`."""
-        self._draw.rounded_rectangle((x, y, x + width, y + 6), 3, fill=LINE)
-        soft = tuple(round(part * 0.55) for part in colour)
-        left, right = x + round(width * min(max(low, 0.0), 1.0)), x + round(width * min(max(high, 0.0), 1.0))
-        self._draw.rounded_rectangle((left, y - 2, max(right, left + 4), y + 8), 5, fill=soft)
-        centre = x + round(width * min(max(at, 0.0), 1.0))
-        self._draw.ellipse((centre - 9, y + 3 - 9, centre + 9, y + 3 + 9), fill=colour, outline=GROUND, width=2)
+        red, green, blue = colour
+        left, right = x + round(width * _unit(low)), x + round(width * _unit(high))
+        self._pill(x, y, width, 6, LINE)
+        self._pill(left, y - 2, max(right - left, 10), 10, (red * 55 // 100, green * 55 // 100, blue * 55 // 100))
+        centre = x + round(width * _unit(at))
+        self._pill(centre - 11, y + 3 - 11, 22, 22, GROUND)
+        self._pill(centre - 9, y + 3 - 9, 18, 18, colour)
         if limit is not None:
-            self._tick(x + round(width * limit), y, 6)
+            self._tick(x + round(width * _unit(limit)), y, 6)
+
+    def _pill(self, x: int, y: int, width: int, height: int, colour: Colour) -> None:
+        """Fill a rectangle with round ends, smooth at its edges."""
+        mask = Image.new("L", (width * OVERSAMPLING, height * OVERSAMPLING))
+        box = (0, 0, mask.width - 1, mask.height - 1)
+        ImageDraw.Draw(mask).rounded_rectangle(box, mask.height // 2, fill=255)
+        small = mask.resize((width, height), Image.Resampling.LANCZOS)
+        self.image.paste(colour, (x, y, x + width, y + height), small)
 
     def _tick(self, x: int, y: int, height: int) -> None:
-        self._draw.rectangle((x - 1, y - 6, x + 1, y + height + 6), fill=TEXT)
+        self._draw.rectangle((x - 1, y - 6, x + 1, y + height + 5), fill=TEXT)
 
     def picture(self, x: int, y: int, size: int, grey: npt.NDArray[np.uint8], aspect: float, frame: Colour) -> None:
         """Paste a grey slice (rows, columns) into a square of `size`, whole and undistorted, with a thin frame.

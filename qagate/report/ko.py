@@ -20,7 +20,7 @@ from highdicom.sr import (
 )
 from pydicom.uid import UID, KeyObjectSelectionDocumentStorage
 
-from qagate.domain.assessment import Assessment, severity_of
+from qagate.domain.assessment import Assessment
 from qagate.domain.finding import Severity
 from qagate.domain.verdict import Verdict
 from qagate.errors import ReportError
@@ -28,10 +28,10 @@ from qagate.report import uids
 from qagate.report.codes import Code, Vocabulary
 from qagate.report.document import Document
 from qagate.report.evidence import Instance, Origin, clean
-from qagate.report.measured import finite
+from qagate.report.measured import finite, grade_of
+from qagate.report.observer import concept, device_observer
 from qagate.report.request import ReportRequest
 from qagate.report.shell import evidence_sequence, request_sequence, series_uids, shell
-from qagate.report.sr import concept, device_observer
 
 GRADES = tuple(str(severity) for severity in Severity)  # none < mild < moderate < severe
 
@@ -75,7 +75,7 @@ def dominant_reason(request: ReportRequest, vocabulary: Vocabulary) -> Code:
         for name, value in assessment.attributes.items():
             if not finite(value):
                 continue
-            over, grade = value > limits.get(name, 1.0), GRADES.index(severity_of(value))
+            over, grade = value > limits.get(name, 1.0), GRADES.index(grade_of(value))
             if over or grade >= GRADES.index("moderate"):
                 found.append(((over, grade, float(value)), vocabulary.term(name, modality).reason))
     return max(found, key=lambda pair: pair[0])[1] if found else vocabulary.reasons["other"]
@@ -121,7 +121,10 @@ def _note(
     if requests := request_sequence(origin):
         document.ReferencedRequestSequence = requests
     root = ContainerContentItem(name=concept(title), is_content_continuous=False, template_id="2010")
-    root.ContentSequence = ContentSequence(_items(request, vocabulary, instances, reason, description))
+    try:
+        root.ContentSequence = ContentSequence(_items(request, vocabulary, instances, reason, description))
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ReportError(f"the content of the note cannot be built: got {error}") from error
     for item in root.ContentSequence:
         if isinstance(item, (ImageContentItem, CompositeContentItem)):
             del item.ConceptNameCodeSequence  # TID 2010 rows 8-10: no purpose of reference; highdicom insists on one

@@ -6,12 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 import qagate
-from qagate.domain.assessment import Assessment, severity_of
+from qagate.domain.assessment import Assessment
 from qagate.domain.finding import UNSCORABLE
 from qagate.domain.verdict import Outcome, Verdict
-from qagate.report.canvas import OUTCOME_COLOURS, QUIET, TEXT, Canvas
+from qagate.report.canvas import LINE, OUTCOME_COLOURS, QUIET, TEXT, Canvas, drawable
 from qagate.report.evidence import Origin
-from qagate.report.measured import finite, rounded
+from qagate.report.measured import finite, grade_of, rounded
 from qagate.report.request import ReportRequest
 from qagate.report.shell import local
 
@@ -22,6 +22,9 @@ PICTURE = 220
 GAP = (WIDTH - 4 * PICTURE) // 3
 NOTICE = "Image quality (AI). Not for diagnosis."
 ROWS = 8
+LINES = 5
+
+ABBREVIATIONS = frozenset({"snr", "cnr", "mtf", "nps", "fwhm", "fov"})
 
 UNIT_WORDS = {"1": "", "[hnsf'U]": "HU", "{0:100}": "", "{slices}": "slices"}
 
@@ -33,7 +36,7 @@ def page(request: ReportRequest, origin: Origin) -> npt.NDArray[np.uint8]:
     y = _head(canvas, assessment, verdict)
     y = _words(canvas, y, request, origin, assessment)
     y = _reasons(canvas, y, assessment, verdict)
-    y = _pictures(canvas, y, request, assessment)
+    y = _pictures(canvas, y, request, assessment, verdict)
     _tables(canvas, y, assessment, verdict)
     _foot(canvas, request, origin, assessment, verdict)
     return canvas.pixels()
@@ -85,7 +88,7 @@ def _words(canvas: Canvas, y: int, request: ReportRequest, origin: Origin, asses
     prompt = assessment.prompt
     place = [prompt.organ] if prompt.organ else [*prompt.regions]
     what = " ".join(word for word in (prompt.modality or origin.modality, *place, prompt.sequence) if word)
-    label = origin.words["SeriesDescription"] or origin.words["ProtocolName"]
+    label = drawable(origin.words["SeriesDescription"]) or drawable(origin.words["ProtocolName"])
     parts = [what.replace("_", " "), label, assessment.source.label]
     canvas.text(
         MARGIN, y, "  ·  ".join(part for part in parts if part) or "Series without a description", 26, TEXT, WIDTH
@@ -94,10 +97,12 @@ def _words(canvas: Canvas, y: int, request: ReportRequest, origin: Origin, asses
     if acquired := _acquired(origin):
         details.append(f"acquired {acquired}")
     details.append(f"{assessment.source.instances} images")
-    if len(request.assessments) > 1:
-        others = ", ".join(v.word if a.score is None else f"{v.word} {a.score:.0f}" for a, v in request.assessments)
-        details.append(f"volume {assessment.source.volume_index + 1} of {len(request.assessments)} ({others})")
     canvas.text(MARGIN, y + 38, "  ·  ".join(details), 20, QUIET, WIDTH)
+    if len(request.assessments) > 1:
+        number, every = assessment.source.volume_index + 1, len(request.assessments)
+        scores = [v.word if a.score is None else f"{v.word} {a.score:.0f}" for a, v in request.assessments]
+        y += 30
+        canvas.text(MARGIN, y + 38, f"volume {number} of {every}: {', '.join(scores)}", 20, QUIET, WIDTH)
     canvas.rule(MARGIN, y + 76, WIDTH)
     return y + 92
 
@@ -118,34 +123,45 @@ def _reasons(canvas: Canvas, y: int, assessment: Assessment, verdict: Verdict) -
         words = "Meets the standard of this site." if verdict.outcome is Outcome.ACCEPT else "No reason was given."
         canvas.text(MARGIN, y, words, 22, QUIET, WIDTH)
         return y + 46
-    room = 4  # lines
-    for number, reason in enumerate(reasons[:4], 1):
+    room, indent = LINES, 36 if len(reasons) > 1 else 0
+    for number, reason in enumerate(reasons, 1):
+        last = room == 1 and number < len(reasons)
+        if last:
+            reason = f"and {len(reasons) - number + 1} more reasons, in the structured report"
+        if indent and not last:
+            canvas.text(MARGIN, y, str(number), 22, OUTCOME_COLOURS[verdict.outcome])
+        # two lines a reason, but the last line is kept for saying that there are more
+        lines = canvas.wrap(reason, 22, WIDTH - indent, min(2, room - (number < len(reasons) and room > 1)))
+        for line in lines:
+            canvas.text(MARGIN + indent, y, line, 22, QUIET if last else TEXT)
+            y += 30
+        y += 2
+        room -= len(lines)
         if room <= 0:
             break
-        lines = canvas.wrap(reason, 22, WIDTH - 36, min(2, room))
-        canvas.text(MARGIN, y, str(number), 22, OUTCOME_COLOURS[verdict.outcome])
-        for line in lines:
-            canvas.text(MARGIN + 36, y, line, 22)
-            y += 30
-        room -= len(lines)
-        y += 2
+    if verdict.outcome is Outcome.UNSCORED:
+        canvas.text(MARGIN, y + 8, "This says nothing about how good the images are.", 20, QUIET, WIDTH)
+        y += 38
     return y + 16
 
 
-def _pictures(canvas: Canvas, y: int, request: ReportRequest, assessment: Assessment) -> int:
+def _pictures(canvas: Canvas, y: int, request: ReportRequest, assessment: Assessment, verdict: Verdict) -> int:
     shown = shown_slices(request, assessment)
     if not shown:
         return y
     spacing = assessment.geometry.spacing_mm if assessment.geometry else (1.0, 1.0, 1.0)
     aspect = spacing[1] / spacing[2]
-    good = OUTCOME_COLOURS[Outcome.ACCEPT]
     for place, (index, is_good) in enumerate(shown):
         x = MARGIN + place * (PICTURE + GAP)
         grey = request.pictures[assessment.source.volume_index, index]
-        canvas.picture(x, y, PICTURE, grey, aspect, good if is_good else (48, 54, 61))
+        score = assessment.slices[index].score if index < len(assessment.slices) else None
+        # the best slice of a bad series is not good: only what meets the limit is shown as such
+        good = is_good and score is not None and score >= (verdict.limit or 0.0)
+        colour = OUTCOME_COLOURS[Outcome.ACCEPT] if good else QUIET
+        canvas.picture(x, y, PICTURE, grey, aspect, colour if good else LINE)
         total = len(assessment.slices)
         canvas.text(x, y + PICTURE + 8, f"slice {index + 1}" + (f" of {total}" if total else ""), 18, TEXT, PICTURE)
-        canvas.text(x, y + PICTURE + 32, _caption(assessment, index, is_good), 18, good if is_good else QUIET, PICTURE)
+        canvas.text(x, y + PICTURE + 32, _caption(assessment, index, is_good), 18, colour, PICTURE)
     return y + PICTURE + 72
 
 
@@ -155,7 +171,7 @@ def _caption(assessment: Assessment, index: int, is_good: bool) -> str:
     row = assessment.slices[index]
     score = "no score" if row.score is None else f"score {row.score:.0f}"
     if is_good:
-        return f"{score}, best of the series"
+        return f"{score}, for comparison"
     named = next((f for f in assessment.findings if row.sop_instance_uid in f.sop_instance_uids), None)
     return f"{score}, {str(named.code).replace('_', ' ')}" if named else score
 
@@ -175,10 +191,16 @@ def _tables(canvas: Canvas, y: int, assessment: Assessment, verdict: Verdict) ->
         for place, row in enumerate(measured[:rows]):
             top = y + 32 + place * 30
             unit = UNIT_WORDS.get(row.unit, row.unit)
-            name = row.name.removesuffix("_hu").removesuffix("_mm").replace("_", " ")
+            name = measurement_words(row.name)
             value = f"{rounded(row.value):,.6g} {unit}".strip()
             canvas.text(left, top, name, 18, TEXT, 220)
             canvas.text(left + 384, top, value, 18, TEXT, 150, anchor="ra")
+
+
+def measurement_words(name: str) -> str:
+    """Return the name of a measurement as people say it; its unit stands beside the value."""
+    words = name.removesuffix("_hu").removesuffix("_mm").split("_")
+    return " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
 
 
 def _artefacts(canvas: Canvas, y: int, graded: list[tuple[float, str]], verdict: Verdict) -> None:
@@ -193,7 +215,7 @@ def _artefacts(canvas: Canvas, y: int, graded: list[tuple[float, str]], verdict:
         colour = OUTCOME_COLOURS[Outcome.REVIEW] if over else QUIET
         canvas.text(MARGIN, top, name.replace("_", " "), 18, TEXT, 160)
         canvas.bar(MARGIN + 170, top + 6, 200, 10, value, colour, limit)
-        canvas.text(MARGIN + 480, top, severity_of(value), 18, colour if over else TEXT, anchor="ra")
+        canvas.text(MARGIN + 480, top, grade_of(value), 18, colour if over else TEXT, anchor="ra")
 
 
 def _foot(canvas: Canvas, request: ReportRequest, origin: Origin, assessment: Assessment, verdict: Verdict) -> None:

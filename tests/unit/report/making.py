@@ -75,17 +75,17 @@ def geometry(slices: int) -> Geometry:
     return Geometry((slices, 64, 64), (2.5, 0.8, 0.8), affine)
 
 
-def assessment(slices: int = 12, **changes: Any) -> Assessment:
+def assessment(count: int = 12, **changes: Any) -> Assessment:
     """A CT abdomen with noise, and a slice without a score."""
-    scores = [round(50 + 30 * np.sin(k / 3), 2) for k in range(slices)]
+    scores = [round(50 + 30 * np.sin(k / 3), 2) for k in range(count)]
     fields: dict[str, Any] = {
-        "source": Source("/spool/x", STUDY, SERIES, slices, 0, 1),
+        "source": Source("/spool/x", STUDY, SERIES, count, 0, 1),
         "prompt": Prompt("CT", ("abdomen",), "liver", kernel="soft", plane="axial", rules_version="2025.1"),
-        "geometry": geometry(slices),
+        "geometry": geometry(count),
         "score": 57.34,
         "interval": (49.1, 66.02),
         "attributes": {"noise": np.float32(0.62), "motion": 0.31, "streak": 0.12, "metal": 0.0, "ring": 0.05},
-        "slices": tuple(SliceScore(sop(k + 1), None, 2.5 * k, None if k == 3 else scores[k]) for k in range(slices)),
+        "slices": tuple(SliceScore(sop(k + 1), None, 2.5 * k, None if k == 3 else scores[k]) for k in range(count)),
         "physics": (
             Measurement("noise_hu", 23.84512, "[hnsf'U]", "lower"),
             Measurement("snr", 4.2, "1", "higher"),
