@@ -10,12 +10,17 @@ Sources: Rasmussen & Williams 2006, chapter 2 (Gaussian process); Geurts et al.,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import hashlib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import Field, dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import safetensors
+import safetensors.numpy
 
 from qagate.errors import ModelCorrupt
 
@@ -61,6 +66,37 @@ class Head:
         if missing or self.arrays["centre"].shape != (length,):
             raise ModelCorrupt(f"a head needs {ARRAYS} for {length} features, got none of {missing or 'that length'}")
 
+    @classmethod
+    def load(cls, folder: Path, about: Mapping[str, Any]) -> Head | None:
+        """Return the head of a bundle, None when its sheet has no table [head]. Raises ModelCorrupt."""
+        table = about.get("head")
+        if table is None:
+            return None
+        path = folder / FILE
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            if digest != table["sha256"]:
+                raise ModelCorrupt(f"{path} must have SHA-256 {table['sha256']}; copy the folder again, got {digest}")
+            recipe = HeadRecipe(**{f.name: type_of(table[f.name]) for f, type_of in _typed()})
+            return cls(recipe, safetensors.numpy.load_file(path))
+        except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
+            raise ModelCorrupt(f"{path} must be a whole head as its sheet says, got {error!r}") from error
+
+    def save(self, folder: Path, sheet: str, figures: Mapping[str, float | int]) -> None:
+        """Write the head beside copied weights. sheet: bundle.toml of the model it stands on, with or without a head.
+
+        figures: what cross-validation said, for the sheet.
+        """
+        path = folder / FILE
+        safetensors.numpy.save_file({name: np.ascontiguousarray(self.arrays[name]) for name in ARRAYS}, path)
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        kept = re.split(r"(?m)^\[head(?:\.figures)?\]$", sheet)[0].rstrip()
+        kept = re.sub(r'(?m)^version = "([^"+]*)[^"]*"$', rf'version = "\1+{digest[:8]}"', kept, count=1)
+        lines = [kept, "", "[head]", f'sha256 = "{digest}"']
+        lines += [f"{f.name} = {getattr(self.recipe, f.name)!r}" for f in fields(self.recipe)]
+        lines += ["", "[head.figures]", *(f"{name} = {value!r}" for name, value in figures.items())]
+        (folder / "bundle.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
     def predict(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """Return (items,) scores on the scale of the labels from (items, features)."""
         recipe, a = self.recipe, self.arrays
@@ -82,6 +118,12 @@ class Head:
         label = self.predict(np.asarray(features)[None])[0]
         score, *ends = self.percent([label, label - self.recipe.half_width, label + self.recipe.half_width])
         return float(score), (float(min(ends)), float(max(ends)))
+
+
+def _typed() -> Iterator[tuple[Field[Any], Callable[[Any], Any]]]:
+    """Yield the fields of a recipe with what makes a plain value of a sheet fit them."""
+    for field in fields(HeadRecipe):
+        yield field, int if field.type in ("int", int) else float
 
 
 def standardised(features: npt.NDArray[Any], centre: Array, scale: Array) -> Array:

@@ -39,14 +39,14 @@ def fit(
     y: npt.NDArray[np.float64],
     groups: npt.NDArray[np.intp],
     *,
-    trees: int = TREES,
+    trees: int | None = None,
     leaf: int = 2,
     tried: float = 0.33,
     seed: int = 0,
 ) -> Forest:
     """Return a forest. x: (items, features); y: (items,); groups: (items,) whole numbers from 0.
 
-    leaf: fewest items in a leaf. tried: share of the features tried at each node.
+    trees: 240 if not given. leaf: fewest items in a leaf. tried: share of the features tried at each node.
     """
     random = np.random.default_rng(seed)
     names = np.unique(groups)
@@ -55,7 +55,7 @@ def fit(
     ] = []
     offset, roots = 0, []
     outside, times = np.zeros(len(y)), np.zeros(len(y))
-    for _ in range(trees):
+    for _ in range(TREES if trees is None else trees):
         drawn = random.permutation(names)[: max(1, round(SHARE_OF_GROUPS * len(names)))]
         seen = np.isin(groups, drawn) if len(names) > 2 else random.random(len(y)) < SHARE_OF_GROUPS
         if not seen.any():

@@ -48,6 +48,7 @@ def fit(
     Settings are chosen on at most 600 items of whole groups; at most 3000 items support the process.
     """
     random = np.random.default_rng(seed)
+    y = np.asarray(y, np.float64)
     chosen = _some(groups, MOST_FOR_SETTINGS, random)
     tables = _tables(x[chosen], parts)
     target = torch.from_numpy(y[chosen])
