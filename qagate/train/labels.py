@@ -1,8 +1,9 @@
 """Labels: how far a degraded volume is from its reference, as one number for all artefacts.
 
 Inside the body, after the windows a reader would use, three full-reference measures with different blind spots are
-averaged: structure (multi-scale SSIM), edges (gradient magnitude similarity) and wavelets (HaarPSI). A place counts as
-bad as the worse of the windows shows it; places are pooled with power 2 and slices with power 3, because readers judge
+averaged: structure (multi-scale SSIM), edges (gradient magnitude similarity) and wavelets (HaarPSI). None of them minds
+slow shading much, so tone (local mean grey) is added in quadrature. A place counts as bad as the worse of the windows
+shows it; places are pooled with power 2 and slices with power 3, because readers judge
 by the worst part. Artefacts are then comparable by what they do to the image, not by their own parameters.
 
 This stands in for readers' opinions and is not one: see the model card.
@@ -26,7 +27,9 @@ SSIM_C1, SSIM_C2 = 0.02**2, 0.05**2
 GMS_C = 170 / 255**2
 HAAR_C, HAAR_ALPHA = (10 / 255) ** 2, 4.9
 PLACES_POWER, SLICES_POWER = 2.0, 3.0
-HALF_QUALITY_AT, STEEPNESS = 0.35, 1.7
+TONE_SCALE, TONE_WEIGHT = 0.15, 0.5
+"""Slow changes: a shift by this much of a window counts 0.63 of the most it can; then relative to texture."""
+HALF_QUALITY_AT, STEEPNESS = 0.27, 1.7
 SMALLEST_BODY = 0.02
 """Share of a volume below which the body is taken to be everywhere (phantoms, black images)."""
 
@@ -55,8 +58,8 @@ def slice_distance(reference: Tensor, degraded: Tensor, modality: str, spacing_m
     windows = CT_WINDOWS_HU if modality == "CT" else MR_WINDOWS
     mask = body_mask(reference, modality).to(reference.dtype).reshape(batch * slices, 1, rows, columns)
     a, b = (_windowed(v.reshape(batch * slices, rows, columns), windows) for v in (reference, degraded))
-    parts = torch.stack((_structure(a, b, mask), _edges(a, b, mask), _wavelets(a, b, mask)))
-    distance = parts.mean(0).clamp(0, 1).reshape(batch, slices)
+    texture = torch.stack((_structure(a, b, mask), _edges(a, b, mask), _wavelets(a, b, mask))).mean(0)
+    distance = torch.hypot(texture, TONE_WEIGHT * _tone(a, b, mask)).clamp(0, 1).reshape(batch, slices)
     return torch.where((reference == degraded).flatten(2).all(2), 0.0, distance)
 
 
@@ -121,6 +124,13 @@ def _pooled(badness: Tensor, mask: Tensor) -> Tensor:
     worst = badness.amax(1, keepdim=True).clamp_min(0)
     total = (worst**PLACES_POWER * mask).sum(dim=(1, 2, 3)) / mask.sum(dim=(1, 2, 3)).clamp_min(1)
     return total ** (1 / PLACES_POWER)
+
+
+def _tone(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
+    """Return 1 - exp(-|difference| / scale) of the grey values averaged over 8 x 8 pixels, pooled."""
+    size = min(8, *a.shape[-2:])
+    difference = F.avg_pool2d((b - a) * mask, size).abs()
+    return _pooled(1 - torch.exp(-difference / TONE_SCALE), F.avg_pool2d(mask, size))
 
 
 def _structure(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
@@ -191,4 +201,5 @@ def _wavelets(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     squashed = torch.sigmoid(HAAR_ALPHA * similarity)
     pooled = (squashed * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp_min(1e-9)
     pooled = torch.where(weight.sum(dim=(1, 2, 3)) > 1e-6, pooled, torch.sigmoid(torch.full_like(pooled, HAAR_ALPHA)))
-    return 1 - (torch.logit(pooled.clamp(0.5, 1 - 1e-6)) / HAAR_ALPHA) ** 2
+    index: Tensor = (torch.logit(pooled.clamp(0.5, 1 - 1e-6)) / HAAR_ALPHA) ** 2
+    return 1 - index

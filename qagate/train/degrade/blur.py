@@ -11,7 +11,7 @@ from torch import Tensor
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, uniform
 from qagate.train.degrade.fourier import blurred, phase_axis
 
-MILDEST_PIXELS, WORST_PIXELS = 0.4, 3.2
+MILDEST_PIXELS, WORST_PIXELS = 0.5, 4.5
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:

@@ -16,7 +16,7 @@ from qagate.train.degrade import projection
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, normal, per_volume, uniform
 from qagate.train.degrade.fourier import taper
 
-MILDEST_HU, WORST_HU = 12.0, 330.0
+MILDEST_HU, WORST_HU = 25.0, 480.0
 BONE_FROM_HU = 250.0
 
 

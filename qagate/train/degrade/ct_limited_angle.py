@@ -12,10 +12,11 @@ from torch import Tensor
 
 from qagate.train.degrade import projection
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, uniform
-from qagate.train.degrade.fourier import taper
+from qagate.train.degrade.fourier import blurred, taper
 
-MILDEST_DEGREES, WORST_DEGREES = 3.0, 75.0
-EDGE_DEGREES = 3.0
+MILDEST_DEGREES, WORST_DEGREES = 1.5, 80.0
+EDGE_DEGREES = 2.0
+SLOW_PIXELS = 7.0
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
@@ -28,8 +29,9 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     lost = torch.sigmoid((missing[:, None] / 2 - torch.rad2deg(apart.abs())) / (EDGE_DEGREES / 4))  # (batch, views)
     sinogram = scan.project(projection.attenuation(grid) * taper(grid))
     residual = -1000 * scan.reconstruct(sinogram * lost[:, None, :, None])
-    # a missing wedge also loses its share of the mean, which scanners put back when they calibrate
-    residual = residual - residual.mean(dim=(2, 3), keepdim=True)
+    # the slow part of what the wedge held is known from the other views, and scanners put it back
+    slow = torch.full_like(missing, SLOW_PIXELS)
+    residual = residual - blurred(residual, slow, slow)
     return finish(volume, projection.add(volume, residual), severity, context, missing_degrees=missing)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from qagate.train.degrade import projection
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, normal, per_volume, uniform
 
-MILDEST_HU, WORST_HU = 30.0, 900.0
+MILDEST_HU, WORST_HU = 15.0, 1200.0
 METAL_HU = 3071.0
 """12-bit scanners cannot show more."""
 
@@ -25,7 +25,8 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     batch = grid.shape[0]
     at = uniform(context, volume, batch, 2, 2, low=-0.42, high=0.42)
     at = at * torch.tensor((grid.shape[-2], grid.shape[-1]), device=volume.device)
-    radius = uniform(context, volume, batch, 2, low=1.5, high=5.0) / in_plane_mm[:, None]
+    radius = uniform(context, volume, batch, 2, low=2.0, high=6.0) / in_plane_mm[:, None]
+    radius = radius * severity.to(volume).sqrt().clamp_min(0.2)[:, None]
     # half of the volumes have one insert only
     radius[:, 1] *= (uniform(context, volume, batch) < 0.5).to(radius)
     middle = at[..., 1:] * torch.cos(scan.angles) + at[..., :1] * torch.sin(scan.angles)  # (batch, 2, views)

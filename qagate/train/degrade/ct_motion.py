@@ -17,7 +17,7 @@ from qagate.train.degrade import projection
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, uniform
 from qagate.train.degrade.fourier import taper
 
-MILDEST_MM, WORST_MM = 0.4, 9.0
+MILDEST_MM, WORST_MM = 0.25, 8.0
 
 
 def _moving_part(grid: Tensor, context: Context) -> Tensor:

@@ -14,7 +14,7 @@ from torch import Tensor
 from qagate.train.degrade import projection
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, normal, per_volume, uniform
 
-MILDEST_HU, WORST_HU = 6.0, 150.0
+MILDEST_HU, WORST_HU = 5.0, 110.0
 LONGEST_PATH = 6.0
 """Line integrals are capped here (transmission 1/400): beyond it detectors are starved and scanners interpolate."""
 

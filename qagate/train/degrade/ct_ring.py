@@ -16,7 +16,7 @@ from torch import Tensor
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, normal, per_volume, uniform
 
-MILDEST_HU, WORST_HU = 10.0, 260.0
+MILDEST_HU, WORST_HU = 25.0, 450.0
 BAD_SHARE = 0.03
 """Share of elements that are far off; the others differ by a tenth of that."""
 

@@ -14,7 +14,7 @@ from qagate.train.degrade import projection
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, integers
 from qagate.train.degrade.fourier import taper
 
-FACTORS = (1, 3, 4, 5, 6, 9, 12, 15, 18)
+FACTORS = (1, 3, 4, 6, 9, 12)
 """Every n-th view is kept, all divisors of `projection.VIEWS`; severity runs over them evenly."""
 
 

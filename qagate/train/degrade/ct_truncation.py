@@ -15,8 +15,8 @@ from torch import Tensor
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, per_volume, uniform
 from qagate.train.degrade.fourier import blurred
 
-MILDEST_HU, WORST_HU = 40.0, 500.0
-MILDEST_SHARE, WORST_SHARE = 0.02, 0.45
+MILDEST_HU, WORST_HU = 8.0, 400.0
+MILDEST_SHARE, WORST_SHARE = 0.01, 0.45
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
@@ -28,7 +28,7 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     radius = size * uniform(context, volume, batch, low=0.8, high=2.5)
     toward = uniform(context, volume, batch, high=2 * math.pi)
     # the field's centre lies opposite to the side that is lost
-    reach = size * (0.55 - lost)
+    reach = size * (0.62 - lost)
     y = torch.arange(rows, device=volume.device) - (rows - 1) / 2 - ((reach - radius) * torch.sin(toward))[:, None]
     x = (
         torch.arange(columns, device=volume.device)

@@ -11,17 +11,20 @@ from qagate.train.degrade.artefact import Context, integers
 
 def k_space(volume: Tensor) -> Tensor:
     """Return the centred orthonormal 2D spectrum of every slice, (batch, slices, rows, columns) complex."""
-    return torch.fft.fftshift(torch.fft.fft2(volume, norm="ortho"), dim=(-2, -1))
+    spectrum: Tensor = torch.fft.fftshift(torch.fft.fft2(volume, norm="ortho"), dim=(-2, -1))
+    return spectrum
 
 
 def image(spectrum: Tensor) -> Tensor:
     """Return the complex image of a centred spectrum."""
-    return torch.fft.ifft2(torch.fft.ifftshift(spectrum, dim=(-2, -1)), norm="ortho")
+    slices: Tensor = torch.fft.ifft2(torch.fft.ifftshift(spectrum, dim=(-2, -1)), norm="ortho")
+    return slices
 
 
 def frequencies(size: int, like: Tensor) -> Tensor:
     """Return the centred frequencies of an axis in cycles per pixel, (size,), -0.5 .. 0.5."""
-    return torch.fft.fftshift(torch.fft.fftfreq(size)).to(like.device)
+    cycles: Tensor = torch.fft.fftshift(torch.fft.fftfreq(size)).to(like.device)
+    return cycles
 
 
 def taper(volume: Tensor, share: float = 0.06) -> Tensor:
@@ -61,5 +64,5 @@ def blurred(volume: Tensor, sigma_rows: Tensor, sigma_columns: Tensor) -> Tensor
     u = torch.fft.rfftfreq(padded.shape[-1]).to(volume.device)
     gain_rows = torch.exp(-2 * (torch.pi * sigma_rows[:, None] * v) ** 2)[:, None, :, None]
     gain_columns = torch.exp(-2 * (torch.pi * sigma_columns[:, None] * u) ** 2)[:, None, None, :]
-    smooth = torch.fft.irfft2(torch.fft.rfft2(padded) * gain_rows * gain_columns, s=padded.shape[-2:])
+    smooth: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded) * gain_rows * gain_columns, s=padded.shape[-2:])
     return smooth[..., pad_rows : pad_rows + rows, pad_columns : pad_columns + columns]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, integers, log_spaced
 
-MILDEST, WORST = 0.25, 9.0
+MILDEST, WORST = 0.5, 18.0
 GREY_PER_UNIT = {"CT": 255 / 1000, "MR": 255.0}
 TABLE = (
     (16, 11, 10, 16, 24, 40, 51, 61),

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, normal, per_volume
 
-MILDEST, WORST = 0.06, 1.6
+MILDEST, WORST = 0.05, 1.5
 ORDER = 3
 
 

@@ -15,8 +15,8 @@ from torch import Tensor
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, uniform
 from qagate.train.degrade.fourier import frequencies, image, k_space, phase_axis, spread, taper
 
-MILDEST, WORST = 0.02, 0.8
-CENTRE = 0.02
+MILDEST, WORST = 0.06, 1.5
+CENTRE = 0.006
 """Half-width of the restored centre in cycles per pixel."""
 
 

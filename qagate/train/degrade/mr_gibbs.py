@@ -11,7 +11,7 @@ from torch import Tensor
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, integers, log_spaced
 from qagate.train.degrade.fourier import frequencies, image, k_space, taper
 
-MILDEST, WORST = 0.85, 0.16
+MILDEST, WORST = 0.6, 0.11
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:

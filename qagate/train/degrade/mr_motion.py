@@ -48,7 +48,7 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     degrees = strength * DEGREES_PER_MM
     turns = turns * torch.deg2rad(degrees)[:, None]
     # when the poses begin: both halves of k-space, never its centre
-    begins = uniform(context, volume, batch, POSES, low=0.08, high=0.5)
+    begins = uniform(context, volume, batch, POSES, low=math.log(0.015), high=math.log(0.35)).exp()
     side = torch.where(uniform(context, volume, batch, POSES) < 0.5, -1.0, 1.0)
     v, u = frequencies(rows, volume), frequencies(columns, volume)
     spectrum = k_space(still)

@@ -12,8 +12,8 @@ from torch import Tensor
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, integers, log_spaced, uniform
 from qagate.train.degrade.fourier import frequencies, image, k_space, phase_axis, spread, taper
 
-MILDEST, WORST = 0.06, 0.85
-CENTRE = 0.04
+MILDEST, WORST = 0.1, 0.97
+CENTRE = 0.03
 """Half-width of the fully sampled centre in cycles per pixel."""
 
 

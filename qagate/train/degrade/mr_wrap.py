@@ -12,7 +12,7 @@ from torch import Tensor
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, per_volume, uniform
 from qagate.train.degrade.fourier import phase_axis, spread
 
-MILDEST, WORST = 0.04, 0.6
+MILDEST, WORST = 0.015, 0.6
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
@@ -21,7 +21,8 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     share = log_spaced(severity, MILDEST, WORST)
     axis = phase_axis(context, volume)
     far_side = uniform(context, volume, batch) < 0.5
-    brightness = uniform(context, volume, batch, low=0.6, high=1.0)
+    # a mild fold lies where the coil hardly sees
+    brightness = uniform(context, volume, batch, low=0.8, high=1.0) * (0.3 + 0.7 * severity.to(volume))
 
     def cover(size: int) -> Tensor:
         """Return (batch, size): 1 where the fold lies, with a soft edge of two pixels."""

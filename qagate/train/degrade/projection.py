@@ -59,7 +59,8 @@ class Projector:
         gain = _ramp(size, sinogram) * _hann(size, cutoff, sinogram)
         filtered = torch.fft.irfft(torch.fft.rfft(sinogram, n=size) * gain, n=size)[..., :bins]
         flat = filtered.reshape(batch * slices, views * bins).T.contiguous()
-        return (self.backward @ flat).T.reshape(batch, slices, self.rows, self.columns) * (math.pi / views)
+        images: Tensor = (self.backward @ flat).T.reshape(batch, slices, self.rows, self.columns) * (math.pi / views)
+        return images
 
 
 def _ramp(size: int, like: Tensor) -> Tensor:
@@ -67,7 +68,8 @@ def _ramp(size: int, like: Tensor) -> Tensor:
     n = torch.fft.fftfreq(size, 1 / size)
     kernel = torch.where(n.long() % 2 != 0, -1 / (math.pi * n) ** 2, torch.zeros(()))
     kernel[0] = 0.25
-    return torch.fft.rfft(kernel).real.to(like.device)
+    gain: Tensor = torch.fft.rfft(kernel).real.to(like.device)
+    return gain
 
 
 def _hann(size: int, cutoff: Tensor | float, like: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, per_volume, uniform
 
-STEPS = {"CT": (15.0, 400.0), "MR": (0.03, 0.5)}
+STEPS = {"CT": (25.0, 400.0), "MR": (0.06, 0.5)}
 """Modality → (mildest, worst) step, HU or share of the brightest tissue."""
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced
 
-THINNEST, THICKEST = 1.25, 9.0
+THINNEST, THICKEST = 1.2, 9.0
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:

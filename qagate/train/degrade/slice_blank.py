@@ -10,14 +10,15 @@ from torch import Tensor
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, uniform
 
-MILDEST, WORST = 0.08, 1.0
+LOSS = {"CT": (0.01, 1.0), "MR": (0.08, 1.0)}
+"""Modality → (mildest, worst): CT shows a loss of 3 % as 30 HU."""
 SHARE = 0.34
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     """Fade slices. Strengths: signal_loss of the slices that failed; failed_slices, their number."""
     batch, slices = volume.shape[:2]
-    loss = log_spaced(severity, MILDEST, WORST)
+    loss = log_spaced(severity, *LOSS[context.modality])
     draws = uniform(context, volume, batch, slices)
     if context.slice_weight is not None:
         failed = torch.ones_like(draws, dtype=torch.bool)  # the caller has chosen the slices

@@ -15,7 +15,8 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     """
     batch, slices = volume.shape[:2]
     # the middle of the run in half slices: odd lies between two slices
-    middle = integers(context, volume, 1, max(2 * slices - 3, 1) + 1, batch, 1) / 2
+    middle = (slices - 1 + integers(context, volume, -1, 2, batch, 1)) / 2
+    middle = middle.clamp(min(0.5, (slices - 1) / 2), max(slices - 1.5, (slices - 1) / 2))
     most = torch.minimum(middle, slices - 1 - middle)
     reach = (severity.to(volume)[:, None] * most).ceil() - (middle % 1)
     reach = torch.minimum(reach.clamp_min(0) + (reach < 0.5) * (1 - 0.5 * (middle % 1 > 0)), most)

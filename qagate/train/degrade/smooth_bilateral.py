@@ -11,10 +11,10 @@ from torch.nn import functional as F
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, per_volume
 
-RANGES = {"CT": (12.0, 400.0), "MR": (0.02, 0.6)}
+RANGES = {"CT": (20.0, 600.0), "MR": (0.03, 0.8)}
 """Modality → tolerance of the filter at the mildest and the worst, HU or share of the brightest tissue."""
-REACH = 2
-SPATIAL_SD_PIXELS = 1.6
+REACH = 3
+SPATIAL_SD_PIXELS = 2.2
 PASSES = 2
 
 

@@ -12,9 +12,9 @@ from torch.nn import functional as F
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, per_volume
 
-WEIGHTS = {"CT": (4.0, 160.0), "MR": (0.006, 0.3)}
+WEIGHTS = {"CT": (8.0, 300.0), "MR": (0.015, 0.6)}
 """Modality → λ at the mildest and the worst, HU or share of the brightest tissue."""
-ITERATIONS = 14
+ITERATIONS = 24
 
 
 def _forward(u: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -52,9 +54,7 @@ def test_damage_grows_with_severity(name: str, modality: str) -> None:
     ]
     assert distances[0] == 0
     # artefacts that move whole slices have steps, and steps may be equal
-    assert all(later >= earlier - 1e-4 for earlier, later in zip(distances[1:-1], distances[2:], strict=True)), (
-        distances
-    )
+    assert all(later >= earlier - 1e-4 for earlier, later in pairwise(distances)), distances
     assert distances[1] > 0
     assert distances[3] > distances[1]
 
