@@ -37,9 +37,9 @@ def series_line(
     state = status["state"]
     reason = (status.get("reasons") or [""])[0]
     if state == "excluded":
-        return _tint(f"– Excluded     {what}  {took}  {reason}", Outcome.UNSCORED, colour)
+        return _tint(f"– Excluded      {what}  {took}  {reason}", Outcome.UNSCORED, colour)
     if state == "failed":
-        return _tint(f"! Failed       {what}  {took}  {reason}", Outcome.REJECT, colour)
+        return _tint(f"! Failed        {what}  {took}  {reason}", Outcome.REJECT, colour)
     outcome = outcome_of(status)
     score = status.get("score")
     number = f"{score:3.0f}" if score is not None else "   "

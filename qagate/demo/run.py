@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -26,6 +26,8 @@ from qagate.settings import Settings
 SCHEMA = "qagate.demo/1"
 POLL_SECONDS = 0.25
 SENDERS = 3  # scanners at one time
+INTERRUPTED = 130  # as shells say it: 128 + SIGINT
+_CLEAR = "\r\x1b[K"
 _UNDER_WAY = {"receiving": "not yet complete", "queued": "not yet scored", "scored": "not yet delivered"}
 
 
@@ -62,57 +64,82 @@ def run(
     One line is printed as soon as a series has its answer and its documents are in the mini PACS. Then the page stays
     open until Ctrl-C (or `stop`); with `once` it returns 0 when every expected document is there, 1 when one is missing
     after timeout_seconds. as_json: one JSON object at the end instead of lines. data_dir: kept when given, else a
-    folder that goes away at the end. late_seconds: when late images come; 12 s after the quiet time when absent.
-    Raises QagateError when the node cannot start or the folder holds nothing.
+    folder that goes away at the end unless something is missing. late_seconds: how long late images wait; 12 s more
+    than the quiet time when absent. Raises QagateError when the node cannot start or the folder holds nothing.
     """
     out = out or sys.stdout
     clock = clock or SystemClock()
     stop = stop or threading.Event()
     say = _Speaker(out, quiet=as_json)
-    with ExitStack() as stack:
-        work = data_dir or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="qagate-demo-")))
-        work.mkdir(parents=True, exist_ok=True)
-        left_out: list[str] = []
-        say(f"qagate demo · writing into {work}")
-        if folder is not None:
-            chosen: Sequence[Sample] = folder_samples(folder)
-        elif make_samples is not None:
-            chosen = make_samples(work / "scans")
-        else:
-            seed = clock.now().strftime("%Y%m%d%H%M%S%f")
-            chosen = samples(work / "scans", seed=seed, missing=left_out)
-        for sentence in left_out:
-            say(sentence)
-        pacs = stack.enter_context(MiniPacs(0, work / "pacs"))
-        web = _port_or_free(web_port)
-        settings = demo_settings(
-            work / "node", pacs_port=pacs.port, node_port=free_port(), web_port=web, quiet_seconds=quiet_seconds
-        )
-        pacs.commitment_peer = ("127.0.0.1", settings.node.port)
-        node = make_node(settings)
-        page = f"http://{settings.web.host}:{settings.web.port}"
-        try:
-            node.start()
-            say(f"node on 127.0.0.1:{settings.node.port} · mini PACS on 127.0.0.1:{pacs.port} · page {page}")
-            say("")
-            progress = [_Progress(sample) for sample in chosen]
+    work = data_dir or Path(tempfile.mkdtemp(prefix="qagate-demo-"))
+    work.mkdir(parents=True, exist_ok=True)
+    code = 1
+    try:
+        say(f"qagate demo · working in {work}")
+        chosen = _choose(folder, make_samples, work / "scans", say, clock)
+        with MiniPacs(0, work / "pacs") as pacs:
+            settings = demo_settings(
+                work / "node",
+                pacs_port=pacs.port,
+                node_port=free_port(),
+                web_port=_port_or_free(web_port),
+                quiet_seconds=quiet_seconds,
+            )
+            pacs.commitment_peer = ("127.0.0.1", settings.node.port)
             wait = late_seconds if late_seconds is not None else quiet_seconds + 12
-            done = _follow(node, pacs, settings, progress, say, clock, stop, timeout_seconds, wait)
-            code = _close(node, pacs, progress, say, page, done=done, once=once, as_json=as_json, out=out)
-            if not once and not as_json:
-                say("Ctrl-C ends the demo.")
-                while not stop.wait(0.5):
-                    pass
-        except KeyboardInterrupt:
-            say("\nended")
-            code = 0
-        finally:
-            node.stop()
+            node = make_node(settings)
+            try:
+                say.passing("starting the node ...")
+                node.start()
+                page = f"http://{settings.web.host}:{settings.web.port}"
+                say(f"node on 127.0.0.1:{settings.node.port} · mini PACS on 127.0.0.1:{pacs.port} · page {page}")
+                say("")
+                progress = [_Progress(sample) for sample in chosen]
+                done = _follow(node, pacs, settings, progress, say, clock, stop, timeout_seconds, wait)
+                _close(node, pacs, progress, say, page, done=done, as_json=as_json)
+                code = 0 if done else 1
+                if not once and not as_json:
+                    say(f"Open {page} to see them. Ctrl-C ends the demo.")
+                    while not stop.wait(0.5):
+                        pass
+                    code = 0
+            finally:
+                say.passing("stopping the node ...")
+                node.stop()
+                say.passing("")
+    except KeyboardInterrupt:
+        say("\nended")
+        code = INTERRUPTED if once else 0
+    finally:
+        if data_dir is None and code != 1:
+            shutil.rmtree(work, ignore_errors=True)
+        else:
+            say(f"All objects and logs are in {work}")
     return code
 
 
+def _choose(
+    folder: Path | None,
+    make_samples: Callable[[Path], Sequence[Sample]] | None,
+    scans: Path,
+    say: _Speaker,
+    clock: Clock,
+) -> Sequence[Sample]:
+    if folder is not None:
+        say.passing(f"reading {folder} ...")
+        return folder_samples(folder)
+    say.passing("making the scans ...")
+    if make_samples is not None:
+        return make_samples(scans)
+    left_out: list[str] = []
+    chosen = samples(scans, seed=clock.now().strftime("%Y%m%d%H%M%S%f"), missing=left_out)
+    for sentence in left_out:
+        say(sentence)
+    return chosen
+
+
 class _Speaker:
-    """Prints lines at once, or nothing at all."""
+    """Prints lines at once, or nothing at all. colour: whether `out` is a terminal."""
 
     def __init__(self, out: TextIO, *, quiet: bool) -> None:
         self.out, self.quiet = out, quiet
@@ -121,7 +148,12 @@ class _Speaker:
     def __call__(self, line: str) -> None:
         """Print one line."""
         if not self.quiet:
-            print(line, file=self.out, flush=True)
+            print(f"{_CLEAR}{line}" if self.colour else line, file=self.out, flush=True)
+
+    def passing(self, text: str) -> None:
+        """Show a text that the next line takes the place of; only on a terminal."""
+        if self.colour:
+            print(f"{_CLEAR}{text}", end="", file=self.out, flush=True)
 
 
 def _follow(
@@ -137,23 +169,26 @@ def _follow(
 ) -> bool:
     """Send everything and print each series when it is settled; return whether all are."""
     deadline = clock.monotonic_seconds() + timeout_seconds
+    hurry = threading.Event()  # ends the wait for late images when the demo ends
     pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="scanner")
     try:
         for item in progress:
             item.sending = pool.submit(
                 scanner.send, item.sample, "127.0.0.1", settings.node.port, None, settings.node.ae_title,
-                late_seconds=late_seconds, wait=stop.wait,
+                late_seconds=late_seconds, wait=hurry.wait,
             )  # fmt: skip
         while clock.monotonic_seconds() < deadline and not stop.is_set():
             known = {status["series_instance_uid"]: status for status in node.series()}
             settled = [_look(item, known.get(item.sample.series_instance_uid), pacs, say) for item in progress]
             if all(settled):
                 return True
+            waiting = [item for item, ready in zip(progress, settled, strict=True) if not ready]
+            say.passing(f"… {len(waiting)} of {len(progress)} to come: {waiting[0].sample.description}")
             stop.wait(POLL_SECONDS)
         return False
     finally:
-        stop_early = stop.is_set()
-        pool.shutdown(wait=not stop_early, cancel_futures=True)
+        hurry.set()
+        pool.shutdown(cancel_futures=True)
 
 
 def _look(item: _Progress, status: SeriesStatus | None, pacs: MiniPacs, say: _Speaker) -> bool:
@@ -228,25 +263,20 @@ def _close(
     page: str,
     *,
     done: bool,
-    once: bool,
     as_json: bool,
-    out: TextIO,
-) -> int:
-    """Print the summary (or the JSON) and return the exit code."""
+) -> None:
+    """Print the summary, or the JSON."""
     known = {status["series_instance_uid"]: status for status in node.series()}
     own = [known[i.sample.series_instance_uid] for i in progress if i.sample.series_instance_uid in known]
-    missing = [] if done else [item for item in progress if item.missing]
-    documents = sum(len(status.get("documents") or []) for status in own)
+    documents = sum(stored.kind != "IMAGE" for stored in pacs.objects())
     say("")
     say(f"{len(progress)} series: {counts(own)} · {documents} documents in the mini PACS")
-    for item in missing:
-        say(f"missing: {item.sample.description}: {item.missing}")
-    if not once:
-        say(f"Open {page} to see them.")
+    for item in [] if done else progress:
+        if item.missing:
+            say(f"missing: {item.sample.description}: {item.missing}")
     if as_json:
-        json.dump(_record(progress, known, pacs, page, complete=done), out, indent=1, ensure_ascii=False)
-        print(file=out, flush=True)
-    return 0 if done else 1
+        json.dump(_record(progress, known, pacs, page, complete=done), say.out, indent=1, ensure_ascii=False)
+        print(file=say.out, flush=True)
 
 
 def _record(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from pathlib import Path
 from typing import TextIO
 
@@ -17,4 +18,5 @@ def start(*, folder: Path | None, once: bool, as_json: bool, out: TextIO) -> int
     """
     # the demo prints what matters itself; pynetdicom's own lines would only stand between
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, as Ctrl-C does
     return run(ServedNode, once=once, as_json=as_json, folder=folder, out=out)
