@@ -1,0 +1,104 @@
+"""Calibration: from what the network says to a score with an interval, and whether it may say anything at all.
+
+temperature: the bins' logits are divided by it (fit by likelihood on the select part).
+knots: network score 0..1 → score 0-100, monotone, straight between knots; None in a sheet means the identity.
+intervals: half widths of a 90 % interval by modality (split conformal over subjects; Vovk 2005).
+mean, precision: of the pooled features of training, for the distance of a volume from all of them (Mahalanobis 1936).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """All numbers of the calibration; the defaults say nothing and trust nothing (interval of ±25, always in domain).
+
+    directions: (k, c) rows that turn centred features into unit variance. usual: the distance of an ordinary volume,
+    unusual: the distance from which a volume is out of domain. worst_share: part of the score that the worst fifth of
+    a volume's slabs has.
+    """
+
+    temperature: float = 1.0
+    knots_from: tuple[float, ...] = (0.0, 1.0)
+    knots_to: tuple[float, ...] = (0.0, 100.0)
+    half_widths: Mapping[str, float] = field(default_factory=lambda: {"CT": 25.0, "MR": 25.0})
+    mean: tuple[float, ...] = ()
+    directions: tuple[tuple[float, ...], ...] = ()
+    usual: float = 1.0
+    unusual: float = 2.0
+    worst_share: float = 0.25
+
+    def score(self, said: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        """Return scores 0-100 for network scores 0..1."""
+        return np.interp(np.asarray(said, dtype=np.float64), self.knots_from, self.knots_to)
+
+    def interval(self, score: float, modality: str | None, widening: float = 1.0) -> tuple[float, float]:
+        """Return the 90 % interval around a score, within 0-100."""
+        widest = max(self.half_widths.values(), default=25.0)
+        half = self.half_widths.get(modality or "", widest) * widening
+        return max(0.0, score - half), min(100.0, score + half)
+
+    def strangeness(self, pooled: npt.NDArray[np.floating[Any]]) -> float:
+        """Return how far features are from training, 0 (usual) .. 1 (like nothing seen). pooled: (c,)."""
+        if not self.mean:
+            return 0.0
+        distance = self.distance(pooled)
+        # 0.5 is the limit: half way between what is usual and twice the unusual distance
+        if distance <= self.usual:
+            return 0.0
+        if distance <= self.unusual:
+            return 0.5 * (distance - self.usual) / max(1e-6, self.unusual - self.usual)
+        return float(1.0 - 0.5 * self.unusual / distance)
+
+    def distance(self, pooled: npt.NDArray[np.floating[Any]]) -> float:
+        """Return the root mean square of the whitened features; 1 is usual."""
+        centred = np.asarray(pooled, dtype=np.float64) - np.asarray(self.mean)
+        whitened = np.asarray(self.directions) @ centred
+        return float(np.sqrt(np.mean(whitened * whitened)))
+
+    def plain(self) -> dict[str, Any]:
+        """Return the numbers as plain data for the sheet."""
+        return {
+            "temperature": self.temperature,
+            "knots_from": [round(v, 5) for v in self.knots_from],
+            "knots_to": [round(v, 3) for v in self.knots_to],
+            "usual": self.usual,
+            "unusual": self.unusual,
+            "worst_share": self.worst_share,
+            "mean": [float(f"{v:.5g}") for v in self.mean],
+            "directions": [[float(f"{v:.5g}") for v in row] for row in self.directions],
+            "half_widths": {k: round(v, 2) for k, v in self.half_widths.items()},
+        }
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, Any]) -> Calibration:
+        """Return the calibration of a sheet. Raises KeyError, TypeError, ValueError on one that is not whole."""
+        found = cls(
+            temperature=float(plain["temperature"]),
+            knots_from=tuple(float(v) for v in plain["knots_from"]),
+            knots_to=tuple(float(v) for v in plain["knots_to"]),
+            half_widths={str(k): float(v) for k, v in plain["half_widths"].items()},
+            mean=tuple(float(v) for v in plain["mean"]),
+            directions=tuple(tuple(float(v) for v in row) for row in plain["directions"]),
+            usual=float(plain["usual"]),
+            unusual=float(plain["unusual"]),
+            worst_share=float(plain["worst_share"]),
+        )
+        if (
+            found.temperature <= 0
+            or len(found.knots_from) != len(found.knots_to)
+            or sorted(found.knots_to) != list(found.knots_to)
+        ):
+            raise ValueError("calibration needs a temperature above 0 and rising knots in pairs")
+        return found
+
+
+OUT_OF_DOMAIN = 0.5
+"""`Calibration.strangeness` above this is out of domain."""

@@ -1,0 +1,138 @@
+"""Preprocess: from voxels to what the network sees. The same code serves training and use.
+
+1. `standardise`: CT stays in HU, clipped; MR (and whatever is neither) is scaled so that its robust maximum is 1.
+2. `body`: where there is a body, coarsely.
+3. `channels`: five pictures of each slice: wide window, task window, high-pass residual, blob filter, local noise.
+4. `overview`: the whole field of a slab at low resolution.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from qagate.domain.display import CT_WINDOWS_HU, DEFAULT_CT_WINDOW_HU
+
+CHANNELS = 5
+OVERVIEW_PIXELS = 64
+CELL = 16
+"""Side of one cell of the score map, in pixels: patches start at multiples of it."""
+CT_RANGE_HU = (-1024.0, 2000.0)
+MR_RANGE = (-0.5, 4.0)
+GREY_WINDOW_HU = (-160.0, 240.0)
+"""What 0 and full white of a grey CT picture are taken for, when a file has no HU."""
+CT_BODY_HU, MR_BODY = -400.0, 0.08
+NOISE_UNIT = {"CT": 20.0, "MR": 0.03}
+"""Noise of a usual picture; high-pass channels are in these units."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standard:
+    """How voxels were made standard: (voxels - low) * gain."""
+
+    modality: str
+    low: float
+    gain: float
+
+
+def standardise(voxels: npt.NDArray[Any], modality: str | None) -> tuple[npt.NDArray[np.float32], Standard]:
+    """Return (slices, rows, columns) float32 in standard units, and how. NaN and infinities become the lowest value."""
+    how = standard_of(voxels, modality)
+    return apply_standard(voxels, how), how
+
+
+def standard_of(voxels: npt.NDArray[Any], modality: str | None, limit: int = 2_000_000) -> Standard:
+    """Return how to make these voxels standard, from a regular sample of at most about `limit` voxels."""
+    step = max(1, math.ceil((voxels.size / limit) ** (1 / 3)))
+    sample = voxels[:: step if len(voxels) > 4 else 1, ::step, ::step].astype(np.float32).ravel()
+    sample = sample[np.isfinite(sample)]
+    if modality == "CT":
+        low, high = (float(sample.min()), float(sample.max())) if sample.size else (0.0, 0.0)
+        if low < -100 or high > 255 or high <= low:
+            return Standard("CT", 0.0, 1.0)
+        white = 1.0 if high <= 1.0 else 255.0  # a grey picture, not HU
+        gain = (GREY_WINDOW_HU[1] - GREY_WINDOW_HU[0]) / white
+        return Standard("CT", -GREY_WINDOW_HU[0] / gain, gain)
+    if not sample.size:
+        return Standard("MR", 0.0, 1.0)
+    low = float(np.percentile(sample, 0.5))
+    bright = sample[sample > low + 0.05 * (float(np.percentile(sample, 99.9)) - low)]
+    high = float(np.percentile(bright, 99.5)) if bright.size else low
+    return Standard("MR", low, 1.0 / (high - low) if high > low else 1.0)
+
+
+def apply_standard(voxels: npt.NDArray[Any], how: Standard) -> npt.NDArray[np.float32]:
+    """Return float32 voxels in standard units, clipped to the range of the modality."""
+    lowest, highest = CT_RANGE_HU if how.modality == "CT" else MR_RANGE
+    scaled = (voxels.astype(np.float32) - np.float32(how.low)) * np.float32(how.gain)
+    scaled = np.nan_to_num(
+        scaled, copy=False, nan=lowest if how.modality == "CT" else 0.0, posinf=highest, neginf=lowest
+    )
+    found: npt.NDArray[np.float32] = np.clip(scaled, lowest, highest, out=scaled)
+    return found
+
+
+def body(slab: npt.NDArray[np.float32], modality: str) -> npt.NDArray[np.bool_]:
+    """Return where the body is, in cells of 16 x 16 pixels: (slices, ceil(rows / 16), ceil(columns / 16)) bool."""
+    slices, rows, columns = slab.shape
+    padded = np.pad(slab, ((0, 0), (0, -rows % CELL), (0, -columns % CELL)), mode="edge")
+    cells = padded.reshape(slices, padded.shape[1] // CELL, CELL, padded.shape[2] // CELL, CELL).mean((2, 4))
+    found: npt.NDArray[np.bool_] = cells > (CT_BODY_HU if modality == "CT" else MR_BODY)
+    for index, mask in enumerate(found):
+        found[index] = ndimage.binary_fill_holes(mask)
+    return found
+
+
+def channels(slab: Tensor, modality: str, regions: Sequence[str] = ()) -> Tensor:
+    """Return the five pictures of each slice. slab: (batch, slices, rows, columns) in standard units."""
+    batch, slices, rows, columns = slab.shape
+    x = slab.reshape(batch * slices, 1, rows, columns)
+    unit = NOISE_UNIT["CT" if modality == "CT" else "MR"]
+    if modality == "CT":
+        centre, width = next((CT_WINDOWS_HU[r] for r in regions if r in CT_WINDOWS_HU), DEFAULT_CT_WINDOW_HU)
+        wide = (x / 1000.0).clamp(-1.0, 1.0)
+        task = ((x - centre) * (2.0 / width)).clamp(-1.0, 1.0)
+    else:
+        wide = (x * 2.0 - 1.0).clamp(-1.5, 2.0)
+        task = torch.asinh(x * 8.0) - 1.5
+    kernels = _kernels().to(x.dtype).to(x.device)
+    filtered = F.conv2d(F.pad(x, (4, 4, 4, 4), mode="replicate"), kernels)  # (n, 1, h, w) → (n, 2, h, w)
+    residual, blobs = filtered[:, :1] / unit, filtered[:, 1:] / unit
+    # the residual has no mean, so the local SD of the picture's fine structure is the root of its local power
+    power = F.avg_pool2d(F.pad(residual * residual, (3, 3, 3, 3), mode="replicate"), 7, 1)
+    noise = torch.log1p(power.clamp_min(0.0).sqrt()) - 0.7
+    five = torch.cat([wide, task, torch.asinh(residual), torch.asinh(blobs * 4.0), noise], 1)  # (n, 5, h, w)
+    return five.reshape(batch, slices, CHANNELS, rows, columns)
+
+
+def overview(slab: Tensor, pixels: int = OVERVIEW_PIXELS) -> Tensor:
+    """Return the whole field at low resolution: (batch, slices, rows, columns) → (batch, slices, pixels, pixels)."""
+    if slab.shape[-2:] == (pixels, pixels):
+        return slab
+    if min(slab.shape[-2:]) >= pixels:
+        return F.adaptive_avg_pool2d(slab, (pixels, pixels))
+    return F.interpolate(slab, (pixels, pixels), mode="bilinear", align_corners=False)
+
+
+@lru_cache(maxsize=1)
+def _kernels() -> Tensor:
+    """Delta minus Gaussian of sigma 1 px, and the Laplacian of a Gaussian of sigma 2 px: (2, 1, 9, 9)."""
+    axis = torch.arange(-4, 5, dtype=torch.float32)
+    square = axis[:, None] ** 2 + axis[None, :] ** 2
+    gauss = torch.exp(-square / 2.0)
+    high_pass = -gauss / gauss.sum()
+    high_pass[4, 4] += 1.0
+    broad = torch.exp(-square / 8.0)
+    log = (square / 16.0 - 0.5) * broad / broad.sum()
+    log -= log.mean()
+    return torch.stack([high_pass, log])[:, None]

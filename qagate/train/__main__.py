@@ -1,0 +1,40 @@
+"""python -m qagate.train COMMAND: pack, fit, export, and what else is in COMMANDS. Imported only when asked for."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from qagate.errors import QagateError
+
+COMMANDS = {
+    "pack": ("qagate.train.pack", "make one file of a folder of volumes"),
+    "fit": ("qagate.train.fit", "train the network on a pack"),
+    "export": ("qagate.train.export", "calibrate a checkpoint and write a bundle"),
+    "benchmark": ("qagate.train.benchmark", "measure a bundle on the benchmark part of a pack"),
+    "evaluate": ("qagate.train.evaluate", "measure a bundle on pictures with human scores"),
+    "finetune": ("qagate.train.finetune", "adapt a bundle to human scores"),
+}
+"""Command → (module with main(arguments) -> exit status, one line of help)."""
+
+
+def main(argv: list[str]) -> int:
+    """Run one command. Returns its exit status: 0 done, 2 wrong use or input."""
+    if not argv or argv[0] not in COMMANDS:
+        asked = argv[0] if argv else "nothing"
+        lines = [f"  {name:10} {text}" for name, (_, text) in COMMANDS.items()]
+        print("usage: qagate train COMMAND ...\n" + "\n".join(lines), file=sys.stderr)
+        if asked not in ("-h", "--help"):
+            print(f"a command must be one of these, got {asked}", file=sys.stderr)
+            return 2
+        return 0
+    module = importlib.import_module(COMMANDS[argv[0]][0])
+    try:
+        return int(module.main(argv[1:]))
+    except QagateError as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,321 @@
+"""Fit: train the network on a pack.
+
+    python -m qagate.train fit PACK OUT_DIR [--size small] [--minutes 50] [--seed 0] [--resume]
+
+Everything that is drawn comes from the seed and the number of the step, so that a run can be stopped and resumed.
+Checkpoints are safetensors and JSON, never pickle. Selection looks at the select part only.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from scipy import stats
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from qagate.errors import InputError
+from qagate.score.bundle import load_tensors, save_tensors
+from qagate.score.network import SIZES, Architecture, Network, size
+from qagate.train import data, labels, losses
+from qagate.train.degrade import REGISTRY
+from qagate.train.pack import Packed, volumes
+
+WARM_UP_STEPS = 60
+EMA = 0.998
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to train. Ends at `steps`, or after `minutes` when steps is 0."""
+
+    size: str = "small"
+    minutes: float = 50.0
+    steps: int = 0
+    seed: int = 0
+    groups: int = 5
+    fresh: int = 2
+    pool: int = 200
+    workers: int = 0
+    rate: float = 1.5e-3
+    decay: float = 0.05
+    save_minutes: float = 4.0
+    select_groups: int = 24
+    prompt: str = "film"
+    planar: bool = True
+    pseudo_3d: bool = True
+    ranking: bool = True
+    nuisance: bool = True
+    device: str = "cpu"
+
+    @property
+    def architecture(self) -> Architecture:
+        """Sizes with the ablations applied."""
+        return replace(SIZES[self.size], prompt=self.prompt, planar=self.planar, pseudo_3d=self.pseudo_3d)
+
+
+@dataclass(slots=True)
+class Run:
+    """A training run in progress. offsets: (contents,) how much better or worse than usual an untouched source is."""
+
+    network: Network
+    ema: Network
+    optimiser: torch.optim.AdamW
+    offsets: Tensor
+    step: int = 0
+    seconds: float = 0.0
+    best: float = -math.inf
+
+
+def main(arguments: list[str]) -> int:
+    """Train, and print one line of progress every few steps."""
+    parser = argparse.ArgumentParser(prog="qagate train fit", description="Train the network on a pack.")
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("out", type=Path, help="folder for checkpoints and the log")
+    parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
+    for name, default in asdict(Plan()).items():
+        option = "--" + name.replace("_", "-")
+        if isinstance(default, bool):
+            parser.add_argument(option, action=argparse.BooleanOptionalAction, default=default)
+        else:
+            parser.add_argument(option, type=type(default), default=default)
+    options = vars(parser.parse_args(arguments))
+    pack, out, resume = options.pop("pack"), options.pop("out"), options.pop("resume")
+    fit(pack, out, Plan(**options), resume)
+    return 0
+
+
+def fit(pack: Path, out: Path, plan: Plan, resume: bool = False) -> dict[str, float]:
+    """Train and return what the last selection measured. Raises InputError."""
+    torch.set_num_threads(1 if plan.device == "cpu" else max(1, (os.cpu_count() or 2) - 2))
+    out.mkdir(parents=True, exist_ok=True)
+    fitted, kept = list(volumes(pack, ("fit",))), list(volumes(pack, ("select",)))
+    run = start(plan, len(fitted))
+    if resume:
+        restore(run, out / "last")
+    say(
+        out,
+        f"{size(run.network)} parameters, {len(fitted)} volumes to fit, {len(kept)} to select, from step {run.step}",
+    )
+    held = _held_out(kept, plan)
+    say(out, f"{len(held)} groups to select with")
+    source = feed(fitted, plan, run.step)
+    measured: dict[str, float] = {}
+    began, saved = time.monotonic() - run.seconds, time.monotonic()
+    while not _over(plan, run):
+        told = step(run, next(source), fitted, plan)
+        run.seconds = time.monotonic() - began
+        if run.step % 10 == 0:
+            values = " ".join(f"{k} {v:.4f}" for k, v in told.items())
+            say(out, f"step {run.step} at {run.seconds / 60:.1f} min: {values}")
+        if time.monotonic() - saved > plan.save_minutes * 60 or _over(plan, run):
+            measured = select(run.ema, held, kept, plan)
+            text = " ".join(f"{k} {v:.4f}" for k, v in measured.items())
+            say(out, f"select at step {run.step}: {text}")
+            save(run, out / "last", plan)
+            if measured.get("criterion", 0.0) >= run.best:
+                run.best = measured.get("criterion", 0.0)
+                save(run, out / "best", plan)
+            saved = time.monotonic()
+    return measured
+
+
+def start(plan: Plan, contents: int) -> Run:
+    """Return a run that has not begun."""
+    torch.manual_seed(plan.seed)
+    network = Network(plan.architecture).to(plan.device)
+    if plan.device == "cpu":
+        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    ema = Network(plan.architecture).to(plan.device)
+    ema.load_state_dict(network.state_dict())
+    flat = [p for p in network.parameters() if p.ndim < 2]
+    deep = [p for p in network.parameters() if p.ndim >= 2]
+    optimiser = torch.optim.AdamW(
+        [{"params": deep, "weight_decay": plan.decay}, {"params": flat, "weight_decay": 0.0}], lr=plan.rate
+    )
+    return Run(network, ema.eval(), optimiser, torch.zeros(contents))
+
+
+def step(run: Run, groups: list[data.Group], contents: list[Packed], plan: Plan) -> dict[str, float]:
+    """Take one step and return the parts of the loss."""
+    generator = torch.Generator().manual_seed(plan.seed * 7_000_003 + run.step)
+    batch = data.batch(groups, contents, REGISTRY, generator, plan.nuisance)
+    target = aim(batch, run.offsets, plan.device)
+    done = run.step / plan.steps if plan.steps else run.seconds / (plan.minutes * 60)
+    for group in run.optimiser.param_groups:
+        group["lr"] = plan.rate * min(1.0, (run.step + 1) / WARM_UP_STEPS) * (0.02 + 0.98 * _cosine(done))
+    run.network.train()
+    half = plan.device != "cpu"
+    with torch.autocast(plan.device, torch.bfloat16, enabled=half):
+        prediction, tokens = run.network(
+            batch.pictures.to(plan.device), batch.fields.to(plan.device), batch.prompts.to(plan.device)
+        )
+    weights = losses.Weights(ranking=1.0 if plan.ranking else 0.0)
+    loss, parts = losses.total(prediction, tokens, target, weights)
+    run.optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    torch.nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
+    if math.isfinite(float(loss.detach())):
+        run.optimiser.step()
+    _learn_offsets(run, batch, prediction.score.detach().cpu(), target.score.cpu(), done)
+    run.step += 1
+    decay = min(EMA, (1 + run.step) / (10 + run.step))
+    with torch.no_grad():
+        for mean, new in zip(run.ema.parameters(), run.network.parameters(), strict=True):
+            mean.lerp_(new, 1.0 - decay)
+    return {"loss": float(loss.detach()), **parts}
+
+
+def aim(batch: data.Batch, offsets: Tensor, device: str) -> losses.Target:
+    """Turn distances into scores: quality of the distance times what the untouched source is worth."""
+    worth = (losses.CLEAN + offsets[batch.content])[:, None]
+    slices = labels.quality(batch.slice_distances) * worth
+    score = labels.quality(batch.distances) * worth[:, 0]
+    spread = torch.where(batch.distances < 1e-6, losses.CLEAN_SD, losses.LEVEL_SD)
+    return losses.Target(
+        score.to(device), spread.to(device), slices.to(device), batch.attributes.to(device), batch.known.to(device),
+        batch.group.to(device), batch.twin.to(device),
+    )  # fmt: skip
+
+
+def feed(fitted: list[Packed], plan: Plan, first: int) -> Iterator[list[data.Group]]:
+    """Yield the groups of step `first`, `first` + 1, ...: some new, some from the last `pool` made."""
+    begin = max(0, first * plan.fresh - plan.pool)
+    groups = data.Groups(fitted, REGISTRY, plan.seed, begin)
+    made: Iterator[data.Group]
+    if plan.workers:
+        loader = DataLoader(groups, batch_size=None, num_workers=1, prefetch_factor=8, worker_init_fn=_worker)
+        made = iter(loader)
+    else:
+        made = iter(groups)
+    pool: deque[data.Group] = deque(maxlen=max(plan.pool, plan.groups))
+    for _ in range(first * plan.fresh - begin):  # a resumed run sees the pool that it would have had
+        pool.append(next(made))
+    number = first
+    while True:
+        pool.extend(next(made) for _ in range(plan.fresh))
+        generator = torch.Generator().manual_seed(plan.seed * 5_000_011 + number)
+        new = list(pool)[-plan.fresh :]
+        old = torch.randint(len(pool), (plan.groups - plan.fresh,), generator=generator).tolist()
+        yield new + [pool[i] for i in old]
+        number += 1
+
+
+@torch.no_grad()
+def select(network: Network, held: list[data.Group], kept: list[Packed], plan: Plan) -> dict[str, float]:
+    """Measure rank correlation across and within contents, in other guises than the network was shown."""
+    network.eval()
+    generator = torch.Generator().manual_seed(1)
+    said, meant, within = [], [], []
+    for group in held:
+        batch = data.batch([group], kept, REGISTRY, generator)
+        target = aim(batch, torch.zeros(len(kept)), "cpu")
+        score = network(batch.pictures.to(plan.device), batch.fields.to(plan.device), batch.prompts.to(plan.device))[
+            0
+        ].score
+        score = score.float().cpu()
+        said.append(score)
+        meant.append(target.score)
+        if float(target.score.std()) > 0.02:
+            within.append(_spearman(score[:-1], target.score[:-1]))
+    if not said:
+        return {}
+    all_said, all_meant = torch.cat(said), torch.cat(meant)
+    srcc = _spearman(all_said, all_meant)
+    inside = sum(within) / max(1, len(within))
+    rmse = float((all_said - all_meant).square().mean().sqrt())
+    return {"srcc": srcc, "within": inside, "rmse": rmse, "criterion": srcc + inside - rmse}
+
+
+def save(run: Run, folder: Path, plan: Plan) -> None:
+    """Write weights, moments and counters; a checkpoint is whole or not there."""
+    names = {id(p): n for n, p in run.network.named_parameters()}
+    tensors = {f"network.{n}": t for n, t in run.network.state_dict().items()}
+    tensors |= {f"ema.{n}": t for n, t in run.ema.state_dict().items()}
+    for parameter, state in run.optimiser.state.items():
+        name = names[id(parameter)]
+        tensors |= {f"moments.{name}.{key}": torch.as_tensor(value) for key, value in state.items()}
+    tensors["offsets"] = run.offsets
+    meta = {"step": run.step, "seconds": run.seconds, "best": run.best, "plan": asdict(plan)}
+    folder.mkdir(parents=True, exist_ok=True)
+    save_tensors(tensors, folder / "state.safetensors.part")
+    (folder / "state.safetensors.part").replace(folder / "state.safetensors")
+    (folder / "state.json").write_text(json.dumps(meta, indent=1))
+
+
+def restore(run: Run, folder: Path) -> dict[str, Any]:
+    """Read a checkpoint into a run and return its meta data. Raises InputError."""
+    try:
+        meta: dict[str, Any] = json.loads((folder / "state.json").read_text())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} must hold a checkpoint of fit, got {error}") from error
+    tensors = load_tensors(folder / "state.safetensors")
+    run.network.load_state_dict({n[8:]: t for n, t in tensors.items() if n.startswith("network.")})
+    run.ema.load_state_dict({n[4:]: t for n, t in tensors.items() if n.startswith("ema.")})
+    for name, parameter in run.network.named_parameters():
+        keys = ("step", "exp_avg", "exp_avg_sq")
+        if f"moments.{name}.step" in tensors:
+            run.optimiser.state[parameter] = {
+                key: tensors[f"moments.{name}.{key}"].to(parameter.device) for key in keys
+            }
+            run.optimiser.state[parameter]["step"] = tensors[f"moments.{name}.step"].cpu()
+    run.offsets = tensors["offsets"].cpu()
+    run.step, run.seconds, run.best = int(meta["step"]), float(meta["seconds"]), float(meta["best"])
+    return meta
+
+
+def say(out: Path, line: str) -> None:
+    """Print a line of progress and keep it in the log."""
+    print(line, flush=True)
+    with (out / "fit.log").open("a") as file:
+        file.write(line + "\n")
+
+
+def _held_out(kept: list[Packed], plan: Plan) -> list[data.Group]:
+    if not kept or plan.select_groups == 0:
+        return []
+    groups = data.Groups(kept, REGISTRY, 999)
+    return [groups.make(index) for index in range(plan.select_groups)]
+
+
+def _learn_offsets(run: Run, batch: data.Batch, said: Tensor, meant: Tensor, done: float) -> None:
+    """Learn what each source is worth, from what the network says of all its levels; drawn to 0, within ±0.1.
+
+    A source that is noisy by itself looks worse than its label says, whatever its levels: pulling the label towards
+    the picture keeps the network from having to know the source by heart.
+    """
+    if done < 0.15:
+        return
+    for content in sorted(set(batch.content.tolist())):
+        of = batch.content == content
+        error = float((said[of] - meant[of]).mean())
+        offset = float(run.offsets[content])
+        run.offsets[content] = min(0.1, max(-0.1, offset + 0.05 * (0.7 * error - 0.3 * offset)))
+
+
+def _over(plan: Plan, run: Run) -> bool:
+    return run.step >= plan.steps if plan.steps else run.seconds >= plan.minutes * 60
+
+
+def _cosine(done: float) -> float:
+    return 0.5 * (1.0 + math.cos(math.pi * min(1.0, done)))
+
+
+def _spearman(a: Tensor, b: Tensor) -> float:
+    if len(a) < 3 or float(a.std()) == 0 or float(b.std()) == 0:
+        return 0.0
+    return float(stats.spearmanr(a.numpy(), b.numpy()).statistic)
+
+
+def _worker(_: int) -> None:
+    torch.set_num_threads(1)
