@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 
 from qagate.assemble.exclusion import component_of, kind_of
@@ -26,7 +27,6 @@ _REPEATS = (
     "FlipAngle",
     "NominalCardiacTriggerDelayTime",
     "TriggerTime",
-    "CardiacPhaseNumber",
     "NominalPercentageOfCardiacPhase",
     "NominalPercentageOfRespiratoryPhase",
     "AcquisitionNumber",
@@ -114,9 +114,9 @@ def _layers(groups: tuple[Dataset, ...]) -> tuple[Dataset, ...]:
     layers: list[Dataset] = []
     for group in groups:
         for tag in list(group.keys()):
-            if tag.is_private:
+            if tag >> 16 & 1 or not keyword_for_tag(tag):
                 continue
-            items = items_of(group, tag)  # type: ignore[arg-type]
+            items = items_of(group, keyword_for_tag(tag))
             layers += items[:1]
             for item in items[:1]:
                 layers += items_of(item, "DiffusionGradientDirectionSequence")[:1]

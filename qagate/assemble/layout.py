@@ -12,10 +12,9 @@ from pydicom.dataset import Dataset
 
 from qagate.assemble.exclusion import modality_of
 from qagate.assemble.headers import Header
-from qagate.assemble.values import items_of, number_of, text_of, value_of, whole_of
+from qagate.assemble.values import MALFORMED, items_of, number_of, text_of, value_of, whole_of
 
 Array = npt.NDArray[Any]
-_OVERLAYS = tuple(0x60000102 | group << 17 for group in range(16))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -145,15 +144,21 @@ def layout_of(header: Header, max_object_bytes: int) -> Layout:
         is_ct=modality_of(text_of(dataset, "Modality"), text_of(dataset, "SOPClassUID")) == "CT",
         padding=_padding(dataset, signed, allocated),
         lut=_lut(dataset),
-        embedded_overlay=any(number_of_tag(dataset, tag) for tag in _OVERLAYS),
+        embedded_overlay=stored < allocated and _has_embedded_overlay(dataset),
         offsets=offsets if isinstance(offsets[0], bytes) and isinstance(offsets[1], bytes) else None,
         problem=problem,
     )
 
 
-def number_of_tag(dataset: Dataset, tag: int) -> float | None:
-    """Return an element's first number by tag, for repeating groups that have no keyword."""
-    return number_of(dataset, tag) if tag in dataset else None  # type: ignore[arg-type]
+def _has_embedded_overlay(dataset: Dataset) -> bool:
+    """Whether an overlay plane uses a bit of the pixels: Overlay Bit Position above 0. Source: PS3.5 section 8.1.2."""
+    for tag in dataset.keys():  # noqa: SIM118  iterating a data set converts its values
+        if tag >> 16 & 0xFFE1 == 0x6000 and tag & 0xFFFF == 0x0102:
+            try:
+                return any(int(value) > 0 for value in (dataset[tag].value,) if value)
+            except MALFORMED:
+                return False
+    return False
 
 
 def _padding(dataset: Dataset, signed: bool, allocated: int) -> tuple[float, float] | None:

@@ -6,10 +6,14 @@ import math
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any
 
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.tag import BaseTag, Tag
 
 MALFORMED = (
     ArithmeticError,
@@ -33,11 +37,51 @@ MALFORMED = (
 
 def value_of(dataset: Dataset, keyword: str) -> Any:
     """Return an element's value, or None when it is absent, empty or malformed. Never raises."""
+    tag, vr = _known(keyword)
     try:
-        value = dataset.get(keyword)
+        element: Any = dataset.get_item(tag)
+        if element is None:
+            return None
+        # Most values are plain ASCII or a few numbers; converting those here takes a tenth of pydicom's time.
+        value = _quick(element, vr) if isinstance(element, RawDataElement) else _LATER
+        if value is _LATER:
+            value = dataset[tag].value
     except MALFORMED:
         return None
     return None if value is None or value == "" else value
+
+
+_LATER = object()
+_ASCII = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"})
+_BINARY = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
+
+
+@lru_cache(maxsize=1024)
+def _known(keyword: str) -> tuple[BaseTag, str]:
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ValueError(f"there is no attribute of this name, got {keyword!r}")
+    return Tag(tag), dictionary_VR(tag)
+
+
+def _quick(element: RawDataElement, dictionary_vr: str) -> Any:
+    """Return an element's value where that is simple, else _LATER."""
+    raw = element.value
+    vr = element.VR if element.VR and element.VR != "UN" else dictionary_vr
+    if raw is None:
+        return _LATER
+    if vr in _ASCII:
+        if not raw.isascii() or b"\x1b" in raw:
+            return _LATER
+        text = raw.decode("ascii").strip(" \x00")
+        return [part.strip(" \x00") for part in text.split("\\")] if "\\" in text else text
+    code = _BINARY.get(vr)
+    if code is None:
+        return _LATER
+    count = len(raw) // struct.calcsize("=" + code)
+    order = "<" if element.is_little_endian else ">"
+    numbers = struct.unpack_from(f"{order}{count}{code}", raw)
+    return None if not numbers else numbers[0] if count == 1 else list(numbers)
 
 
 def text_of(dataset: Dataset, keyword: str) -> str:
@@ -50,7 +94,7 @@ def texts_of(dataset: Dataset, keyword: str) -> tuple[str, ...]:
     value = value_of(dataset, keyword)
     if value is None:
         return ()
-    return tuple(_text(part) for part in _several(value))
+    return (value,) if isinstance(value, str) else tuple(_text(part) for part in _several(value))
 
 
 def numbers_of(dataset: Dataset, keyword: str) -> tuple[float, ...]:

@@ -6,6 +6,7 @@ import struct
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.tag import BaseTag
 
 from qagate.assemble.values import MALFORMED, items_of, number_from, number_of, numbers_of
 
@@ -58,9 +59,17 @@ def gradient_direction(dataset: Dataset) -> tuple[float, ...]:
 def private_value(dataset: Dataset, group: int, creator: str, element: int) -> Any:
     """Return a private element's value, or None. Source: PS3.5 section 7.8.1."""
     try:
-        return dataset.private_block(group, creator)[element].value
+        for block in range(0x10, 0x20):  # in practice the first few; a creator beyond is not looked for
+            held: Any = dataset.get_item(BaseTag(group << 16 | block))
+            if held is None:
+                continue
+            name = held.value.decode("latin-1") if isinstance(held.value, bytes) else str(held.value)
+            if name.strip(" \x00") == creator:
+                tag = BaseTag(group << 16 | block << 8 | element)
+                return None if dataset.get_item(tag) is None else dataset[tag].value
     except MALFORMED:
-        return None
+        pass
+    return None
 
 
 def private_numbers(dataset: Dataset, group: int, creator: str, element: int) -> tuple[float, ...]:

@@ -1,0 +1,3 @@
+"""Tests of the assemble room."""
+
+from __future__ import annotations
