@@ -6,6 +6,7 @@ Coordinates are pixels from the upper left corner. Text never leaves the width i
 from __future__ import annotations
 
 import math
+import unicodedata
 from functools import cache
 
 import numpy as np
@@ -26,6 +27,32 @@ OUTCOME_COLOURS: dict[Outcome, Colour] = {
     Outcome.REJECT: (240, 96, 77),
     Outcome.UNSCORED: (163, 168, 195),
 }
+
+SPELLED = {
+    "ß": "ss",
+    "æ": "ae",
+    "Æ": "AE",
+    "œ": "oe",
+    "ø": "o",
+    "Ø": "O",
+    "ł": "l",
+    "Ł": "L",
+    "đ": "d",
+    "ð": "d",
+    "þ": "th",
+    "–": "-",
+    "—": "-",
+    "−": "-",
+    "≤": "<=",
+    "≥": ">=",
+    "×": "x",
+    "µ": "u",
+    "μ": "u",
+    "→": "->",
+    "ı": "i",
+    "„": '"',
+}
+"""What has no decomposition in Unicode and is met in descriptions."""
 
 SMALLEST = 18  # px; survives the scaling of a viewer
 OVERSAMPLING = 4
@@ -50,11 +77,15 @@ def _drawable(character: str) -> bool:
 
 
 def legible(text: str) -> str:
-    """Return text with a question mark for each run of characters that the typeface does not have."""
+    """Return text in the characters of the typeface, which are those of ASCII and little more.
+
+    Accents are dropped (é → e), some signs are spelled (≤ → <=); a run of others becomes one question mark.
+    """
     out: list[str] = []
     for character in text:
-        if _drawable(character):
-            out.append(character)
+        plain = _plain(character)
+        if plain is not None:
+            out.append(plain)
         elif not out or out[-1] != "?":
             out.append("?")
     return "".join(out)
@@ -62,7 +93,17 @@ def legible(text: str) -> str:
 
 def drawable(text: str) -> str:
     """Return what of the text the typeface can show, the rest left out: for words that only help."""
-    return " ".join("".join(c for c in text if _drawable(c)).split())
+    return " ".join("".join(_plain(c) or "" for c in text).split())
+
+
+@cache
+def _plain(character: str) -> str | None:
+    """Return the character as the typeface can show it, None when it cannot."""
+    if _drawable(character):
+        return character
+    decomposed = unicodedata.normalize("NFKD", SPELLED.get(character, character))
+    kept = "".join(c for c in decomposed if not unicodedata.combining(c))
+    return kept if kept and all(_drawable(c) for c in kept) else None
 
 
 def _unit(share: float) -> float:
@@ -140,8 +181,9 @@ class Canvas:
         red, green, blue = colour
         left, right = x + round(width * _unit(low)), x + round(width * _unit(high))
         self._pill(x, y, width, 6, LINE)
+        left = min(left, x + width - 10)
         self._pill(left, y - 2, max(right - left, 10), 10, (red * 55 // 100, green * 55 // 100, blue * 55 // 100))
-        centre = x + round(width * _unit(at))
+        centre = min(max(x + round(width * _unit(at)), x + 9), x + width - 9)
         self._pill(centre - 11, y + 3 - 11, 22, 22, GROUND)
         self._pill(centre - 9, y + 3 - 9, 18, 18, colour)
         if limit is not None:
