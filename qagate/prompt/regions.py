@@ -53,7 +53,7 @@ def anatomy(tags: Tags, rules: Rules, modality: str | None) -> Anatomy:
     regions: dict[str, float] = {}
     organs: dict[str, float] = {}
     chain: list[Evidence] = []
-    named_by: list[tuple[Source, frozenset[str]]] = []
+    named_by: list[tuple[Source, dict[str, float]]] = []
     seen: set[str] = set()
     for source in sorted(rules.sources, key=lambda s: -s.trust):
         said_regions: dict[str, tuple[float, str]] = {}
@@ -74,24 +74,30 @@ def anatomy(tags: Tags, rules: Rules, modality: str | None) -> Anatomy:
                 totals[name] = totals.get(name, 0.0) + weight
                 chain.append(Evidence(source.tag, value, rule, f"{says}:{name}", weight))
         if said_regions:
-            named_by.append((source, frozenset(said_regions)))
+            named_by.append((source, {name: weight for name, (weight, _) in said_regions.items()}))
     for item in rules.implausible:
         if item.modality == modality and item.region in regions:
             regions[item.region] += item.weight
             chain.append(Evidence("Modality", str(modality), item.id, f"region:{item.region}", item.weight))
-    return _concluded(regions, organs, chain, _contradict(named_by, rules), rules)
+    return _concluded(regions, organs, chain, named_by, rules)
 
 
 def _concluded(
-    regions: dict[str, float], organs: dict[str, float], chain: list[Evidence], conflict: bool, rules: Rules
+    regions: dict[str, float],
+    organs: dict[str, float],
+    chain: list[Evidence],
+    named_by: list[tuple[Source, dict[str, float]]],
+    rules: Rules,
 ) -> Anatomy:
+    conflict = _contradict([(source, frozenset(said)) for source, said in named_by], rules)
     top = max(regions.values(), default=0.0)
     if top < NAMED_FROM:
         low = 0.0 if top <= 0 else min(0.3, _logistic(top + 2 * PRIOR))
         return Anatomy((), None, low, conflict, tuple(chain))
     order = [target.name for target in rules.regions]
     named = tuple(name for name in order if regions.get(name, 0.0) >= SHARED_FROM * top)
-    rest = sum(max(weight, 0.0) for name, weight in regions.items() if name not in named)
+    # a tag that names these and more does not speak against them; one that names only others does
+    rest = sum(max(said.values()) for _, said in named_by if not said.keys() & set(named))
     confidence = _logistic(top - rest + PRIOR) * (CONFLICT_FACTOR if conflict else 1.0)
     organ = _organ(named, organs, rules)
     if organ is None and len(named) == 1 and not _within(organs, named, rules):

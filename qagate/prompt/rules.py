@@ -130,8 +130,8 @@ def load_rules(site_file: Path | None = None) -> Rules:
     """Return the shipped rules, with a site's file merged over them.
 
     Mappings merge key by key; lists of words are added to, and "!word" takes a shipped word out; rules with an id
-    replace the shipped rule of that id, and `off: true` removes it. Raises SettingsError with file, key and what was
-    got, for unknown keys, wrong types and patterns that do not compile.
+    replace the shipped rule of that id, and `remove: true` takes it out. Raises SettingsError with file, key and what
+    was got, for unknown keys, wrong types and patterns that do not compile.
     """
     if site_file is None:
         return _shipped()
@@ -188,10 +188,10 @@ def _merged_rules(base: list[Any], site: list[Any], file: str, key: str) -> list
     for position, rule in enumerate(site):
         if not isinstance(rule, dict) or not isinstance(rule.get("id"), str):
             raise SettingsError(f"{file}: {key}[{position}]: a rule needs an id, got {rule!r}")
-        if rule.get("off") is True:
+        if rule.get("remove") is True:
             if rules.pop(rule["id"], None) is None:
                 raise SettingsError(
-                    f"{file}: {key}[{position}]: no shipped rule can be switched off, got {rule['id']!r}"
+                    f"{file}: {key}[{position}]: there is no shipped rule to remove, got {rule['id']!r}"
                 )
         elif rule["id"] in rules:
             rules[rule["id"]] = rule
@@ -253,7 +253,7 @@ class _Reader:
             where = tuple(
                 self._one_of(r, REGIONS, f"{here}.regions") for r in self._list(item.get("regions", []), here)
             )
-            words = [str(word) for word in self._list(item.get("words", []), f"{here}.words")]
+            words = self._list(item.get("words", []), f"{here}.words")
             out.append(
                 Target(
                     name=name,
@@ -338,6 +338,9 @@ class _Reader:
         return tuple(made)
 
     def _words(self, words: list[Any], key: str) -> re.Pattern[str] | None:
+        for word in words:
+            if isinstance(word, bool) or not isinstance(word, (str, int, float)):
+                self._fail(key, "must be words; quote those that YAML takes for something else", word)
         try:
             return text.pattern(str(word) for word in words)
         except ValueError as error:

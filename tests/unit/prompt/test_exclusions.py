@@ -1,0 +1,87 @@
+"""What is not scored, and the sentence that says why."""
+
+from __future__ import annotations
+
+import pytest
+
+from qagate.domain.volume import Tags
+from qagate.prompt.infer import infer
+from qagate.prompt.rules import load_rules
+
+RULES = load_rules()
+CT = "1.2.840.10008.5.1.4.1.1.2"
+SC = "1.2.840.10008.5.1.4.1.1.7"
+
+CASES: list[tuple[Tags, list[str]]] = [
+    ({"Modality": "CT"}, []),
+    ({"Modality": "CT", "SOPClassUID": CT, "ImageType": ("ORIGINAL", "PRIMARY", "AXIAL")}, []),
+    ({"SOPClassUID": CT}, []),
+    ({}, []),  # a NIfTI file states nothing; whoever hands it over knows the modality
+    ({"Modality": "PT"}, ["not_ct_or_mr"]),
+    ({"Modality": "US", "SOPClassUID": "1.2.840.10008.5.1.4.1.1.6.1"}, ["not_ct_or_mr"]),
+    ({"SOPClassUID": "1.2.840.10008.5.1.4.1.1.481.2"}, ["not_ct_or_mr"]),
+    ({"Modality": "CT", "SOPClassUID": SC}, ["secondary_capture"]),
+    ({"Modality": "CR", "SOPClassUID": SC}, ["not_ct_or_mr", "secondary_capture"]),
+    ({"Modality": "CT", "ImageType": ("DERIVED", "SECONDARY", "SCREEN SAVE")}, ["secondary_capture"]),
+    ({"Modality": "CT", "SeriesDescription": "Dose Report"}, ["secondary_capture"]),
+    ({"Modality": "CT", "SeriesDescription": "Patient Protocol"}, ["secondary_capture"]),
+    ({"Modality": "CT", "SeriesDescription": "Dosisbericht"}, ["secondary_capture"]),
+    ({"Modality": "CT", "ImageType": ("ORIGINAL", "PRIMARY", "LOCALIZER")}, ["localizer"]),
+    ({"Modality": "CT", "ScanOptions": "SCOUT MODE"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "Topogram 0.6 T20f"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "Surview"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "SCOUT"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "定位像"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "位置決め"}, ["localizer"]),
+    ({"Modality": "MR", "SeriesDescription": "3-plane loc"}, ["localizer"]),
+    ({"Modality": "MR", "SeriesDescription": "localizer 3 PLANS"}, ["localizer"]),
+    ({"Modality": "MR", "SeriesDescription": "AAHead_Scout_64ch"}, ["localizer"]),
+    ({"Modality": "MR", "SeriesDescription": "T/S/C RF FAST PILOT"}, ["localizer"]),
+    ({"Modality": "MR", "SeriesDescription": "Локалайзер"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "SmartPrep Series"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "PreMonitoring 10.0"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "Bolus Tracking"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "TestBolus"}, ["localizer"]),
+    ({"Modality": "CT", "ImageType": ("DERIVED", "SECONDARY", "MIP")}, ["projection"]),
+    ({"Modality": "MR", "ImageType": ("DERIVED", "SECONDARY", "PROJECTION IMAGE")}, ["projection"]),
+    ({"Modality": "CT", "SeriesDescription": "Thorax MIP cor"}, ["projection"]),
+    ({"Modality": "CT", "ImageType": ("DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE")}, ["derived"]),
+    ({"Modality": "CT", "SeriesDescription": "Thorax MPR sag"}, ["derived"]),
+    ({"Modality": "MR", "SeriesDescription": "t1_mpr_sag"}, []),  # an old name of MPRAGE
+    ({"Modality": "MR", "ImageType": ("DERIVED", "PRIMARY", "DIFFUSION", "FA")}, ["derived"]),
+    ({"Modality": "MR", "ImageType": ("DERIVED", "PRIMARY", "DIFFUSION", "ADC")}, []),
+    # anonymisers and compressors write DERIVED too: the word alone means nothing
+    ({"Modality": "MR", "ImageType": ("DERIVED", "SECONDARY", "OTHER")}, []),
+    ({"Modality": "MR", "ImageType": ("DERIVED", "SECONDARY", "M", "NORM", "DIS2D", "FS", "FIL")}, []),
+    ({"Modality": "MR", "ImageType": ("ORIGINAL", "PRIMARY", "P", "ND")}, ["phase_image"]),
+    ({"Modality": "MR", "ComplexImageComponent": "PHASE"}, ["phase_image"]),
+    ({"Modality": "MR", "ImageType": ("ORIGINAL", "PRIMARY", "M", "ND")}, []),
+    ({"Modality": "CT", "QualityControlImage": "YES"}, ["phantom"]),
+    ({"Modality": "CT", "SeriesDescription": "Catphan 600"}, ["phantom"]),
+    ({"Modality": "CT", "StudyDescription": "Daily QA"}, ["phantom"]),
+    ({"Modality": "MR", "StudyDescription": "phantom"}, ["phantom"]),
+    ({"Modality": "MR", "SeriesDescription": "ファントム"}, ["phantom"]),
+    ({"Modality": "CT", "SeriesDescription": "水模体"}, ["phantom"]),
+    ({"Modality": "MR", "StudyDescription": "phantom limb pain"}, []),
+    ({"Modality": "CT", "PatientName": "PHANTOM^ACR"}, ["phantom"]),
+    ({"Modality": "CT", "SeriesDescription": "Aquilion head"}, []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("tags", "codes"), CASES)
+def test_exclusions(tags: Tags, codes: list[str]) -> None:
+    findings = infer(tags, RULES).exclusions
+    assert [finding.code.value for finding in findings] == codes
+    assert all(finding.unscorable and finding.detail.endswith(".") for finding in findings)
+
+
+def test_no_patient_data_in_evidence_or_findings() -> None:
+    prompt = infer({"Modality": "CT", "PatientName": "PHANTOM^ACR", "PatientID": "12345"}, RULES)
+    assert "ACR" not in repr(prompt)
+
+
+def test_modality_and_class_that_disagree_are_a_conflict() -> None:
+    prompt = infer({"Modality": "MR", "SOPClassUID": CT}, RULES)
+    assert prompt.modality == "MR"
+    assert prompt.conflict
+    assert "prompt_conflict" in [f.code.value for f in prompt.findings]
