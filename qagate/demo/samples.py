@@ -30,7 +30,7 @@ _PACKAGED = (
     ("J2K_pixelrep_mismatch.dcm", "pydicom-j2k", "CT head, JPEG 2000, wrong sign", "scored or no score", Expect.ANY),
     ("examples_overlay.dcm", "pydicom-mpr", "MR abdomen, reformatted and marked", "no score: derived", Expect.ANY),
     ("examples_rgb_color.dcm", "ultrasound", "colour ultrasound", "excluded: not CT or MR", Expect.EXCLUDED),
-    ("SC_rgb_small_odd.dcm", "colour-capture", "colour secondary capture", "excluded: not CT or MR", Expect.ANY),
+    ("SC_rgb_small_odd.dcm", "colour-capture", "colour secondary capture", "excluded: not CT or MR", Expect.EXCLUDED),
     ("test-SR.dcm", "report", "structured report of another system", "excluded: not an image", Expect.EXCLUDED),
 )  # fmt: skip
 

@@ -7,10 +7,13 @@ import numpy as np
 import pydicom
 import pytest
 
+from qagate.assemble.series import read_series
 from qagate.demo import samples as module
 from qagate.demo.sample import Sample, Way
 from qagate.demo.samples import folder_samples, read_brain, samples
 from qagate.errors import InputError
+from qagate.prompt.infer import infer
+from qagate.prompt.rules import load_rules
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +42,19 @@ def test_uids_are_the_files_own(made: dict[str, Sample]) -> None:
 )
 def test_slices(made: dict[str, Sample], name: str, slices: int) -> None:
     assert len(made[name].paths) == slices
+
+
+@pytest.mark.parametrize("name", ["ct-abdomen", "ct-missing", "mr-brain"])
+def test_they_pass_for_patients(made: dict[str, Sample], name: str) -> None:
+    # the rules know a phantom by its words: none may stand in the tags, or nothing would be scored
+    if name not in made:
+        pytest.skip("needs nilearn")
+    volumes = read_series(made[name].paths).volumes
+    prompt = infer(volumes[0].tags, load_rules())
+    assert len(volumes) == 1
+    assert prompt.exclusions == ()
+    assert prompt.regions == (("head",) if name == "mr-brain" else ("abdomen",))
+    assert len(volumes[0].geometry.missing_positions) == (1 if name == "ct-missing" else 0)
 
 
 def test_low_dose_is_noisier(made: dict[str, Sample]) -> None:

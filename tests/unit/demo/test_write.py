@@ -27,7 +27,7 @@ class TestCt:
         assert [d.InstanceNumber for d in read] == [5, 4, 3, 2, 1]  # from the head downwards
         assert len({d.SOPInstanceUID for d in read}) == 5
         assert {d.SeriesInstanceUID for d in read} == {uid("series", "0", "1", 2)}
-        assert read[0].PatientName == "Demo^Phantom"
+        assert read[0].PatientName == "Demo^Patient"
         assert read[0].AcquisitionDateTime == "20260304050607.000000+0000"
 
     def test_same_seed_gives_the_same_bytes(self, tmp_path: Path) -> None:
