@@ -20,6 +20,8 @@ from scipy import fft, ndimage, special
 Picture = npt.NDArray[np.floating[Any]]
 
 CT_LIMITS_HU = (-1000.0, 1000.0)
+EIGHT_BITS_FROM = 32.0
+"""Whole pictures darker than this on 0..255 do not occur; such values are real numbers on a scale of their own."""
 LARGEST, SMALLEST = 1024, 32
 SLICES = 9
 
@@ -75,7 +77,7 @@ def scaled(voxels: npt.NDArray[Any], modality: str | None) -> Picture:
     low, high = float(x.min()), float(x.max())
     if low >= 0 and high <= 1.0:
         return x
-    if low >= 0 and high <= 255.0:
+    if low >= 0 and EIGHT_BITS_FROM < high <= 255.0:
         return x / np.float32(255.0)
     if modality == "CT":
         low, high = CT_LIMITS_HU

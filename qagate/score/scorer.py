@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +21,9 @@ from qagate.domain.assessment import ATTRIBUTES, Estimate, ModelIdentity
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
 from qagate.errors import ScoringError
-from qagate.score import bundle, familiar
+from qagate.score import bundle, familiar, handcrafted
 from qagate.score.calibration import OUT_OF_DOMAIN
+from qagate.score.head import Head
 from qagate.score.network import BINS
 from qagate.score.preprocess import CELL, CT_RANGE_HU, apply_standard, body, channels, overview, standard_of
 from qagate.score.vocabulary import ATTRIBUTES_OF, Prompts, encode
@@ -30,7 +31,7 @@ from qagate.score.vocabulary import ATTRIBUTES_OF, Prompts, encode
 PATCH = 96
 SLAB = 4
 """At most so many slices are judged together, as in training."""
-BUDGET = 2000
+BUDGET = 1200
 """About so many slices of patches are looked at in one volume; a larger volume is looked at less densely."""
 FEWEST = 3
 """Patches of a slab that are looked at in any case."""
@@ -54,8 +55,9 @@ class Slab:
 class Scorer:
     """A loaded model. Not for several threads at once: torch's threads are the parallelism."""
 
-    def __init__(self, model: bundle.Bundle, device: torch.device) -> None:
+    def __init__(self, model: bundle.Bundle, device: torch.device, head: Head | None = None) -> None:
         self.model = model
+        self.head = head
         self.device = device
         self.network = model.network.to(device)
         self.batch = BATCH
@@ -72,7 +74,8 @@ class Scorer:
             device = "cuda" if torch.cuda.is_available() else "cpu"
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ScoringError(f'no CUDA device was found; set the device to "auto" or "cpu", got {device}')
-        return cls(bundle.load(folder), torch.device(device))
+        model = bundle.load(folder)
+        return cls(model, torch.device(device), Head.load(model.folder, model.about))
 
     @property
     def identity(self) -> ModelIdentity:
@@ -84,13 +87,29 @@ class Scorer:
         voxels = volume.voxels
         if voxels.ndim != 3 or 0 in voxels.shape:
             raise ScoringError(f"voxels must be (slices, rows, columns), none of them 0, got {voxels.shape}")
+        modality = prompt.modality or self._guess(voxels)
+        said, sizes, slice_scores, heatmap = self._judge(volume, prompt)
+        if not said:
+            return self._nothing(slice_scores, heatmap)
+        found = self._conclude(said, sizes, modality, slice_scores, heatmap)
+        if self.head is None:
+            return found
+        made = handcrafted.features(voxels[self._usable(volume)], prompt.modality, more=True)
+        score, interval = self.head.score(np.concatenate([summary(said, sizes), made]))
+        return replace(found, score=score, interval=interval)
+
+    def _judge(
+        self, volume: Volume, prompt: Prompt
+    ) -> tuple[list[Slab], list[int], npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+        """Return what was said of each slab, their sizes, (slices,) scores and the heatmap."""
+        voxels = volume.voxels
         usable = self._usable(volume)
         modality = prompt.modality or self._guess(voxels)
         grid = (len(voxels), -(-voxels.shape[1] // CELL), -(-voxels.shape[2] // CELL))
         slice_scores = np.full(len(voxels), np.nan, np.float32)
         heatmap = np.zeros(grid, np.float32)
         if not len(usable):
-            return self._nothing(slice_scores, heatmap)
+            return [], [], slice_scores, heatmap
         how = standard_of(voxels if len(usable) == len(voxels) else voxels[usable], modality)
         coded = encode(prompt, volume.geometry.spacing_mm, len(voxels), self.model.seen, volume.geometry.known)
         said: list[Slab] = []
@@ -100,25 +119,14 @@ class Scorer:
             found = self._slab(slab, modality, prompt.regions, coded, number, len(usable), heatmap, piece)
             slice_scores[piece] = self.model.calibration.score(found.slices)
             said.append(found)
-        return self._conclude(said, [len(p) for p in pieces], modality, slice_scores, heatmap)
+        return said, [len(p) for p in pieces], slice_scores, heatmap
 
     def features(self, volume: Volume, prompt: Prompt) -> npt.NDArray[np.float64]:
-        """Return the mean pooled features of a volume, (c,), for heads that are fit to a site's own labels."""
-        usable = self._usable(volume)
-        modality = prompt.modality or self._guess(volume.voxels)
-        how = standard_of(volume.voxels, modality)
-        coded = encode(prompt, volume.geometry.spacing_mm, len(volume.voxels), self.model.seen, volume.geometry.known)
-        heatmap = np.zeros(
-            (len(volume.voxels), -(-volume.voxels.shape[1] // CELL), -(-volume.voxels.shape[2] // CELL)), np.float32
-        )
-        pieces = np.array_split(usable, max(1, math.ceil(len(usable) / SLAB)))
-        said = [
-            self._slab(
-                apply_standard(volume.voxels[p], how), modality, prompt.regions, coded, i, len(usable), heatmap, p
-            )
-            for i, p in enumerate(pieces)
-        ]
-        return np.average([s.pooled for s in said], axis=0, weights=[len(p) for p in pieces])
+        """Return what the network makes of a volume, (c + 20,), for heads that are fitted to a site's own labels."""
+        said, sizes, _, _ = self._judge(volume, prompt)
+        if not said:
+            raise ScoringError("a volume must have at least one slice that can be used, got none")
+        return summary(said, sizes)
 
     def _usable(self, volume: Volume) -> npt.NDArray[np.intp]:
         """Indices of slices whose pixels can be used."""
@@ -270,6 +278,14 @@ class Scorer:
     def _nothing(self, slice_scores: npt.NDArray[np.float32], heatmap: npt.NDArray[np.float32]) -> Estimate:
         """No slice could be used: out of domain by any measure."""
         return Estimate(0.0, (0.0, 100.0), {}, slice_scores, heatmap, 1.0, False, self.identity)
+
+
+def summary(said: list[Slab], sizes: list[int]) -> npt.NDArray[np.float64]:
+    """Return (c + 20,): mean pooled features, mean artefact grades, mean and worst score 0..1 of the slabs."""
+    scores = np.array([slab.bins @ np.linspace(0.0, 1.0, BINS) for slab in said])
+    pooled = np.average([slab.pooled for slab in said], axis=0, weights=sizes)
+    grades = np.average([slab.attributes for slab in said], axis=0, weights=sizes)
+    return np.concatenate([pooled, grades, [np.average(scores, weights=sizes), scores.min()]])
 
 
 def spots(
