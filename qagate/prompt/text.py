@@ -25,6 +25,8 @@ def normalise(text: str) -> str:
     Stripping accents from a whole string would break Hangul into jamo and take the marks from kana, so it is done
     letter by letter.
     """
+    if text.isascii():
+        return text.casefold()
     out: list[str] = []
     latin = False
     for character in unicodedata.normalize("NFKC", text).casefold():

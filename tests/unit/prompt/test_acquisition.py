@@ -46,7 +46,8 @@ def test_values() -> None:
     }  # fmt: skip
     assert acquisition(tags).present() == {
         "slice_thickness_mm": 2.5, "kvp": 120.0, "ctdi_vol_mgy": 8.34, "repetition_time_ms": 4000.0,
-        "echo_time_ms": 90.0, "inversion_time_ms": 900.0, "flip_angle_degrees": 90.0, "echo_train_length": 16.0, "diffusion_b_value": 0.0,
+        "echo_time_ms": 90.0, "inversion_time_ms": 900.0,
+        "flip_angle_degrees": 90.0, "echo_train_length": 16.0, "diffusion_b_value": 0.0,
     }  # fmt: skip
 
 

@@ -42,7 +42,7 @@ _VALUES = (
 _TAGS = st.dictionaries(st.sampled_from(_KEYWORDS) | st.text(max_size=6), _VALUES, max_size=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_TAGS, st.none() | st.sampled_from(PLANES) | st.text(max_size=5))
 def test_never_raises_and_is_deterministic(tags: dict[str, object], plane: str | None) -> None:
     prompt = infer(tags, RULES, plane)  # type: ignore[arg-type]

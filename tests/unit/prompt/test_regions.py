@@ -239,12 +239,12 @@ SEVERAL: list[tuple[Tags, str, str | None, bool]] = [
     ({"AnatomicRegionSequence": ("SRT:T-D4000",)}, "abdomen", None, False),
     ({"AnatomicRegionSequence": ("sct:69536005", "SCT:774007")}, "head neck", None, False),
     ({"ProcedureCodeSequence": ("LN:24627-2",), "BodyPartExamined": "CHEST"}, "chest", None, False),
-    ({"ProcedureCodeSequence": ("99X:1",), "ProcedureCodeSequenceMeaning": ("Knie",)}, "lower_extremity", "knee", False),
+    ({"ProcedureCodeSequence": ("99X:1",), "ProcedureCodeSequenceMeaning": ("Lunge",)}, "chest", "lung", False),
     # neighbours do not contradict one another
     ({"BodyPartExamined": "ABDOMEN", "SeriesDescription": "Pelvis 3mm"}, "abdomen pelvis", None, False),
     ({"BodyPartExamined": "CHEST", "SeriesDescription": "T-Spine sag"}, "chest spine", None, False),
     # "lung" is also a kernel: what the protocol names besides does not speak against it
-    ({"SeriesDescription": "lung", "ProtocolName": "Chest/Abd/Pelv", "StudyDescription": "CT CAP"}, "chest", "lung", False),
+    ({"SeriesDescription": "lung", "ProtocolName": "Chest/Abd/Pel", "StudyDescription": "CAP"}, "chest", "lung", False),
 ]  # fmt: skip
 
 
