@@ -151,3 +151,8 @@ def request(*pairs: tuple[Assessment, Verdict], **changes: Any) -> ReportRequest
         "seed": "seed one",
     }
     return ReportRequest(**(fields | changes))
+
+
+def revised_from(seed: int) -> tuple[str, str, str]:
+    """(SOP class, SOP instance, series instance UID) of a report that a later one replaces."""
+    return "1.2.840.10008.5.1.4.1.1.88.34", f"{ROOT}.8.{seed}", f"{ROOT}.9.{seed}"
