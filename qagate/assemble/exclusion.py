@@ -124,10 +124,11 @@ def exclusion(kind: FindingCode | None, component: str) -> Finding | None:
 
 
 def looks_like_localizer(normals: Iterable[tuple[float, float, float]], counts: Iterable[int]) -> bool:
-    """Return whether one series holds three planes across each other, with few slices in each."""
+    """Return whether one series holds planes across each other: three of few slices, or two of a handful."""
     distinct: list[tuple[float, float, float]] = []
     for n in normals:
         # 0.5: planes at more than 60 degrees to each other
         if all(abs(n[0] * m[0] + n[1] * m[1] + n[2] * m[2]) < 0.5 for m in distinct):
             distinct.append(n)
-    return len(distinct) == 3 and max(counts, default=0) <= 30
+    most = max(counts, default=0)
+    return (len(distinct) == 3 and most <= 30) or (len(distinct) == 2 and most <= 3)

@@ -181,7 +181,7 @@ def _by_rank(frames: list[Frame]) -> list[list[Frame]]:
     deep = sum(
         1 for rank in range(1, max(len(s) for s in slots)) if sum(len(s) > rank for s in slots) > 0.5 * len(slots)
     )
-    if deep == 0 or len(slots) == 1:
+    if deep == 0:
         return [frames]
     parts: list[list[Frame]] = [[] for _ in range(deep + 1)]
     for slot in slots:

@@ -79,7 +79,7 @@ def read_pixels(
     wanted = len(refs) * rows * columns * (2 if whole else 4)
     if wanted > max_volume_bytes:
         raise TooLarge(
-            f"a volume may take {max_volume_bytes} bytes, see max_volume_mb; "
+            f"the voxels may take {max_volume_bytes} more bytes, see max_volume_mb; "
             f"got {len(refs)} x {rows} x {columns} voxels, {wanted} bytes"
         )
     if whole:
@@ -87,7 +87,9 @@ def read_pixels(
             return _read(refs, layouts, shape, np.dtype(np.int16))
         except _TooWide:
             if 2 * wanted > max_volume_bytes:
-                raise TooLarge(f"a volume may take {max_volume_bytes} bytes, got {2 * wanted} as float32") from None
+                raise TooLarge(
+                    f"the voxels may take {max_volume_bytes} more bytes, got {2 * wanted} as float32"
+                ) from None
     return _read(refs, layouts, shape, np.dtype(np.float32))
 
 

@@ -29,7 +29,7 @@ MIN_PIXELS = 16
 class Limits:
     """What is refused before memory is taken for it.
 
-    max_object_bytes: of one file, and of one decoded frame. max_volume_bytes: of the voxels of one volume.
+    max_object_bytes: of one file, and of one decoded frame. max_volume_bytes: of the voxels of all volumes of a series.
     """
 
     max_object_bytes: int = 4 << 30
@@ -127,11 +127,13 @@ def _volumes(headers: list[Header], limits: Limits) -> tuple[tuple[Volume, ...],
         labels = ", ".join(stack.label for stack in stacks[:8])
         text = f"the series holds {len(stacks)} volumes: {labels}" + (" and more" if len(stacks) > 8 else "")
         findings.append(Finding(FindingCode.MULTIPLE_VOLUMES, Severity.NONE, text))
-    volumes = []
+    volumes: list[Volume] = []
+    room = limits.max_volume_bytes
     for index, stack in enumerate(stacks):
         refs = [extracted[frame.key] for frame in stack.frames]
         header = images[refs[0].pixels.source]
-        volumes.append(_volume(index, stack, refs, layouts, header, limits, localizer))
+        volumes.append(_volume(index, stack, refs, layouts, header, room, localizer))
+        room -= volumes[-1].voxels.nbytes
     return tuple(volumes), findings
 
 
@@ -173,7 +175,7 @@ def _volume(
     refs: list[Extracted],
     layouts: list[Layout],
     header: Header,
-    limits: Limits,
+    room_bytes: int,
     localizer: bool,
 ) -> Volume:
     shape = stack.geometry.shape
@@ -188,7 +190,7 @@ def _volume(
         text = f"an image needs {MIN_PIXELS} x {MIN_PIXELS} pixels to be judged, got {shape[1]} x {shape[2]}"
         findings.append(Finding(FindingCode.TOO_SMALL, Severity.NONE, text))
     try:
-        pixels = read_pixels([ref.pixels for ref in refs], layouts, (shape[1], shape[2]), limits.max_volume_bytes)
+        pixels = read_pixels([ref.pixels for ref in refs], layouts, (shape[1], shape[2]), room_bytes)
     except TooLarge as error:
         findings.append(Finding(FindingCode.TOO_LARGE, Severity.NONE, str(error)))
     if pixels is None:
@@ -203,7 +205,7 @@ def _structure(stack: Stack, localizer: bool) -> list[Finding]:
     keys = dict(stack.frames[0].apart)
     kind = FindingCode(str(keys["kind"])) if "kind" in keys else None
     if kind is None and localizer:
-        text = "the series holds a few slices in each of three planes, as localizers do"
+        text = "the series holds a few slices in each of several planes, as localizers do"
         return [Finding(FindingCode.LOCALIZER, Severity.NONE, text)]
     found = exclusion(kind, str(keys.get("component", "")))
     return [found] if found else []
