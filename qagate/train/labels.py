@@ -2,9 +2,10 @@
 
 Inside the body, after the windows a reader would use, three full-reference measures with different blind spots are
 averaged: structure (multi-scale SSIM), edges (gradient magnitude similarity) and wavelets (HaarPSI). None of them minds
-slow shading much, so tone (local mean grey) is added in quadrature. A place counts as bad as the worse of the windows
-shows it; places are pooled with power 2 and slices with power 3, because readers judge
-by the worst part. Artefacts are then comparable by what they do to the image, not by their own parameters.
+slow shading much, so tone (local mean grey) is added in quadrature. Differences below the noise of the reference count
+little, so that a noisy original is not called much better than its smooth copy. A place counts as bad as the worse of
+the windows shows it; places are pooled with power 2 and slices with power 3, because readers judge by the worst part.
+Artefacts are then comparable by what they do to the image, not by their own parameters.
 
 This stands in for readers' opinions and is not one: see the model card.
 Sources: Wang et al., Asilomar 2003 (MS-SSIM); Xue et al., IEEE TIP 2014 (GMSD); Reisenhofer et al., Signal Process
@@ -29,6 +30,8 @@ HAAR_C, HAAR_ALPHA = (10 / 255) ** 2, 4.9
 PLACES_POWER, SLICES_POWER = 2.0, 3.0
 TONE_SCALE, TONE_WEIGHT = 0.15, 0.5
 """Slow changes: a shift by this much of a window counts 0.63 of the most it can; then relative to texture."""
+NOISE_MASKING = 4.0
+"""How much the noise of the reference itself adds to the constants: what lies below the noise cannot be lost."""
 HALF_QUALITY_AT, STEEPNESS = 0.27, 1.7
 SMALLEST_BODY = 0.02
 """Share of a volume below which the body is taken to be everywhere (phantoms, black images)."""
@@ -58,7 +61,9 @@ def slice_distance(reference: Tensor, degraded: Tensor, modality: str, spacing_m
     windows = CT_WINDOWS_HU if modality == "CT" else MR_WINDOWS
     mask = body_mask(reference, modality).to(reference.dtype).reshape(batch * slices, 1, rows, columns)
     a, b = (_windowed(v.reshape(batch * slices, rows, columns), windows) for v in (reference, degraded))
-    texture = torch.stack((_structure(a, b, mask), _edges(a, b, mask), _wavelets(a, b, mask))).mean(0)
+    noise = NOISE_MASKING * _noise_variance(a)
+    texture = torch.stack((_structure(a, b, mask, noise), _edges(a, b, mask, noise), _wavelets(a, b, mask, noise)))
+    texture = texture.mean(0)
     distance = torch.hypot(texture, TONE_WEIGHT * _tone(a, b, mask)).clamp(0, 1).reshape(batch, slices)
     return torch.where((reference == degraded).flatten(2).all(2), 0.0, distance)
 
@@ -126,6 +131,21 @@ def _pooled(badness: Tensor, mask: Tensor) -> Tensor:
     return total ** (1 / PLACES_POWER)
 
 
+def _noise_variance(images: Tensor) -> Tensor:
+    """Return the variance of the noise of each image, (images, windows, 1, 1), from the median Laplacian.
+
+    Source: Immerkær, Comput Vis Image Underst 1996, with the median in place of the mean.
+    """
+    rows = images[..., :-2, :] - 2 * images[..., 1:-1, :] + images[..., 2:, :]
+    laplacian = (rows[..., :-2] - 2 * rows[..., 1:-1] + rows[..., 2:]).abs()
+    # areas that the window has made flat say nothing
+    values = laplacian[..., ::2, ::2].flatten(2)
+    values = torch.where(values > 0, values, torch.nan)
+    sd = torch.nan_to_num(values.nanmedian(-1).values) / (0.6745 * 6)
+    sd = sd * (values.isfinite().float().mean(-1) > 0.2)
+    return (sd**2)[..., None, None]
+
+
 def _tone(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     """Return 1 - exp(-|difference| / scale) of the grey values averaged over 8 x 8 pixels, pooled."""
     size = min(8, *a.shape[-2:])
@@ -133,7 +153,7 @@ def _tone(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
     return _pooled(1 - torch.exp(-difference / TONE_SCALE), F.avg_pool2d(mask, size))
 
 
-def _structure(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
+def _structure(a: Tensor, b: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
     """Return 1 - SSIM, pooled per scale, mean over scales of a factor of two."""
     parts = []
     for scale in range(SSIM_SCALES):
@@ -144,16 +164,18 @@ def _structure(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
         mean_a, mean_b, aa, bb, ab = _gauss(torch.stack((a, b, a * a, b * b, a * b)))
         var_a, var_b, cov = aa - mean_a**2, bb - mean_b**2, ab - mean_a * mean_b
         light = (2 * mean_a * mean_b + SSIM_C1) / (mean_a**2 + mean_b**2 + SSIM_C1)
-        shape = (2 * cov + SSIM_C2) / (var_a + var_b + SSIM_C2)
+        constant = SSIM_C2 + noise / 4**scale
+        shape = (2 * cov + constant) / (var_a + var_b + constant)
         parts.append(_pooled(1 - light * shape, mask))
     return torch.stack(parts).mean(0)
 
 
-def _edges(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
+def _edges(a: Tensor, b: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
     """Return 1 - gradient magnitude similarity at half resolution, pooled."""
     a, b, mask = (F.avg_pool2d(v, 2) for v in (a, b, mask))
     ga, gb = _gradient(a), _gradient(b)
-    return _pooled(1 - (2 * ga * gb + GMS_C) / (ga**2 + gb**2 + GMS_C), mask)
+    constant = GMS_C + noise / 4
+    return _pooled(1 - (2 * ga * gb + constant) / (ga**2 + gb**2 + constant), mask)
 
 
 def _gradient(images: Tensor) -> Tensor:
@@ -163,7 +185,8 @@ def _gradient(images: Tensor) -> Tensor:
     columns = padded[..., :-2] + padded[..., 1:-1] + padded[..., 2:]
     dx = (rows[..., 2:] - rows[..., :-2]) / 3
     dy = (columns[..., 2:, :] - columns[..., :-2, :]) / 3
-    return (dx**2 + dy**2 + 1e-12).sqrt()
+    magnitude: Tensor = (dx**2 + dy**2 + 1e-12).sqrt()
+    return magnitude
 
 
 def _sums(images: Tensor, width: int, axis: int) -> Tensor:
@@ -191,13 +214,14 @@ def _haar(images: Tensor, scale: int) -> Tensor:
     return torch.cat((dx, dy), 1).abs() / size
 
 
-def _wavelets(a: Tensor, b: Tensor, mask: Tensor) -> Tensor:
+def _wavelets(a: Tensor, b: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
     """Return 1 - HaarPSI."""
     weight = torch.maximum(_haar(a, 3), _haar(b, 3)) * mask
     similarity = torch.zeros_like(weight)
+    constant = HAAR_C + noise.repeat(1, 2, 1, 1)
     for scale in (1, 2):
         ha, hb = _haar(a, scale), _haar(b, scale)
-        similarity = similarity + (2 * ha * hb + HAAR_C) / (ha**2 + hb**2 + HAAR_C) / 2
+        similarity = similarity + (2 * ha * hb + constant) / (ha**2 + hb**2 + constant) / 2
     squashed = torch.sigmoid(HAAR_ALPHA * similarity)
     pooled = (squashed * weight).sum(dim=(1, 2, 3)) / weight.sum(dim=(1, 2, 3)).clamp_min(1e-9)
     pooled = torch.where(weight.sum(dim=(1, 2, 3)) > 1e-6, pooled, torch.sigmoid(torch.full_like(pooled, HAAR_ALPHA)))

@@ -7,28 +7,15 @@ Source: Joseph and Spital, J Comput Assist Tomogr 1978 (second-order model).
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor
 
 from qagate.train.degrade import projection
-from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, normal, per_volume, uniform
+from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, per_volume, uniform
 from qagate.train.degrade.fourier import taper
 
 MILDEST_HU, WORST_HU = 25.0, 480.0
 BONE_FROM_HU = 250.0
-
-
-def _discs(scan: projection.Projector, context: Context, like: Tensor) -> Tensor:
-    """Return line integrals (batch, 2, views, bins) of two discs on opposite sides of the crop, outside it."""
-    batch, size = like.shape[0], max(scan.rows, scan.columns)
-    toward = uniform(context, like, batch, 1, high=2 * math.pi)
-    toward = torch.cat((toward, toward + math.pi + 0.3 * normal(context, like, batch, 1)), 1)
-    distance = size * uniform(context, like, batch, 2, low=0.62, high=0.9)
-    radius = size * uniform(context, like, batch, 2, low=0.06, high=0.15)
-    middle = distance[..., None] * torch.cos(scan.angles - toward[..., None])  # (batch, 2, views)
-    return 2 * (radius[..., None, None] ** 2 - (scan.offsets - middle[..., None]) ** 2).clamp_min(0).sqrt()
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
@@ -36,7 +23,7 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     grid, _ = projection.working_grid(volume, context.spacing_mm)
     scan = projection.projector(grid)
     bone = scan.project(((grid - BONE_FROM_HU) / 1000).clamp_min(0) * taper(grid))
-    discs = _discs(scan, context, volume)
+    discs = projection.outside_discs(scan, context, volume)
     outside = discs.sum(1, keepdim=True)
     lost = bone * (bone + outside) + (discs[:, :1] * discs[:, 1:])
     bands = -scan.reconstruct(lost, cutoff=0.6)

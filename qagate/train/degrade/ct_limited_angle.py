@@ -17,6 +17,8 @@ from qagate.train.degrade.fourier import blurred, taper
 MILDEST_DEGREES, WORST_DEGREES = 1.5, 80.0
 EDGE_DEGREES = 2.0
 SLOW_PIXELS = 7.0
+BONE = 0.4
+"""Attenuation, relative to water, by which the bones outside the crop stand out."""
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
@@ -27,7 +29,8 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     centre = uniform(context, volume, volume.shape[0], high=math.pi)
     apart = torch.remainder(scan.angles - centre[:, None] + math.pi / 2, math.pi) - math.pi / 2
     lost = torch.sigmoid((missing[:, None] / 2 - torch.rad2deg(apart.abs())) / (EDGE_DEGREES / 4))  # (batch, views)
-    sinogram = scan.project(projection.attenuation(grid) * taper(grid))
+    outside = BONE * projection.outside_discs(scan, context, volume).sum(1, keepdim=True)
+    sinogram = scan.project(projection.contrast(grid, taper(grid))) + outside
     residual = -1000 * scan.reconstruct(sinogram * lost[:, None, :, None])
     # the slow part of what the wedge held is known from the other views, and scanners put it back
     slow = torch.full_like(missing, SLOW_PIXELS)

@@ -48,7 +48,7 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     course = course - course.mean(1, keepdim=True)  # no shift on the whole
     course = course / course.abs().amax(1, keepdim=True).clamp_min(1e-6)
     shift = course * torch.cos(scan.angles - toward) * (strength / in_plane_mm)[:, None]  # (batch, views), pixels
-    sinogram = scan.project(projection.attenuation(grid) * _moving_part(grid, context))
+    sinogram = scan.project(projection.contrast(grid, _moving_part(grid, context)))
     bins = sinogram.shape[-1]
     frequency = torch.fft.rfftfreq(bins).to(volume.device)
     turn = torch.polar(torch.ones((), device=volume.device), -2 * math.pi * frequency * shift[..., None])

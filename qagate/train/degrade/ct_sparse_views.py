@@ -16,6 +16,8 @@ from qagate.train.degrade.fourier import taper
 
 FACTORS = (1, 3, 4, 6, 9, 12)
 """Every n-th view is kept, all divisors of `projection.VIEWS`; severity runs over them evenly."""
+BONE = 0.4
+"""Attenuation, relative to water, by which the bones outside the crop stand out."""
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
@@ -30,7 +32,8 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     share = (place - below)[:, None]
     rows = torch.arange(volume.shape[0], device=volume.device)
     weights = (1 - share) * table[rows, below] + share * table[rows, below + 1]
-    sinogram = scan.project(projection.attenuation(grid) * taper(grid))
+    outside = BONE * projection.outside_discs(scan, context, volume).sum(1, keepdim=True)
+    sinogram = scan.project(projection.contrast(grid, taper(grid))) + outside
     residual = 1000 * scan.reconstruct(sinogram * (weights - 1)[:, None, :, None])
     factors = torch.tensor(FACTORS, dtype=volume.dtype, device=volume.device)
     kept = projection.VIEWS / ((1 - share[:, 0]) * factors[below] + share[:, 0] * factors[below + 1])

@@ -28,10 +28,7 @@ def frequencies(size: int, like: Tensor) -> Tensor:
 
 
 def taper(volume: Tensor, share: float = 0.06) -> Tensor:
-    """Return a (rows, columns) window that falls to 0 at the border over `share` of the size.
-
-    Crops of a body end abruptly; without a window the Fourier transform would see an edge there that no scanner saw.
-    """
+    """Return a (rows, columns) window that falls to 0 at the border over `share` of the size."""
     sides = []
     for size in volume.shape[-2:]:
         width = max(2, round(share * size))
@@ -40,6 +37,15 @@ def taper(volume: Tensor, share: float = 0.06) -> Tensor:
         side[:width], side[-width:] = ramp, ramp.flip(0)
         sides.append(side.to(volume))
     return sides[0][:, None] * sides[1]
+
+
+def without_border(volume: Tensor) -> Tensor:
+    """Return the volume with every slice fading to its mean at the border.
+
+    Crops of a body end abruptly; the Fourier transform would see an edge there that no scanner saw.
+    """
+    mean = volume.mean(dim=(-2, -1), keepdim=True)
+    return mean + (volume - mean) * taper(volume)
 
 
 def phase_axis(context: Context, volume: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, uniform
-from qagate.train.degrade.fourier import frequencies, image, k_space, phase_axis, spread, taper
+from qagate.train.degrade.fourier import frequencies, image, k_space, phase_axis, spread, without_border
 
 MILDEST, WORST = 0.06, 1.5
 CENTRE = 0.006
@@ -36,7 +36,7 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
         wave = wave * (frequencies(size, volume).abs() > CENTRE)
         return torch.polar(strength[:, None] * wave, mixing[:, None].expand(-1, size))
 
-    still = volume * taper(volume)
+    still = without_border(volume)
     modulated = k_space(still) * (1 + spread(axis, lines(rows), lines(columns)))
     residual = image(modulated).abs() - still.abs()
     return finish(

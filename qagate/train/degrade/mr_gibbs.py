@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, integers, log_spaced
-from qagate.train.degrade.fourier import frequencies, image, k_space, taper
+from qagate.train.degrade.fourier import frequencies, image, k_space, without_border
 
 MILDEST, WORST = 0.6, 0.11
 
@@ -30,7 +30,7 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     box = ((limit_v * 0.5 - v) / edge + 0.5).clamp(0, 1) * ((limit_u * 0.5 - u) / edge + 0.5).clamp(0, 1)
     circle = ((kept[:, None, None] * 0.5 - torch.hypot(v, u)) / edge + 0.5).clamp(0, 1)
     mask = torch.where(shape == 3, circle, box)[:, None]
-    still = volume * taper(volume)
+    still = without_border(volume)
     residual = image(k_space(still) * (mask - 1)).real
     return finish(volume, volume + residual, severity, context, kept_share=kept)
 

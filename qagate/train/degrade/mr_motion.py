@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, log_spaced, normal, uniform
-from qagate.train.degrade.fourier import frequencies, image, k_space, phase_axis, spread, taper
+from qagate.train.degrade.fourier import frequencies, image, k_space, phase_axis, spread, without_border
 
 MILDEST_MM, WORST_MM = 0.3, 8.0
 DEGREES_PER_MM = 0.6
@@ -29,7 +29,7 @@ def _turned(volume: Tensor, angle: Tensor) -> Tensor:
     cos, sin, ratio = torch.cos(angle), torch.sin(angle), rows / columns
     matrix = torch.stack((cos, -sin * ratio, zero, sin / ratio, cos, zero), 1).reshape(-1, 2, 3)
     grid = F.affine_grid(matrix, [volume.shape[0], 1, rows, columns], align_corners=False)
-    return F.grid_sample(volume, grid, mode="bicubic", align_corners=False)
+    return F.grid_sample(volume, grid, mode="bicubic", padding_mode="reflection", align_corners=False)
 
 
 def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
@@ -37,8 +37,7 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     batch, _, rows, columns = volume.shape
     strength = log_spaced(severity, MILDEST_MM, WORST_MM)
     axis = phase_axis(context, volume)
-    window = taper(volume)
-    still = volume * window
+    still = without_border(volume)
     shifts = normal(context, volume, batch, POSES, 2)
     turns = normal(context, volume, batch, POSES)
     scale = shifts.square().sum(-1).mean(-1).sqrt().clamp_min(1e-6)

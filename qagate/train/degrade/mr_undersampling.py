@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from qagate.train.degrade.artefact import Artefact, Context, Degraded, finish, integers, log_spaced, uniform
-from qagate.train.degrade.fourier import frequencies, image, k_space, phase_axis, spread, taper
+from qagate.train.degrade.fourier import frequencies, image, k_space, phase_axis, spread, without_border
 
 MILDEST, WORST = 0.1, 0.97
 CENTRE = 0.03
@@ -34,7 +34,7 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
         lost = (even * regular + (1 - even) * random) * (f > CENTRE)
         return 1 - lost
 
-    still = volume * taper(volume)
+    still = without_border(volume)
     weights = spread(axis, lines(rows), lines(columns))
     residual = image(k_space(still) * weights).abs() - still.abs()
     return finish(volume, volume + residual, severity, context, missing_share=missing, phase_axis=axis)

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from qagate.train.degrade.artefact import Context, normal, uniform
+
 VIEWS = 180
 """Views over 180 degrees: about π/2 times a 128-pixel crop, so that the undisturbed reconstruction has no streaks."""
 
@@ -128,3 +130,27 @@ def add(volume: Tensor, residual: Tensor) -> Tensor:
 def attenuation(volume: Tensor) -> Tensor:
     """Return attenuation relative to water, 0 for air: (HU + 1000) / 1000, at least 0."""
     return ((volume + 1000) / 1000).clamp_min(0)
+
+
+def contrast(volume: Tensor, window: Tensor) -> Tensor:
+    """Return attenuation less its mean in the window, times the window.
+
+    A window on attenuation itself would have a rim as strong as the border between body and air.
+    """
+    relative = attenuation(volume)
+    mean = (relative * window).sum(dim=(-2, -1), keepdim=True) / window.sum(dim=(-2, -1), keepdim=True).clamp_min(1e-6)
+    return (relative - mean) * window
+
+
+def outside_discs(scan: Projector, context: Context, like: Tensor) -> Tensor:
+    """Return line integrals (batch, 2, views, bins) of two discs on opposite sides of the crop, outside it.
+
+    They stand for what a crop lacks: bone elsewhere in the body, whose streaks and shadows reach into the crop.
+    """
+    batch, size = like.shape[0], max(scan.rows, scan.columns)
+    toward = uniform(context, like, batch, 1, high=2 * math.pi)
+    toward = torch.cat((toward, toward + math.pi + 0.3 * normal(context, like, batch, 1)), 1)
+    distance = size * uniform(context, like, batch, 2, low=0.62, high=0.9)
+    radius = size * uniform(context, like, batch, 2, low=0.06, high=0.15)
+    middle = distance[..., None] * torch.cos(scan.angles - toward[..., None])  # (batch, 2, views)
+    return 2 * (radius[..., None, None] ** 2 - (scan.offsets - middle[..., None]) ** 2).clamp_min(0).sqrt()
