@@ -54,7 +54,7 @@ FOLDERS: dict[str, tuple[Ser, ...]] = {
             ),
         ),
     ),
-    # steps along the tilted normal; SimpleITK takes 4.17 mm between first pixels and no shear
+    # steps along the tilted normal; SimpleITK takes 3.91 mm, the mean, and no shear
     "ct_head_ge_tilt_varspacing": (
         Ser(
             "14813892",
