@@ -108,7 +108,7 @@ def abdomen(rng: np.random.Generator) -> list[Blob]:
     wide, deep = 166 + float(rng.normal(0, 4)), 118 + float(rng.normal(0, 3))
     spine_y = deep - 66
     parts = _trunk(wide, deep, 21, 13)
-    parts += _bowel(rng, 46, 2, 92)
+    parts += _bowel(rng, 72, 2, 92)
     for side in (-1.0, 1.0):  # psoas beside, quadratus behind
         parts.append(Blob(MUSCLE_HU + 4, (side * 40, spine_y + 3, -10), (22, 19, 105), side * 25, 0.04, 9))
         parts.append(Blob(MUSCLE_HU, (side * 68, spine_y + 28, 0), (21, 10, 100), side * -25, 0.05, 9))
@@ -215,17 +215,17 @@ def head(rng: np.random.Generator) -> list[Blob]:
         Blob(550, (0, 0, 20), (69.5, 88.5, 109.5), 0, 0.008, 60, 2.2),
         Blob(1200, (0, 0, 20), (68, 87, 108), 0, 0.008, 40, 2.2),
         Blob(8, (0, 0, 20), (65, 84, 105), 0, 0.008, 2, 2.2),
-        Blob(38, (0, 0, 20), (62.5, 81, 102), 0, 0.014, 1.5, 2.2),
-        Blob(28, (0, 0, 28), (51, 69, 86), 0, 0.07, 1.5, 2.2),
+        Blob(37, (0, 0, 20), (62.5, 81, 102), 0, 0.014, 1.5, 2.2),
+        Blob(29, (0, 0, 28), (51, 69, 84), 0, 0.12, 1.5, 2.2),
     ]
     for side in (-1, 1):
-        for _ in range(34):  # sulci
-            t = float(rng.uniform(0.05, pi - 0.05))
-            parts.append(
-                Blob(12, (side * 58 * sin(t), 76 * cos(t), float(rng.uniform(10, 105))),
-                     (float(rng.uniform(4, 9)), 1.3, float(rng.uniform(6, 16))),
-                     float(np.degrees(np.arctan2(76 * cos(t), side * 58 * sin(t)))) + float(rng.normal(0, 18)), 0, 1)
-            )  # fmt: skip
+        for _ in range(60):  # sulci, on the surface of the brain at their own height
+            t, z = float(rng.uniform(0.05, pi - 0.05)), float(rng.uniform(10, 105))
+            wide = (1 - ((z - 20) / 102) ** 2) ** 0.5
+            x, y = side * 57 * wide * sin(t), 76 * wide * cos(t)
+            turn = float(np.degrees(np.arctan2(y, x)) + rng.normal(0, 18))
+            deep, tall = float(rng.uniform(4, 9)), float(rng.uniform(3, 7))
+            parts.append(Blob(12, (x, y, z), (deep, 1.4, tall), turn, 0, 1))
         parts.append(Blob(8, (side * 11, -22, 62), (5.5, 22, 17), side * -14, 0.04, 1))  # lateral ventricles
         parts.append(Blob(8, (side * 16, 24, 62), (6, 22, 15), side * 16, 0.04, 1))
         parts.append(Blob(37, (side * 14, 2, 52), (9, 15, 15), side * 18, 0.03, 1))  # thalamus, lentiform nucleus

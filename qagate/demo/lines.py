@@ -22,7 +22,7 @@ _COLOURS: Mapping[str, str] = {
     Outcome.REJECT: "38;2;240;96;77",
     Outcome.UNSCORED: "38;2;163;168;195",
 }
-_WHAT_WIDTH = 58
+_WHAT_WIDTH = 66
 
 
 def series_line(
