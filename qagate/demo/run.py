@@ -10,7 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -33,7 +33,7 @@ _UNDER_WAY = {"receiving": "not yet complete", "queued": "not yet scored", "scor
 
 @dataclass(slots=True)
 class _Progress:
-    """Where one sample stands."""
+    """Where one sample stands. answered: its first answer is there; late images wait for it."""
 
     sample: Sample
     sending: Future[scanner.Sending] | None = None
@@ -41,6 +41,7 @@ class _Progress:
     printed: str = ""
     seconds: float | None = None
     missing: str = "nothing was heard of it"
+    answered: threading.Event = field(default_factory=threading.Event)
 
 
 def run(
@@ -53,7 +54,6 @@ def run(
     web_port: int = 8080,
     timeout_seconds: float = 600.0,
     quiet_seconds: float = 4.0,
-    late_seconds: float | None = None,
     make_samples: Callable[[Path], Sequence[Sample]] | None = None,
     out: TextIO | None = None,
     clock: Clock | None = None,
@@ -64,8 +64,8 @@ def run(
     One line is printed as soon as a series has its answer and its documents are in the mini PACS. Then the page stays
     open until Ctrl-C (or `stop`); with `once` it returns 0 when every expected document is there, 1 when one is missing
     after timeout_seconds. as_json: one JSON object at the end instead of lines. data_dir: kept when given, else a
-    folder that goes away at the end unless something is missing. late_seconds: how long late images wait; 12 s more
-    than the quiet time when absent. Raises QagateError when the node cannot start or the folder holds nothing.
+    folder that goes away at the end unless something is missing. Late images are sent when
+    the answer without them is there. Raises QagateError when the node cannot start or the folder holds nothing.
     """
     out = out or sys.stdout
     clock = clock or SystemClock()
@@ -86,7 +86,6 @@ def run(
                 quiet_seconds=quiet_seconds,
             )
             pacs.commitment_peer = ("127.0.0.1", settings.node.port)
-            wait = late_seconds if late_seconds is not None else quiet_seconds + 12
             node = make_node(settings)
             try:
                 say.passing("starting the node ...")
@@ -95,7 +94,7 @@ def run(
                 say(f"node on 127.0.0.1:{settings.node.port} · mini PACS on 127.0.0.1:{pacs.port} · page {page}")
                 say("")
                 progress = [_Progress(sample) for sample in chosen]
-                done = _follow(node, pacs, settings, progress, say, clock, stop, timeout_seconds, wait)
+                done = _follow(node, pacs, settings, progress, say, clock, stop, timeout_seconds)
                 _close(node, pacs, progress, say, page, done=done, as_json=as_json)
                 code = 0 if done else 1
                 if not once and not as_json:
@@ -165,17 +164,15 @@ def _follow(
     clock: Clock,
     stop: threading.Event,
     timeout_seconds: float,
-    late_seconds: float,
 ) -> bool:
     """Send everything and print each series when it is settled; return whether all are."""
     deadline = clock.monotonic_seconds() + timeout_seconds
-    hurry = threading.Event()  # ends the wait for late images when the demo ends
     pool = ThreadPoolExecutor(SENDERS, thread_name_prefix="scanner")
     try:
         for item in progress:
             item.sending = pool.submit(
                 scanner.send, item.sample, "127.0.0.1", settings.node.port, None, settings.node.ae_title,
-                late_seconds=late_seconds, wait=hurry.wait,
+                late_seconds=timeout_seconds, wait=item.answered.wait,
             )  # fmt: skip
         while clock.monotonic_seconds() < deadline and not stop.is_set():
             known = {status["series_instance_uid"]: status for status in node.series()}
@@ -187,7 +184,8 @@ def _follow(
             stop.wait(POLL_SECONDS)
         return False
     finally:
-        hurry.set()
+        for item in progress:
+            item.answered.set()  # nobody waits any longer
         pool.shutdown(cancel_futures=True)
 
 
@@ -218,6 +216,7 @@ def _look(item: _Progress, status: SeriesStatus | None, pacs: MiniPacs, say: _Sp
         kinds = tuple(sorted({d["kind"] for d in documents}, key=("SR", "SC", "KO").index))
         item.printed = series_line(item.sample, status, seconds=item.seconds, kinds=kinds, colour=say.colour)
         item.printed_revision = revision
+        item.answered.set()
         say(item.printed)
     item.missing = _what_is_wrong(item, status, arrived_kinds={stored.kind for stored in arrived})
     return not item.missing and sending is not None

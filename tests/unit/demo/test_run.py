@@ -47,8 +47,8 @@ class TestOnce:
             return nodes[-1]
 
         out = io.StringIO()
-        code = run(make, once=True, make_samples=small, data_dir=tmp_path, web_port=0, timeout_seconds=30,
-                   quiet_seconds=0.3, late_seconds=1.0, out=out)  # fmt: skip
+        code = run(make, once=True, make_samples=small, data_dir=tmp_path, web_port=0, timeout_seconds=120,
+                   quiet_seconds=1.0, out=out)  # fmt: skip
         text = out.getvalue()
         assert code == 0, text
         assert nodes[0].stopped
@@ -64,7 +64,7 @@ class TestOnce:
     def test_json(self, tmp_path: Path) -> None:
         out = io.StringIO()
         code = run(FakeNode, once=True, as_json=True, make_samples=lambda f: small(f)[:1], data_dir=tmp_path,
-                   web_port=0, timeout_seconds=30, quiet_seconds=0.2, out=out)  # fmt: skip
+                   web_port=0, timeout_seconds=120, quiet_seconds=0.2, out=out)  # fmt: skip
         record = json.loads(out.getvalue())
         assert code == 0
         assert record["schema"] == "qagate.demo/1"
@@ -101,7 +101,7 @@ def test_page_stays_open_until_stopped(tmp_path: Path) -> None:
 
     def go() -> None:
         codes.append(
-            run(FakeNode, make_samples=lambda f: small(f)[:1], data_dir=tmp_path, web_port=0, timeout_seconds=30,
+            run(FakeNode, make_samples=lambda f: small(f)[:1], data_dir=tmp_path, web_port=0, timeout_seconds=120,
                 quiet_seconds=0.2, out=out, stop=stop)
         )  # fmt: skip
 
@@ -121,7 +121,7 @@ def test_own_folder(tmp_path: Path) -> None:
     (tmp_path / "own" / "notes.txt").write_text("not DICOM")
     out = io.StringIO()
     code = run(FakeNode, once=True, as_json=True, folder=tmp_path / "own", data_dir=tmp_path / "d", web_port=0,
-               timeout_seconds=30, quiet_seconds=0.2, out=out)  # fmt: skip
+               timeout_seconds=120, quiet_seconds=0.2, out=out)  # fmt: skip
     assert code == 0
     assert len(json.loads(out.getvalue())["series"]) == 5
 
