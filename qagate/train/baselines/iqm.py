@@ -37,7 +37,7 @@ def metrics(x: npt.NDArray[Any]) -> list[float]:
     bright, dim = inside[inside > second], inside[inside <= second]
     noise = float(outside.std()) + 1e-6
     contrast = float(bright.mean() - dim.mean()) if bright.size and dim.size else 0.0
-    part = x / (np.sqrt((x * x).sum()) + 1e-9)
+    part = np.abs(x) / (np.sqrt((x * x).sum()) + 1e-9)
     worst = np.sqrt(x.size) * np.log(np.sqrt(x.size))
     air = outside[outside > 1e-6]
     return [

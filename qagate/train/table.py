@@ -1,0 +1,87 @@
+"""The benchmark's JSON as a table to read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the document of `benchmark` as plain text, Markdown tables where there are rows."""
+    model = found["model"]
+    lines = [f"{model['name']} {model['version']}; baselines learned from {found['baseline_samples']} samples", ""]
+    tests = found["tests"]
+    for name in sorted(tests):
+        test = tests[name]
+        if isinstance(test, str):
+            lines += [f"{name}: {test}", ""]
+        elif "rows" in test:
+            lines += _rows(name, test)
+    if isinstance(tests.get("T6"), dict):
+        lines += _controls(tests["T6"])
+    if isinstance(tests.get("T7"), dict):
+        lines += _usable(tests["T7"])
+    for claim, answers in found["claims"].items():
+        lines.append(f"{claim}: " + ", ".join(f"{test} {_word(answer)}" for test, answer in answers.items()))
+    lines += ["", *(f"{name}: {why}" for name, why in found["baselines_not_run"].items())]
+    return "\n".join(lines)
+
+
+def _rows(name: str, test: dict[str, Any]) -> list[str]:
+    lines = [
+        f"### {name}: {test['n']} samples, {test['subjects']} subjects",
+        "",
+        "| | SRCC (95 %) | PLCC (95 %) | KROCC | RMSE | RMSE/SD | pairs | within | model leads by (95 %) |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for who, row in test["rows"].items():
+        lead = _interval(row["model_leads_by_srcc"]) if "model_leads_by_srcc" in row else ""
+        cells = (
+            who, _interval(row["srcc"]), _interval(row["plcc"]), _number(row["krocc"]["value"]), _number(row["rmse"]),
+            f"{row['rmse_sd']:.2f}", _number(row["pair_accuracy"]), _number(row["srcc_within"]), lead,
+        )  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _controls(test: dict[str, Any]) -> list[str]:
+    lines = ["### T6: controls", "", "| change | mean | 9 in 10 below | largest | holds |", "|---|---|---|---|---|"]
+    for name, row in test["unmoved"].items():
+        far = " | ".join(f"{row[key]:.1f}" for key in ("mean_absolute", "p90_absolute", "largest"))
+        lines.append(f"| {name} | {far} | {_word(row['holds'])} |")
+    lines.append("")
+    for name, row in test["prompts"].items():
+        lines.append(f"{name}: SRCC {row['srcc']:.3f}, costs {_interval(row['costs_srcc'])}")
+    shuffled = test["labels shuffled"]
+    return [*lines, f"labels shuffled: SRCC {shuffled['srcc_mean']:.3f} ± {shuffled['srcc_sd']:.3f}", ""]
+
+
+def _usable(test: dict[str, Any]) -> list[str]:
+    lines = ["### T7: intervals, artefacts, slices", ""]
+    for name, row in test.items():
+        if name.startswith("interval"):
+            lines.append(
+                f"{name}: {row['coverage']:.2f} of {row['nominal']:.2f} covered, mean width {row['mean_width']:.0f}, "
+                f"mean error {row['mean_error']:.1f} ({row['mean_error_of_the_surer_half']:.1f} in the surer half), "
+                f"out of domain {row['out_of_domain_share']:.2f}"
+            )
+    each = test["attribute_auc"]["each"]
+    lines.append(
+        f"artefact AUC: mean {_number(test['attribute_auc']['mean'])}; "
+        + ", ".join(f"{name} {_number(row['auc'])} ({row['present']})" for name, row in each.items())
+    )
+    slices = test["slice_auc"]
+    return [*lines, f"slice AUC: {_number(slices['mean'])} over {slices['volumes']} volumes", ""]
+
+
+def _interval(row: dict[str, Any]) -> str:
+    if row["low"] is None:
+        return f"{row['value']:.3f}"
+    return f"{row['value']:.3f} ({row['low']:.3f}, {row['high']:.3f})"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _word(answer: Any) -> str:
+    return {True: "yes", False: "no", None: "not run"}.get(answer, str(answer))
