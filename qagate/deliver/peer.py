@@ -18,6 +18,7 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
+from pynetdicom.transport import AssociationSocket
 
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
@@ -25,6 +26,23 @@ from qagate.settings import Destination
 
 _SUCCESS = 0x0000
 _MAX_PDU_BYTES = 131072
+
+
+class Requestor(AE):
+    """An application entity that closes its sockets: pynetdicom's own leaves one open whenever the peer went first."""
+
+    def _create_socket(self, assoc: Association, address: Any, tls_args: Any) -> AssociationSocket:
+        connection = _ClosedSocket(assoc, address=address)
+        connection.tls_args = tls_args
+        return connection
+
+
+class _ClosedSocket(AssociationSocket):
+    def _shutdown_socket(self) -> None:
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
 
 
 class Peer:
@@ -67,7 +85,7 @@ class Peer:
     def __enter__(self) -> Peer:
         """Connect and negotiate."""
         to = self._destination
-        entity = AE(self._calling_ae_title)
+        entity = Requestor(self._calling_ae_title)
         entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         entity.connection_timeout = to.timeout_seconds  # without it a dead host costs minutes

@@ -78,11 +78,12 @@ def _store_one(variant: Variant, client: Any, destination: Destination) -> Recei
         if response is not None and response.status_code == 409:
             return _receipt(uid, _answer_of(response), destination)
         raise _from_http(destination, response.status_code if response is not None else 0, uid) from None
+    except requests.JSONDecodeError as error:
+        raise _unclear(destination, uid, error) from None
     except requests.RequestException as error:
         raise _unreachable(destination, error) from None
-    except (ValueError, KeyError) as error:
-        # an answer that is not DICOM: the object may or may not be there, and storing it again does no harm
-        raise DeliveryError(f"{_name(destination)} must answer {uid} in DICOM, got {error}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise _unclear(destination, uid, error) from None
     return _receipt(uid, answer, destination)
 
 
@@ -126,6 +127,11 @@ def _from_http(destination: Destination, status: int, what: str) -> DeliveryErro
 def _unreachable(destination: Destination, error: requests.RequestException) -> DeliveryError:
     # the text of requests' errors holds memory addresses and no more than the kind says
     return Unreachable(f"{_name(destination)} cannot be reached, got {type(error).__name__}")
+
+
+def _unclear(destination: Destination, uid: str, error: Exception) -> DeliveryError:
+    # the object may or may not be there, and storing it again does no harm
+    return DeliveryError(f"{_name(destination)} must answer {uid} in DICOM JSON, got {type(error).__name__}")
 
 
 def _client(destination: Destination) -> Any:

@@ -7,6 +7,7 @@ reads the network; everything else goes pynetdicom's way. Source: PS3.7 9.3.1, P
 
 from __future__ import annotations
 
+import logging
 import struct
 import time
 from collections.abc import Callable
@@ -17,6 +18,8 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.timer import Timer
+
+logger = logging.getLogger(__name__)
 
 _C_STORE_RQ = 0x0001
 _C_STORE_RSP = 0x8001
@@ -44,6 +47,7 @@ class _StoreCommand:
     message_id: int
     sop_class_uid: bytes
     sop_instance_uid: bytes
+    has_data_set: bool
 
 
 class MessageProvider(DIMSEServiceProvider):
@@ -57,7 +61,16 @@ class MessageProvider(DIMSEServiceProvider):
         self._fragments: list[Any] = []
 
     def receive_primitive(self, primitive: P_DATA) -> None:
-        """Take the next fragments of a message."""
+        """Take the next fragments of a message; one that cannot be understood ends the association."""
+        try:
+            self._take(primitive)
+        except Exception as error:  # top of this thread's work; the state machine would not survive it
+            logger.warning("receive: a message from %s cannot be understood: %s", self.assoc.requestor.ae_title, error)
+            self._command.clear()
+            self._store, self._fragments = None, []
+            self.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT
+
+    def _take(self, primitive: P_DATA) -> None:
         for context_id, fragment in primitive.presentation_data_value_list:
             if not len(fragment):
                 continue
@@ -70,7 +83,9 @@ class MessageProvider(DIMSEServiceProvider):
                     command, self._command = bytes(self._command), bytearray()
                     self._store = _store_command(context_id, command)
                     self._fragments = []
-                    if self._store is None:
+                    if self._store is not None and not self._store.has_data_set:
+                        self._serve(self._store)
+                    elif self._store is None:
                         self._pass_on(context_id, bytes([control]) + command)
             elif self._store is None:
                 self._pass_on(context_id, bytes(fragment))
@@ -131,6 +146,19 @@ class NetworkProvider(DULServiceProvider):
         if bytestream[0] == _P_DATA_TF:
             return _DataTransfer(memoryview(bytestream)), "Evt10"
         return super()._decode_pdu(bytestream)
+
+    def _is_transport_event(self) -> bool:
+        if self.state_machine.current_state == "Sta13" and self.socket is not None:
+            # all is said; reading on, as if PDUs might come, would wait for a peer that talks nonsense
+            self.socket.close()
+            return True
+        return super()._is_transport_event()
+
+    def _read_pdu_data(self) -> None:
+        super()._read_pdu_data()
+        if "Evt17" in self.event_queue.queue and self.assoc.requestor.primitive is None:
+            # the peer went away before it said anything: nobody need wait for its request any longer
+            self.to_user_queue.put(None)
 
 
 class _DataTransfer:
@@ -193,9 +221,13 @@ def _store_command(context_id: int, command: bytes) -> _StoreCommand | None:
     try:
         if struct.unpack("<H", values[0x0100])[0] != _C_STORE_RQ:
             return None
-        if struct.unpack("<H", values[0x0800])[0] == _NO_DATA_SET:
-            return None
-        return _StoreCommand(context_id, struct.unpack("<H", values[0x0110])[0], values[0x0002], values[0x1000])
+        return _StoreCommand(
+            context_id=context_id,
+            message_id=struct.unpack("<H", values[0x0110])[0],
+            sop_class_uid=values[0x0002],
+            sop_instance_uid=values[0x1000],
+            has_data_set=struct.unpack("<H", values[0x0800])[0] != _NO_DATA_SET,
+        )
     except (KeyError, struct.error):
         return None
 

@@ -166,9 +166,11 @@ class Receiver:
         end = time.monotonic() + grace_seconds
         while self.open_associations and time.monotonic() < end:
             time.sleep(0.01)
-        for association in server.active_associations:
+        with self._lock:
+            remaining = list(self._running)
+        for association in remaining:
             association.abort()
-        for association in server.active_associations:
+        for association in remaining:
             association.join(2)
         if self._thread is not None:
             self._thread.join(5)

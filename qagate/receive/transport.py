@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import select
 import socket
+import time
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -21,6 +23,7 @@ _READ_BYTES = 1 << 18
 _MIN_PDU_LIMIT_BYTES = 1 << 20  # an association request can be longer than the PDUs that are agreed on by it
 _UNLIMITED_PDU_BYTES = 1 << 28
 _WAIT_SECONDS = 0.001
+_FOR_EVER_SECONDS = 86_400.0
 
 
 class AcceptedSocket(AssociationSocket):
@@ -43,15 +46,37 @@ class AcceptedSocket(AssociationSocket):
             self.event_queue.put("Evt17")
             return False
 
+    def close(self) -> None:
+        """Close; what the peer has sent meanwhile is read first, else it would lose our last words with a reset."""
+        if self.socket is not None and self._is_connected:
+            with contextlib.suppress(OSError):
+                self.socket.settimeout(0)
+                for _ in range(16):
+                    if not self.socket.recv(_READ_BYTES):
+                        break
+        super().close()
+
+    def _shutdown_socket(self) -> None:
+        if self.socket is not None:
+            with contextlib.suppress(OSError):  # the peer may be gone; the descriptor is ours all the same
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
+
     def recv(self, nr_bytes: int) -> bytearray:
-        """Return `nr_bytes`, or fewer when the peer has closed the connection. Raises OSError."""
+        """Return `nr_bytes`, or fewer when the peer has closed the connection.
+
+        Raises OSError, also when a peer that has begun a PDU does not end it in time, however it spreads its bytes.
+        """
         received = bytearray()
         connection = self.socket
         if connection is None:
             return received
         if nr_bytes > self._limit_bytes:
             raise ConnectionAbortedError(f"a PDU must have at most {self._limit_bytes} bytes, got {nr_bytes}")
+        patience = self.assoc.network_timeout if self.assoc.is_established else self.assoc.acse_timeout
+        end = time.monotonic() + (patience if patience is not None else _FOR_EVER_SECONDS)
         while len(received) < nr_bytes:
+            connection.settimeout(max(end - time.monotonic(), 0.001))
             piece = connection.recv(min(nr_bytes - len(received), _READ_BYTES))
             if not piece:
                 break
