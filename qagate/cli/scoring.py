@@ -58,7 +58,7 @@ def _merged(read_off: Prompt, given: Prompt | None) -> Prompt:
         return read_off
     return replace(
         read_off,
-        modality=given.modality or read_off.modality,
+        modality=read_off.modality or given.modality,  # what the scanner wrote is known better
         regions=given.regions or read_off.regions,
         organ=given.organ or read_off.organ,
         confidence=1.0,

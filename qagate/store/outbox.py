@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.store.revisions import event
@@ -39,6 +39,16 @@ class Item:
 
     delivery_id: int
     kind: str
+    variants: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One document that a destination took, under the UID of the variant it took."""
+
+    delivery_id: int
+    destination: str
+    sop_instance_uid: str
     variants: tuple[str, ...]
 
 
@@ -106,9 +116,29 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
     return len(session.execute(statement.values(state="planned", next_attempt_at=at).returning(DeliveryRow.id)).all())
 
 
-def await_commitment(session: Session, delivery_ids: Sequence[int], *, transaction_uid: str) -> None:
-    """Remember in which storage commitment transaction documents were named."""
-    session.execute(update(DeliveryRow).where(DeliveryRow.id.in_(delivery_ids)).values(transaction_uid=transaction_uid))
+def uncommitted(session: Session, destinations: Sequence[str], *, asked_before: datetime) -> tuple[Sent, ...]:
+    """Return what destinations took and do not promise to keep, unless asked since `asked_before`; by destination."""
+    rows = session.execute(
+        select(DeliveryRow.id, DeliveryRow.destination, DeliveryRow.sop_instance_uid, DocumentRow.variants)
+        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
+        .where(
+            DeliveryRow.state.in_(("sent", "warning")),
+            DeliveryRow.destination.in_(destinations),
+            or_(DeliveryRow.commitment_asked_at.is_(None), DeliveryRow.commitment_asked_at < asked_before),
+        )
+        .order_by(DeliveryRow.destination, DeliveryRow.id)
+        .limit(500)
+    )
+    return tuple(Sent(id_, destination, uid, tuple(variants)) for id_, destination, uid, variants in rows)
+
+
+def await_commitment(session: Session, delivery_ids: Sequence[int], *, transaction_uid: str, at: datetime) -> None:
+    """Remember in which storage commitment transaction documents are asked for."""
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.id.in_(delivery_ids))
+        .values(transaction_uid=transaction_uid, commitment_asked_at=at)
+    )
 
 
 def committed(session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], at: datetime) -> int:
@@ -134,6 +164,7 @@ def not_committed(
     ).all()
     for row in rows:
         row.state, row.detail, row.next_attempt_at = "planned", detail, at + timedelta(seconds=BACKOFF_SECONDS[-1])
+        row.commitment_asked_at = None
     return len(rows)
 
 

@@ -208,6 +208,7 @@ class DeliveryRow(Base):
     sent_at: Mapped[datetime | None]
     committed_at: Mapped[datetime | None]
     transaction_uid: Mapped[str] = mapped_column(String(64), default="")
+    commitment_asked_at: Mapped[datetime | None]
 
     __table_args__ = (
         UniqueConstraint("document_id", "destination"),

@@ -19,8 +19,9 @@ from qagate.errors import StoreError
 from qagate.receive.server import AssociationEvent, Receiver
 from qagate.receive.spool import Spool
 from qagate.settings import Settings
-from qagate.store import outbox, reception
+from qagate.store import reception
 from qagate.store.database import Database
+from qagate.work.committing import record
 
 logger = logging.getLogger(__name__)
 
@@ -140,21 +141,8 @@ class _Stop(Exception):
 def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, database: Database, clock: Clock) -> Receiver:
     """Return the DICOM server of this node, not yet started."""
 
-    def record(event_information: Dataset, calling_ae_title: str) -> None:
-        result = parse_event(event_information)
-        now = clock.now()
-        with database.begin() as session:
-            kept = outbox.committed(
-                session, transaction_uid=result.transaction_uid, sop_instance_uids=result.committed, at=now
-            )
-            lost = outbox.not_committed(
-                session,
-                transaction_uid=result.transaction_uid,
-                sop_instance_uids=tuple(result.failed),
-                detail="the destination does not commit to keep it",
-                at=now,
-            )
-        logger.info("%s commits to keep %d documents, not %d", calling_ae_title, kept, lost)
+    def promised(event_information: Dataset, calling_ae_title: str) -> None:
+        record(parse_event(event_information), database, clock, calling_ae_title)
 
     return Receiver(
         settings.node,
@@ -162,5 +150,5 @@ def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, databa
         on_stored=registrar.stored,
         on_association=registrar.association,
         clock=clock,
-        on_commitment=record,
+        on_commitment=promised,
     )

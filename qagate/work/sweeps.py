@@ -18,6 +18,7 @@ from qagate.store import outbox, reception, revisions
 from qagate.store.database import Database
 from qagate.store.outbox import Parcel
 from qagate.store.tables import RevisionRow
+from qagate.work.committing import Commitments
 from qagate.work.queues import Engine, Queue
 
 logger = logging.getLogger(__name__)
@@ -106,12 +107,19 @@ class Sweeps:
 
     def schedule(self) -> BackgroundScheduler:
         """Return a scheduler that runs all of this, not yet started."""
+        commitments = Commitments(self.settings, self.database, self.clock)
         scheduler = BackgroundScheduler(
             timezone="UTC",
             executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
         )
-        for duty, seconds in ((self.complete, 0.5), (self.deliver, 0.5), (self.resume, 10), (self.forget, 3600)):
+        for duty, seconds in (
+            (self.complete, 0.5),
+            (self.deliver, 0.5),
+            (self.resume, 10),
+            (commitments.ask, 2),
+            (self.forget, 3600),
+        ):
             scheduler.add_job(_guarded(duty), "interval", seconds=seconds, name=duty.__name__)
         return scheduler
 

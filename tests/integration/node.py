@@ -15,7 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from qagate.demo.start import as_toml
+from qagate.demo.served import as_toml
+from qagate.settings import Settings
 from qagate.store.database import Database
 from tests.peers.dcmtk import free_port
 
@@ -36,18 +37,15 @@ class ServedNode:
             storage["database_url"] = database_url
         self.database_url = database_url or f"sqlite:///{folder / 'data' / 'qagate.db'}"
         self.config = folder / "qagate.toml"
-        self.config.write_text(
-            as_toml(
-                {
-                    "destinations": [dict(d) for d in destinations],
-                    "node": {"host": "127.0.0.1", "port": self.port, "accept_unknown_peers": True},
-                    "storage": storage,
-                    "completion": {"quiet_seconds": 1.5, "open_quiet_seconds": 5},
-                    "model": {"threads": 1},
-                    "web": {"port": self.web_port, "public_url": "http://qagate.example"},
-                }
-            )
-        )
+        settings = {
+            "destinations": [dict(d) for d in destinations],
+            "node": {"host": "127.0.0.1", "port": self.port, "accept_unknown_peers": True},
+            "storage": storage,
+            "completion": {"quiet_seconds": 1.5, "open_quiet_seconds": 5},
+            "model": {"threads": 1},
+            "web": {"port": self.web_port, "public_url": "http://qagate.example"},
+        }
+        self.config.write_text(as_toml(Settings.model_validate(settings)), encoding="utf-8")
 
     def __enter__(self) -> ServedNode:
         """Start it and wait until it takes work."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import pydicom
@@ -77,14 +77,13 @@ def series_files(data: Path | None, folder: Path) -> dict[str, list[Path]]:
     return grouped
 
 
-def documents_of(orthanc: Orthanc, study: str, series: str) -> dict[str, list[pydicom.Dataset]]:
-    """Return the documents that Orthanc holds in a study about one series, by modality."""
+def documents_of(orthanc: Orthanc, study: str, about: Collection[str]) -> dict[str, list[pydicom.Dataset]]:
+    """Return the documents that Orthanc holds in a study about some SOP Instance UIDs, by modality."""
     found: dict[str, list[pydicom.Dataset]] = {"SR": [], "OT": [], "KO": []}
     for instance in orthanc.find("Instance", StudyInstanceUID=study):
         dataset = pydicom.dcmread(pydicom.filebase.DicomBytesIO(orthanc.file(instance)))
-        if dataset.Modality not in found or str(dataset.SeriesInstanceUID) == series:
-            continue
-        if series in dataset.to_json():  # every document refers to the images it is about
+        # every document refers to the images it is about
+        if dataset.Modality in found and any(uid in dataset.to_json() for uid in about):
             found[dataset.Modality].append(dataset)
     return found
 
@@ -99,11 +98,12 @@ def test_every_series_gets_its_documents(
     for files in grouped.values():
         sent = dcmtk.dcmsend(files, port=node.port)
         assert sent.returncode == 0, sent.output
-    for uid in grouped:
+    for uid, files in grouped.items():
+        images = {str(pydicom.dcmread(p, stop_before_pixels=True).SOPInstanceUID) for p in files}
         found = node.wait_for_state(uid, "delivered")
         judged = found["revisions"][0]
         study = found["study_instance_uid"]
-        held = documents_of(orthanc, study, uid)
+        held = documents_of(orthanc, study, images)
         flagged = found["verdict"] in ("review", "reject")
         assert {kind: len(documents) for kind, documents in held.items()} == {"SR": 1, "OT": 1, "KO": int(flagged)}
 
@@ -171,7 +171,7 @@ def test_a_pacs_that_routes_by_itself_gets_one_answer_and_no_loop(
     orthanc.post("/instances", (tmp_path / "routed.dcm").read_bytes())
     found = node.wait_for_state(str(dataset.SeriesInstanceUID), "delivered")
     before = found["events"]
-    held = documents_of(orthanc, found["study_instance_uid"], found["series_instance_uid"])
+    held = documents_of(orthanc, found["study_instance_uid"], {str(dataset.SOPInstanceUID)})
     assert [len(held["SR"]), len(held["OT"])] == [1, 1]
     # the documents become stable in Orthanc too; they must not come back, nor start anything
     orthanc.wait_for(
@@ -213,7 +213,7 @@ def test_late_images_make_a_new_revision_that_names_its_predecessor(
     assert dcmtk.dcmsend(paths[4:], port=node.port).returncode == 0
     second = node.wait_for_state(uid, "delivered", revision=2)
     assert [r["assessments"][0]["geometry"]["shape"][0] for r in second["revisions"]] == [6, 4]
-    reports = documents_of(orthanc, uid, uid)["SR"]
+    reports = documents_of(orthanc, uid, {f"{uid}.0"})["SR"]
     assert len(reports) == 2
     earlier = first["revisions"][0]["documents"][0]["sop_instance_uid"]
     assert any(earlier in str(report.get("PredecessorDocumentsSequence", "")) for report in reports)

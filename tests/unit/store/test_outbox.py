@@ -94,7 +94,7 @@ def test_commitment_that_fails_plans_the_document_again(database, revision_id):
     with database.begin() as session:
         (item,) = outbox.contents(session, revision_id, "ARCHIVE")
         outbox.delivered(session, item.delivery_id, sop_instance_uid="9.SR", warning="", at=T0)
-        outbox.await_commitment(session, [item.delivery_id], transaction_uid="7")
+        outbox.await_commitment(session, [item.delivery_id], transaction_uid="7", at=T0)
         assert outbox.not_committed(session, transaction_uid="7", sop_instance_uids=["9.SR"], detail="0112", at=T0) == 1
         assert len(outbox.contents(session, revision_id, "ARCHIVE")) == 1
         outbox.delivered(session, item.delivery_id, sop_instance_uid="9.SR", warning="", at=T0)

@@ -176,6 +176,7 @@ def upgrade() -> None:
         sa.Column("sent_at", UtcDateTime(), nullable=True),
         sa.Column("committed_at", UtcDateTime(), nullable=True),
         sa.Column("transaction_uid", sa.String(length=64), nullable=False),
+        sa.Column("commitment_asked_at", UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(["document_id"], ["document.id"], name=op.f("fk_delivery_document_id_document")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_delivery")),
         sa.UniqueConstraint("document_id", "destination", name=op.f("uq_delivery_document_id_destination")),
