@@ -211,7 +211,8 @@ def _haar(images: Tensor, scale: int) -> Tensor:
     dx = box[..., half:] - box[..., :-half]
     box = _sums(_sums(padded, size, -1), half, -2)
     dy = box[..., half:, :] - box[..., :-half, :]
-    return torch.cat((dx, dy), 1).abs() / size
+    responses: Tensor = torch.cat((dx, dy), 1).abs() / size
+    return responses
 
 
 def _wavelets(a: Tensor, b: Tensor, mask: Tensor, noise: Tensor) -> Tensor:
