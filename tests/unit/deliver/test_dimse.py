@@ -129,14 +129,12 @@ def test_one_refused_document_does_not_stop_the_others(tmp_path: Path) -> None:
 
 def test_a_sop_class_that_is_not_accepted(tmp_path: Path) -> None:
     documents = [(make_document(tmp_path, "1.1"),), (make_document(tmp_path, "1.2", SECONDARY_CAPTURE),)]
-    with (
-        archiving(SECONDARY_CAPTURE) as (pacs, _),
-        pytest.raises(DeliveryRefused, match=r"none of the SOP classes of 1\.1.*Comprehensive 3D SR") as caught,
-    ):
-        deliver(documents, pacs, calling_ae_title="QAGATE")
-        assert caught.value.receipts == (Receipt("1.2", "stored", 0),)
+    with archiving(SECONDARY_CAPTURE) as (pacs, _):
+        with pytest.raises(DeliveryRefused, match=r"none of the SOP classes of 1\.1.*Comprehensive 3D SR") as caught:
+            deliver(documents, pacs, calling_ae_title="QAGATE")
         with pytest.raises(DeliveryRefused, match="none of the proposed SOP classes"):
             deliver(documents[:1], pacs, calling_ae_title="QAGATE")
+    assert caught.value.receipts == (Receipt("1.2", "stored", 0),)
 
 
 def test_uncompressed_fallback(tmp_path: Path) -> None:
