@@ -45,7 +45,7 @@ def test_real_files_arrive_as_they_are(tmp_path: Path) -> None:
         "JPEG2000.dcm",
         "MR_small_RLE.dcm",
         "JPEG-lossy.dcm",
-        "emri_small.dcm",
+        "rtdose.dcm",
         "rtplan.dcm",
         "reportsi.dcm",
         "image_dfl.dcm",
