@@ -7,6 +7,7 @@ from collections import defaultdict
 
 import numpy as np
 
+from qagate.assemble.child import Decoders
 from qagate.assemble.extract import extract
 from qagate.assemble.headers import Header
 from qagate.assemble.layout import layout_of
@@ -16,7 +17,9 @@ from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.errors import UnreadablePixels
 
 
-def without_copies(headers: list[Header], max_object_bytes: int) -> tuple[list[Header], tuple[Finding, ...]]:
+def without_copies(
+    headers: list[Header], max_object_bytes: int, decoders: Decoders
+) -> tuple[list[Header], tuple[Finding, ...]]:
     """Return one header for each SOP Instance UID, and a finding when copies show different images.
 
     Copies that differ in their bytes but hold the same frames with the same pixels (sent with another transfer syntax)
@@ -33,7 +36,7 @@ def without_copies(headers: list[Header], max_object_bytes: int) -> tuple[list[H
             kept.append(header)
     conflicting = []
     for uid, copies in by_uid.items():
-        one, same = _chosen(copies, max_object_bytes) if len(copies) > 1 else (copies[0], True)
+        one, same = _chosen(copies, max_object_bytes, decoders) if len(copies) > 1 else (copies[0], True)
         kept.append(one)
         if not same:
             conflicting.append(uid)
@@ -44,14 +47,14 @@ def without_copies(headers: list[Header], max_object_bytes: int) -> tuple[list[H
     return kept, findings
 
 
-def _chosen(copies: list[Header], max_object_bytes: int) -> tuple[Header, bool]:
+def _chosen(copies: list[Header], max_object_bytes: int, decoders: Decoders) -> tuple[Header, bool]:
     """Return the copy to keep, and whether all copies show the same."""
     distinct: dict[str, Header] = {}
     for header in sorted(copies, key=lambda header: header.path):
         distinct.setdefault(_digest(header), header)
     if len(distinct) == 1:
         return next(iter(distinct.values())), True
-    contents = {digest: _content(header, max_object_bytes) for digest, header in distinct.items()}
+    contents = {digest: _content(header, max_object_bytes, decoders) for digest, header in distinct.items()}
     ranked = sorted(distinct, key=lambda d: (not contents[d][0], -distinct[d].path.stat().st_size, d))
     return distinct[ranked[0]], len(set(contents.values())) == 1
 
@@ -61,12 +64,12 @@ def _digest(header: Header) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _content(header: Header, max_object_bytes: int) -> tuple[bool, str]:
+def _content(header: Header, max_object_bytes: int, decoders: Decoders) -> tuple[bool, str]:
     """Return whether all pixels can be read, and a digest of the pixels and of where their frames lie."""
     layout = layout_of(header, max_object_bytes)
     digest = hashlib.sha256()
     readable = True
-    with StoredFrames([layout]) as stored:
+    with StoredFrames([layout], decoders) as stored:
         for one in extract(header, 0, 0):
             digest.update(repr((one.frame, one.pixels.rescale)).encode())
             try:

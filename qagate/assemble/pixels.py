@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qagate.assemble.child import Decoders
 from qagate.assemble.layout import Layout
 from qagate.assemble.stored import StoredFrames
 from qagate.errors import TooLarge, UnreadablePixels
@@ -66,7 +67,11 @@ class _TooWide(Exception):
 
 
 def read_pixels(
-    refs: Sequence[PixelRef], layouts: Sequence[Layout], shape: tuple[int, int], max_volume_bytes: int
+    refs: Sequence[PixelRef],
+    layouts: Sequence[Layout],
+    shape: tuple[int, int],
+    max_volume_bytes: int,
+    decoders: Decoders,
 ) -> Pixels:
     """Return the voxels of slices in the order of refs.
 
@@ -84,23 +89,29 @@ def read_pixels(
         )
     if whole:
         try:
-            return _read(refs, layouts, shape, np.dtype(np.int16))
+            return _read(refs, layouts, shape, np.dtype(np.int16), decoders)
         except _TooWide:
             if 2 * wanted > max_volume_bytes:
                 raise TooLarge(
                     f"the voxels may take {max_volume_bytes} more bytes, got {2 * wanted} as float32"
                 ) from None
-    return _read(refs, layouts, shape, np.dtype(np.float32))
+    return _read(refs, layouts, shape, np.dtype(np.float32), decoders)
 
 
-def _read(refs: Sequence[PixelRef], layouts: Sequence[Layout], shape: tuple[int, int], dtype: np.dtype[Any]) -> Pixels:
+def _read(
+    refs: Sequence[PixelRef],
+    layouts: Sequence[Layout],
+    shape: tuple[int, int],
+    dtype: np.dtype[Any],
+    decoders: Decoders,
+) -> Pixels:
     voxels = np.empty((len(refs), *shape), dtype)
     valid = np.ones(len(refs), dtype=np.bool_)
     problems: list[tuple[int, str]] = []
     stop = threading.Event()
 
     def work(first: int) -> None:
-        with StoredFrames(layouts) as stored:
+        with StoredFrames(layouts, decoders) as stored:
             for index in range(first, len(refs), THREADS):
                 if stop.is_set():
                     return

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qagate.assemble.child import Decoders
 from qagate.assemble.copies import without_copies
 from qagate.assemble.exclusion import exclusion, looks_like_localizer, modality_of
 from qagate.assemble.extract import Extracted, extract
@@ -73,17 +74,26 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
             yield path
 
 
-def read_series(paths: Sequence[Path], limits: Limits = Limits()) -> SeriesVolumes:
+def read_series(
+    paths: Sequence[Path],
+    limits: Limits = Limits(),
+    decoders: Decoders | None = None,
+) -> SeriesVolumes:
     """Return all volumes that the files of one series make, in any order and with copies among them.
 
-    Never raises for what a file contains: an unusable file is listed in `unreadable`, an unusable slice is a finding.
+    decoders: processes that decode compressed frames; a worker that reads many series keeps its own, which saves their
+    start (half a second). Never raises for what a file contains: an unusable file is listed in `unreadable`, an
+    unusable slice is a finding.
     """
-    kept, unreadable, copies = _headers(paths, limits)
+    if decoders is None:
+        with Decoders() as own:
+            return read_series(paths, limits, own)
+    kept, unreadable, copies = _headers(paths, limits, decoders)
     if not kept:
         finding = Finding(FindingCode.NOT_AN_IMAGE, Severity.NONE, f"none of {len(paths)} file(s) is a DICOM image")
         return SeriesVolumes("", "", {}, 0, (), (finding,), unreadable)
     first = min(kept, key=_order)
-    volumes, findings = _volumes(kept, limits)
+    volumes, findings = _volumes(kept, limits, decoders)
     return SeriesVolumes(
         series_instance_uid=text_of(first.dataset, "SeriesInstanceUID"),
         study_instance_uid=text_of(first.dataset, "StudyInstanceUID"),
@@ -96,7 +106,7 @@ def read_series(paths: Sequence[Path], limits: Limits = Limits()) -> SeriesVolum
 
 
 def _headers(
-    paths: Sequence[Path], limits: Limits
+    paths: Sequence[Path], limits: Limits, decoders: Decoders
 ) -> tuple[list[Header], tuple[tuple[str, str], ...], tuple[Finding, ...]]:
     headers, unreadable = [], []
     for path in sorted(paths):
@@ -104,7 +114,7 @@ def _headers(
             headers.append(open_header(path, limits.max_object_bytes))
         except NotDicom as error:
             unreadable.append((path.name, str(error)))
-    kept, findings = without_copies(headers, limits.max_object_bytes)
+    kept, findings = without_copies(headers, limits.max_object_bytes, decoders)
     return kept, tuple(unreadable), findings
 
 
@@ -113,7 +123,7 @@ def _order(header: Header) -> tuple[int, str]:
     return (number if number is not None else 1 << 31, text_of(header.dataset, "SOPInstanceUID"))
 
 
-def _volumes(headers: list[Header], limits: Limits) -> tuple[tuple[Volume, ...], list[Finding]]:
+def _volumes(headers: list[Header], limits: Limits, decoders: Decoders) -> tuple[tuple[Volume, ...], list[Finding]]:
     images, findings = _images(headers)
     extracted: list[Extracted] = []
     layouts: list[Layout] = []
@@ -132,7 +142,7 @@ def _volumes(headers: list[Header], limits: Limits) -> tuple[tuple[Volume, ...],
     for index, stack in enumerate(stacks):
         refs = [extracted[frame.key] for frame in stack.frames]
         header = images[refs[0].pixels.source]
-        volumes.append(_volume(index, stack, refs, layouts, header, room, localizer))
+        volumes.append(_volume(index, stack, refs, layouts, header, room, localizer, decoders))
         room -= volumes[-1].voxels.nbytes
     return tuple(volumes), findings
 
@@ -177,6 +187,7 @@ def _volume(
     header: Header,
     room_bytes: int,
     localizer: bool,
+    decoders: Decoders,
 ) -> Volume:
     shape = stack.geometry.shape
     tags = flatten(header.dataset, refs[0].pixels.frame)
@@ -190,7 +201,7 @@ def _volume(
         text = f"an image needs {MIN_PIXELS} x {MIN_PIXELS} pixels to be judged, got {shape[1]} x {shape[2]}"
         findings.append(Finding(FindingCode.TOO_SMALL, Severity.NONE, text))
     try:
-        pixels = read_pixels([ref.pixels for ref in refs], layouts, (shape[1], shape[2]), room_bytes)
+        pixels = read_pixels([ref.pixels for ref in refs], layouts, (shape[1], shape[2]), room_bytes, decoders)
     except TooLarge as error:
         findings.append(Finding(FindingCode.TOO_LARGE, Severity.NONE, str(error)))
     if pixels is None:

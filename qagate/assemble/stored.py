@@ -10,12 +10,9 @@ from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydicom.encaps import encapsulate
-from pydicom.pixels.common import PhotometricInterpretation
-from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.utils import unpack_bits
-from pydicom.uid import UID
 
+from qagate.assemble.child import Decoders, decode
 from qagate.assemble.codestream import size_of
 from qagate.assemble.deflate import INFLATED_UID, inflate
 from qagate.assemble.fragments import Fragments
@@ -47,13 +44,16 @@ DECODERS = {
     _JPEG + "202": ("pylibjpeg",),  # HTJ2K lossless, RPCL
     _JPEG + "203": ("pylibjpeg",),  # HTJ2K
 }
+# RLE is decoded in 2 ms by code that cannot end the process; the others are decoded in child processes.
+IN_PROCESS = frozenset({"1.2.840.10008.1.2.5"})
 
 
 class StoredFrames:
     """Frames by object and number. Not for use by two threads at once; each takes its own."""
 
-    def __init__(self, layouts: Sequence[Layout]) -> None:
+    def __init__(self, layouts: Sequence[Layout], decoders: Decoders) -> None:
         self._layouts = layouts
+        self._decoders = decoders
         self._source = -1
         self._file: BinaryIO | None = None
         self._fragments: Fragments | None = None
@@ -113,20 +113,17 @@ class StoredFrames:
             raise UnreadablePixels(
                 f"the compressed frame is {said[0]} x {said[1]}, the header says {layout.rows} x {layout.columns}"
             )
-        error: Exception | None = None
-        for decoder in decoders:
-            try:
-                return _decode(code, layout, decoder)
-            except MALFORMED as problem:
-                error = problem
-        raise UnreadablePixels(f"the pixel data cannot be decoded, got {_short(error)}")
+        options = _options(layout)
+        if layout.transfer_syntax_uid in IN_PROCESS:
+            return decode(code, layout.transfer_syntax_uid, decoders, options)
+        return self._decoders.decode(code, layout.transfer_syntax_uid, decoders, options)
 
 
-def _decode(code: bytes, layout: Layout, plugin: str) -> Array:
+def _options(layout: Layout) -> dict[str, Any]:
     photometric = layout.photometric
     if layout.samples == 3 and photometric == "PALETTE COLOR":
-        photometric = PhotometricInterpretation.RGB
-    options: dict[str, Any] = {
+        photometric = "RGB"
+    return {
         "rows": layout.rows,
         "columns": layout.columns,
         "samples_per_pixel": layout.samples,
@@ -138,9 +135,6 @@ def _decode(code: bytes, layout: Layout, plugin: str) -> Array:
         "planar_configuration": layout.planar,
         "pixel_keyword": "PixelData",
     }
-    decoder = get_decoder(UID(layout.transfer_syntax_uid))
-    array: Array = decoder.as_array(encapsulate([code], has_bot=False), index=0, decoding_plugin=plugin, **options)[0]
-    return array
 
 
 def _native(file: BinaryIO, layout: Layout, number: int) -> Array:
