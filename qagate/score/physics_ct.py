@@ -14,6 +14,7 @@ Mask = npt.NDArray[np.bool_]
 BODY_FROM_HU = -300.0
 SOFT_HU = (0.0, 100.0)
 AIR_BELOW_HU = -900.0
+AIR_PEAK_HU = 15.0
 WINDOW = 7
 FEWEST_PIXELS = 500
 PROFILES = 300
@@ -114,9 +115,12 @@ def air_level(voxels: Voxels, inside: Mask) -> float | None:
     clipped = float(np.mean(air == lowest))
     if clipped > 0.5:
         return lowest if lowest > -1010 else None
-    if clipped > 0.05:
-        air = air[air > lowest]
-    return _mode(air, 2.0) if air.size >= FEWEST_PIXELS else None
+    rest = air[air > lowest] if clipped > 0.05 else air
+    if rest.size < FEWEST_PIXELS:
+        return None
+    level = _mode(rest, 2.0)
+    # clothes and the table may be all that is left of a clipped background
+    return level if np.mean(np.abs(air - level) < AIR_PEAK_HU) > 0.3 else None
 
 
 def soft_tissue_peak(near: Local) -> float | None:

@@ -22,7 +22,7 @@ BAD_SHARE = 0.03
 
 
 @lru_cache(maxsize=4)
-def _turn(bins: int) -> Tensor:
+def turned(bins: int) -> Tensor:
     """Return the (bins, bins) matrix from a stripe profile to its ring profile, the ramp filter included."""
     angles = (torch.arange(360) + 0.5) * (math.pi / 720)
     at = torch.arange(bins)[:, None] * torch.cos(angles)  # (radius, angle) → detector position
@@ -50,7 +50,7 @@ def apply(volume: Tensor, severity: Tensor, context: Context) -> Degraded:
     rare = uniform(context, volume, batch, 1, bins) < BAD_SHARE
     each = normal(context, volume, batch, slices, bins)
     profile = torch.where(rare, 1.0, 0.1) * (0.85 * off + 0.5 * each)  # rows of detectors differ a little
-    rings = profile @ _turn(bins).to(volume).T  # (batch, slices, radius)
+    rings = profile @ turned(bins).to(volume).T  # (batch, slices, radius)
     centre = uniform(context, volume, batch, 2, low=-0.6, high=0.6)
     y = torch.arange(rows, device=volume.device) - (rows - 1) / 2 - centre[:, :1] * rows
     x = torch.arange(columns, device=volume.device) - (columns - 1) / 2 - centre[:, 1:] * columns
