@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-MUTATIONS = 400
+MUTATIONS = 300
 SEED = 20240117
 MEMORY_BYTES = 2 << 30
 MAX_FILE_BYTES = 600_000
@@ -77,6 +77,7 @@ def mutate(raw: bytes, rng: random.Random) -> bytes:
 
 def run(seed: int, count: int) -> None:
     """Read `count` mutated files, and say before each which one it is."""
+    from qagate.assemble.child import Decoders
     from qagate.assemble.headers import open_header
     from qagate.assemble.series import Limits, read_series
     from qagate.errors import QagateError
@@ -87,14 +88,14 @@ def run(seed: int, count: int) -> None:
     logging.disable(logging.CRITICAL)
     files = [(path.name, as_mr(path)) for path in sources()]
     limits = Limits(max_object_bytes=64 << 20, max_volume_bytes=256 << 20)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, Decoders() as decoders:
         for number in range(count):
             rng = random.Random(seed + number)
             name, raw = rng.choice(files)
             print(number, name, flush=True)
             path = Path(folder) / "mutated.dcm"
             path.write_bytes(mutate(raw, rng))
-            found = read_series([path], limits)
+            found = read_series([path], limits, decoders)
             for volume in found.volumes:
                 assert volume.voxels.size == 0 or volume.voxels.shape == volume.geometry.shape
                 assert len(volume.slices) == volume.geometry.shape[0]

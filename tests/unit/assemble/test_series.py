@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from qagate.assemble.child import Decoders
 from qagate.assemble.series import Folder, Limits, find_series, read_series
 from qagate.domain.finding import FindingCode
 from qagate.domain.volume import SeriesVolumes, Volume
@@ -187,10 +189,15 @@ def test_an_enhanced_object_with_several_time_points(tmp_path: Path) -> None:
 
 def test_two_thousand_slices(tmp_path: Path) -> None:
     stored = np.arange(256, dtype=np.uint16).reshape(16, 16)
-    files = [
-        save(ct_slice(stored, (0, 0, 0.5 * i), i, SOPInstanceUID=uid("many", i), SliceThickness=0.5), tmp_path)
-        for i in range(2000)
-    ]
+    one = save(ct_slice(stored, (0, 0, 1234.5), 1, SOPInstanceUID="1.2.3.1111", SliceThickness=0.5), tmp_path)
+    raw = one.read_bytes()
+    one.unlink()
+    files = []
+    for i in range(2000):
+        files.append(tmp_path / f"{i * 7919 % 2003:04d}.dcm")
+        files[-1].write_bytes(
+            raw.replace(b"1.2.3.1111", b"1.2.3.%04d" % (i + 1111)).replace(b"1234.5", b"%06.1f" % (0.5 * i))
+        )
     (volume,) = read_series(files).volumes
     assert (volume.voxels.shape, volume.findings) == ((2000, 16, 16), ())
 
@@ -198,11 +205,17 @@ def test_two_thousand_slices(tmp_path: Path) -> None:
 # Development data
 
 
+@pytest.fixture(scope="module")
+def decoders() -> Iterator[Decoders]:
+    with Decoders() as held:
+        yield held
+
+
 @pytest.mark.parametrize("name", sorted(FOLDERS))
-def test_development_data(development_data: Path, name: str) -> None:
+def test_development_data(development_data: Path, decoders: Decoders, name: str) -> None:
     folder = development_data / "dicom" / "series" / name
     others = Folder()
-    found = [read_series(files) for _, files in find_series([folder], others)]
+    found = [read_series(files, decoders=decoders) for _, files in find_series([folder], others)]
     assert others.others == []
     assert len(found) == len(FOLDERS[name])
     for series, expected in zip(found, FOLDERS[name], strict=True):
@@ -242,10 +255,10 @@ REGULAR = (
 
 
 @pytest.mark.parametrize("name", REGULAR)
-def test_regular_series_lie_where_simpleitk_puts_them(development_data: Path, name: str) -> None:
+def test_regular_series_lie_where_simpleitk_puts_them(development_data: Path, decoders: Decoders, name: str) -> None:
     sitk = pytest.importorskip("SimpleITK")
     ((_, files),) = find_series([development_data / "dicom" / "series" / name])
-    (volume,) = read_series(files).volumes
+    (volume,) = read_series(files, decoders=decoders).volumes
     by_uid = {}
     for file in files:
         reader = sitk.ImageFileReader()
