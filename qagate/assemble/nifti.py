@@ -54,7 +54,7 @@ def read_nifti(path: Path, max_bytes: int = MAX_BYTES) -> SeriesVolumes:
                 raise TooLarge(f"{path.name} may hold {max_bytes} bytes of voxels, got {size}")
             file.seek(head.offset)
             raw = file.read(size)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, ValueError, OverflowError, zlib.error) as error:
         raise InputError(f"{path.name} cannot be read, got {type(error).__name__}: {error}") from None
     if len(raw) < size:
         raise UnreadablePixels(f"{path.name} ends early: its voxels take {size} bytes, got {len(raw)}")
