@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import socket
 import sys
 import threading
 from pathlib import Path
@@ -35,13 +36,18 @@ def serve(config: Config = None) -> None:
     configure(settings.logging, "serve")
     Database.open(settings.database_url).close()  # migrated once, before the children open it
     arguments = config_arguments(config)
-    children = {f"receive-{i + 1}": ["receive", *arguments] for i in range(settings.node.receivers)}
+    receivers = [f"receive-{i + 1}" for i in range(settings.node.receivers)]
+    children = {name: ["receive", "--name", name, *arguments] for name in receivers}
     children |= {"work": ["work", *arguments], "web": ["web", *arguments]}
-    raise typer.Exit(Supervisor(children).run())
+    # without a worker images are still taken and kept: better late verdicts than refused images
+    raise typer.Exit(Supervisor(children, dispensable=("work",)).run())
 
 
 @plain_errors
-def receive(config: Config = None) -> None:
+def receive(
+    config: Config = None,
+    name: Annotated[str, typer.Option(help="Name of this receiver; several may share the port.")] = "receive-1",
+) -> None:
     """Run only the DICOM receiver."""
     from qagate.clock import SystemClock
     from qagate.observe.log import configure
@@ -54,7 +60,7 @@ def receive(config: Config = None) -> None:
     told, clock = _until_told(), SystemClock()
     database = Database.open(settings.database_url)
     spool = Spool(settings.spool_dir, settings.storage.reserve_mb << 20)
-    registrar = Registrar(database, spool, clock)
+    registrar = Registrar(database, spool, clock, receiver=f"{socket.gethostname()}:{name}")
     registrar.start()
     receiver = open_receiver(settings, registrar, spool, database, clock)
     receiver.start()

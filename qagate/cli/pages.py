@@ -55,10 +55,10 @@ def routes_page() -> str:
     """Return docs/routes.md."""
     from fastapi.routing import APIRoute
 
-    from qagate.web import api, health, pages
+    from qagate.web.app import ROUTERS
 
     rows = []
-    for router in (pages.router, api.router, health.router):
+    for router in ROUTERS:
         for route in router.routes:
             if isinstance(route, APIRoute):
                 what = (route.endpoint.__doc__ or "").strip().splitlines()[0]

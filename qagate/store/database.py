@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from qagate.errors import SettingsError, StoreError
 
+READ_ONLY = "qagate_read_only"
+
 BUSY_TIMEOUT_MS = 30_000
 """How long SQLite waits for another process's write before giving up."""
 
@@ -29,6 +31,7 @@ class Database:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self._sessions = sessionmaker(engine, expire_on_commit=False)
+        self._readers = sessionmaker(engine.execution_options(**{READ_ONLY: True}), expire_on_commit=False)
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True) -> Database:
@@ -61,6 +64,15 @@ class Database:
                 yield session
         except SQLAlchemyError as error:
             raise StoreError(f"the database did not take this: {_first_line(error)}") from error
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        """Give a session that only reads: with SQLite it waits for nobody, and nobody waits for it."""
+        try:
+            with self._readers() as session:
+                yield session
+        except SQLAlchemyError as error:
+            raise StoreError(f"the database cannot be read now: {_first_line(error)}") from error
 
     def close(self) -> None:
         """Close all connections."""
@@ -99,7 +111,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
 
 def _begin_immediate(connection: Any) -> None:
     # A deferred transaction that turns into a write fails at once when another process wrote in between.
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN" if connection.get_execution_options().get(READ_ONLY) else "BEGIN IMMEDIATE")
 
 
 def _first_line(error: SQLAlchemyError) -> str:

@@ -32,15 +32,23 @@ class SeriesArrival:
 
 
 def open_association(
-    session: Session, *, association_id: str, calling_ae_title: str, called_ae_title: str, host: str, at: datetime
+    session: Session,
+    *,
+    association_id: str,
+    calling_ae_title: str,
+    called_ae_title: str,
+    host: str,
+    receiver: str,
+    at: datetime,
 ) -> None:
-    """Record that a peer opened an association."""
+    """Record that a peer opened an association with one of our receivers."""
     session.merge(
         AssociationRow(
             id=association_id,
             calling_ae_title=calling_ae_title,
             called_ae_title=called_ae_title,
             host=host,
+            receiver=receiver,
             opened_at=at,
         )
     )
@@ -55,11 +63,11 @@ def close_association(session: Session, *, association_id: str, at: datetime, ab
     )
 
 
-def close_all_associations(session: Session, *, at: datetime) -> int:
-    """Close what a receiver that died left open; returns how many."""
+def close_all_associations(session: Session, *, receiver: str, at: datetime) -> int:
+    """Close what a receiver left open when it died, as aborted; returns how many."""
     result = session.execute(
         update(AssociationRow)
-        .where(AssociationRow.closed_at.is_(None))
+        .where(AssociationRow.closed_at.is_(None), AssociationRow.receiver == receiver)
         .values(closed_at=at, aborted=True)
         .returning(AssociationRow.id)
     )
@@ -118,6 +126,17 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
         },
     )
     if not inserted:
+        # sent again after retention removed it: the file is there again, and known again
+        session.execute(
+            update(InstanceRow)
+            .where(
+                InstanceRow.series_instance_uid == instance.series_instance_uid,
+                InstanceRow.sop_instance_uid == instance.sop_instance_uid,
+                InstanceRow.sha256 == instance.sha256,
+                InstanceRow.deleted_at.is_not(None),
+            )
+            .values(deleted_at=None, path=str(instance.path), received_at=instance.received_at)
+        )
         return 0
     session.execute(
         update(SeriesRow)

@@ -56,7 +56,7 @@ class Base(DeclarativeBase):
 
 
 class AssociationRow(Base):
-    """One association a peer opened with us; closed_at is null while it lasts."""
+    """One association a peer opened with us; closed_at is null while it lasts. receiver: the process that served it."""
 
     __tablename__ = "association"
 
@@ -64,6 +64,7 @@ class AssociationRow(Base):
     calling_ae_title: Mapped[str] = mapped_column(String(16))
     called_ae_title: Mapped[str] = mapped_column(String(16))
     host: Mapped[str] = mapped_column(String(255))
+    receiver: Mapped[str] = mapped_column(String(128), default="")
     opened_at: Mapped[datetime]
     closed_at: Mapped[datetime | None] = mapped_column(index=True)
     aborted: Mapped[bool] = mapped_column(default=False)

@@ -32,7 +32,7 @@ class Courier:
         Database first (what waits), then the network, then the database (what was taken): a crash in between sends the
         same object again, which every archive takes as a duplicate.
         """
-        with self.database.begin() as session:
+        with self.database.read() as session:
             items = outbox.contents(session, revision_id, destination_name)
         if not items:
             return

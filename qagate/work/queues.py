@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
 from sqlalchemy import create_engine, make_url, text
 
-from qagate.errors import StoreError
+from qagate.errors import QagateError, StoreError
 
 APPLICATION_VERSION = "qagate-1"
 """Workflows are only continued by the version that began them: the major version of the pipeline, set by hand."""
@@ -92,8 +92,22 @@ class Engine:
             DBOS.enqueue_workflow(queue.name, self._workflows[workflow], *arguments)
 
     def step(self, name: str, function: Callable[..., None], *arguments: str | int) -> None:
-        """Run one step inside a workflow; once it has ended it is not run again."""
-        DBOS.run_step({"name": name}, function, *arguments)
+        """Run one step inside a workflow; once it has ended it is not run again.
+
+        An error that says a retry may help is tried again after 1, 2, 4, ... s, for about two minutes in all.
+        """
+        DBOS.run_step(
+            {
+                "name": name,
+                "retries_allowed": True,
+                "max_attempts": 8,
+                "interval_seconds": 1.0,
+                "backoff_rate": 2.0,
+                "should_retry": lambda error: isinstance(error, QagateError) and error.retryable,
+            },
+            function,
+            *arguments,
+        )
 
     def status(self, workflow_id: str) -> str | None:
         """Return how a workflow is: "ENQUEUED", "PENDING", "SUCCESS", "ERROR", ...; None when there is none."""

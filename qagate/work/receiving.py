@@ -33,10 +33,11 @@ ADOPT_SECONDS = 300
 class Registrar:
     """Writes what arrives into the database, in order, in batches, from one thread."""
 
-    def __init__(self, database: Database, spool: Spool, clock: Clock) -> None:
+    def __init__(self, database: Database, spool: Spool, clock: Clock, *, receiver: str) -> None:
         self._database = database
         self._spool = spool
         self._clock = clock
+        self._receiver = receiver
         self._arrived: queue.SimpleQueue[StoredInstance | AssociationEvent | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
         self._next_adoption = 0.0
@@ -44,7 +45,7 @@ class Registrar:
     def start(self) -> None:
         """Adopt what an earlier process left in the spool, then begin."""
         with self._database.begin() as session:
-            left = reception.close_all_associations(session, at=self._clock.now())
+            left = reception.close_all_associations(session, receiver=self._receiver, at=self._clock.now())
         if left:
             logger.warning("%d associations were open when the receiver stopped; they count as aborted", left)
         self.adopt()
@@ -65,7 +66,7 @@ class Registrar:
 
     def adopt(self) -> int:
         """Register every object of the spool that the database does not know; returns how many."""
-        with self._database.begin() as session:
+        with self._database.read() as session:
             known = reception.known_paths(session)
         batch: list[StoredInstance] = []
         adopted = 0
@@ -128,6 +129,7 @@ class Registrar:
                         calling_ae_title=item.calling_ae_title,
                         called_ae_title=item.called_ae_title,
                         host=item.host,
+                        receiver=self._receiver,
                         at=item.at,
                     )
                 else:

@@ -39,9 +39,14 @@ class _Child:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Keeps child processes alive until stopped. `children`: name → arguments after `qagate`."""
+    """Keeps child processes alive until stopped.
+
+    `children`: name → arguments after `qagate`. A child that refuses the settings (exit code 2) ends them all, unless
+    it is `dispensable`: then the others go on, and it is tried again.
+    """
 
     children: Mapping[str, Sequence[str]]
+    dispensable: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
@@ -76,7 +81,7 @@ class Supervisor:
         if code is None:
             return None
         child.process = None
-        if code == BAD_SETTINGS:
+        if code == BAD_SETTINGS and child.name not in self.dispensable:
             logger.error("%s cannot run with these settings", child.name)
             return code
         child.deaths = 0 if now - child.started > STEADY_SECONDS else child.deaths
@@ -84,7 +89,7 @@ class Supervisor:
         child.deaths += 1
         child.restart_at = now + wait
         logger.error("%s ended with code %s; it starts again in %.1f s", child.name, code, wait)
-        return code
+        return None
 
     def _start(self, child: _Child, now: float) -> None:
         child.started = now

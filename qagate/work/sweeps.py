@@ -42,7 +42,7 @@ class Sweeps:
     def complete(self) -> None:
         """Close every series that is complete, and enqueue its revision."""
         now = self.clock.now()
-        with self.database.begin() as session:
+        with self.database.read() as session:
             waiting = reception.arrivals(session)
         for arrival in waiting:
             decision = decide(
@@ -65,7 +65,7 @@ class Sweeps:
 
     def resume(self) -> None:
         """Enqueue revisions whose workflow was never written down, and park those whose workflow was given up."""
-        with self.database.begin() as session:
+        with self.database.read() as session:
             unfinished = revisions.queued(session)
         for revision in unfinished:
             status = self.engine.status(revisions.workflow_id(revision))
@@ -83,7 +83,7 @@ class Sweeps:
 
     def deliver(self) -> None:
         """Enqueue every delivery that is due."""
-        with self.database.begin() as session:
+        with self.database.read() as session:
             parcels = outbox.due(session, self.clock.now())
         for parcel in parcels:
             self._send(parcel)

@@ -30,7 +30,7 @@ def test_open_and_closed_associations_are_told_apart(database, instance):
     with database.begin() as session:
         for name in ("A1", "A2"):
             reception.open_association(
-                session, association_id=name, calling_ae_title="S", called_ae_title="Q", host="h", at=T0
+                session, association_id=name, calling_ae_title="S", called_ae_title="Q", host="h", receiver="R1", at=T0
             )
         reception.register(session, [instance(1, association="A1"), instance(2, association="A2")])
     assert facts() == (2, None, False)
@@ -38,7 +38,8 @@ def test_open_and_closed_associations_are_told_apart(database, instance):
         reception.close_association(session, association_id="A1", at=T0 + timedelta(seconds=3), aborted=False)
     assert facts() == (1, T0 + timedelta(seconds=3), False)
     with database.begin() as session:
-        assert reception.close_all_associations(session, at=T0 + timedelta(seconds=9)) == 1
+        assert reception.close_all_associations(session, receiver="R2", at=T0 + timedelta(seconds=9)) == 0
+        assert reception.close_all_associations(session, receiver="R1", at=T0 + timedelta(seconds=9)) == 1
     assert facts() == (0, T0 + timedelta(seconds=9), True)
 
 

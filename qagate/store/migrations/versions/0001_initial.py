@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("calling_ae_title", sa.String(length=16), nullable=False),
         sa.Column("called_ae_title", sa.String(length=16), nullable=False),
         sa.Column("host", sa.String(length=255), nullable=False),
+        sa.Column("receiver", sa.String(length=128), nullable=False),
         sa.Column("opened_at", UtcDateTime(), nullable=False),
         sa.Column("closed_at", UtcDateTime(), nullable=True),
         sa.Column("aborted", sa.Boolean(), nullable=False),
