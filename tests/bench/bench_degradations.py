@@ -2,8 +2,9 @@
 
     python -m tests.bench.bench_degradations [NIfTI files ...]
 
-CT files begin with "ct", the others count as MR. Without files, the phantom of the unit tests is used. Columns: processor
-time per volume of 3 x 128 x 128, then mean quality (lowest - highest) over the volumes at severity .1, .25, .5, .75, 1.
+CT files begin with "ct", the others count as MR. Without files, the phantom of the unit tests is used. Columns:
+processor time per volume of 3 x 128 x 128, then mean quality (lowest - highest) over the volumes at severity .1, .25,
+.5, .75 and 1.
 """
 
 from __future__ import annotations
