@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
@@ -78,22 +79,45 @@ def extract(header: Header, source: int, first_key: int) -> tuple[Extracted, ...
 
 
 class _Reader:
-    """Looks attributes up in several data sets, first come first served."""
+    """Looks attributes up in several data sets, first come first served; then in `base`, which remembers its answers.
 
-    def __init__(self, layers: tuple[Dataset, ...]) -> None:
+    The frames of a multi-frame object share their base: most facts are the same for thousands of frames.
+    """
+
+    def __init__(self, layers: tuple[Dataset, ...], base: _Reader | None = None) -> None:
         self.layers = layers
+        self.base = base
+        self._known: dict[tuple[str, str], Any] = {}
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
-        return next((found for layer in self.layers if (found := numbers_of(layer, keyword))), ())
+        found: tuple[float, ...] = self._look("numbers", keyword, numbers_of)
+        return found
 
     def number(self, keyword: str) -> float | None:
         return next(iter(self.numbers(keyword)), None)
 
     def texts(self, keyword: str) -> tuple[str, ...]:
-        return next((found for layer in self.layers if (found := texts_of(layer, keyword))), ())
+        found: tuple[str, ...] = self._look("texts", keyword, texts_of)
+        return found
 
     def text(self, keyword: str) -> str:
         return "\\".join(self.texts(keyword))
+
+    def vendor(self, name: str, read: Callable[[Dataset], Any]) -> Any:
+        """Return what a private attribute of the whole object says."""
+        base = self.base or self
+        if ("vendor", name) not in base._known:
+            base._known["vendor", name] = read(base.layers[-1])
+        return base._known["vendor", name]
+
+    def _look(self, kind: str, keyword: str, read: Callable[[Dataset, str], Any]) -> Any:
+        if self.base is None:
+            if (kind, keyword) not in self._known:
+                found = next((found for layer in self.layers if (found := read(layer, keyword))), ())
+                self._known[kind, keyword] = found
+            return self._known[kind, keyword]
+        own = next((found for layer in self.layers if (found := read(layer, keyword))), ())
+        return own or self.base._look(kind, keyword, read)
 
 
 def _multi(
@@ -101,10 +125,10 @@ def _multi(
 ) -> Iterator[Extracted]:
     """Yield the frames of a multi-frame object. Source: PS3.3 C.7.6.16."""
     rows, columns, count = size
-    shared = _layers(items_of(dataset, _SHARED)[:1])
+    base = _Reader((*_layers(items_of(dataset, _SHARED)[:1]), dataset))
     for index in range(count):
         own = _layers(per_frame[index : index + 1])
-        reader = _Reader((*own, *shared, dataset))
+        reader = _Reader(own, base)
         frame = _frame(reader, dataset, first_key + index, rows, columns, index + 1)
         yield Extracted(frame, PixelRef(source, index, _rescale(reader)))
 
@@ -145,8 +169,8 @@ def _frame(reader: _Reader, dataset: Dataset, key: int, rows: int, columns: int,
         spacing_between_slices=reader.number("SpacingBetweenSlices"),
         frame_of_reference_uid=text_of(dataset, "FrameOfReferenceUID"),
         apart=_apart(reader, dataset, image_type),
-        inner=tuple(_inner(reader, dataset)),
-        repeats=tuple(_repeats(reader, dataset, image_type)),
+        inner=tuple(_inner(reader)),
+        repeats=tuple(_repeats(reader, image_type)),
     )
 
 
@@ -185,9 +209,9 @@ def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tu
     component = component_of(image_type, reader.text("ComplexImageComponent"))
     if not component:
         # GE says it in private: 0 magnitude, 1 phase, 2 real, 3 imaginary
-        raw = private_numbers(dataset, 0x0043, "GEMS_PARM_01", 0x2F)
+        raw = reader.vendor("GE raw data type", lambda d: private_numbers(d, 0x0043, "GEMS_PARM_01", 0x2F))
         component = {0: "magnitude", 1: "phase", 2: "real", 3: "imaginary"}.get(int(raw[0]), "") if raw else ""
-    photometric = text_of(dataset, "PhotometricInterpretation")
+    photometric = reader.text("PhotometricInterpretation")
     technique = reader.text("VolumeBasedCalculationTechnique")
     kind = kind_of(text_of(dataset, "SOPClassUID"), image_type, photometric, technique)
     found = (
@@ -198,7 +222,7 @@ def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tu
     return tuple((name, value) for name, value in found if value)
 
 
-def _inner(reader: _Reader, dataset: Dataset) -> Iterator[tuple[str, KeyValue]]:
+def _inner(reader: _Reader) -> Iterator[tuple[str, KeyValue]]:
     echo_time = reader.number("EffectiveEchoTime")
     echo_time = reader.number("EchoTime") if echo_time is None else echo_time
     if echo_time is not None:
@@ -206,13 +230,13 @@ def _inner(reader: _Reader, dataset: Dataset) -> Iterator[tuple[str, KeyValue]]:
     if echo := reader.number("EchoNumbers"):
         yield "echo", int(echo)
     b = reader.number("DiffusionBValue")
-    b = b_value(dataset) if b is None else b
+    b = reader.vendor("b", b_value) if b is None else b
     if b is not None:
         yield "b", float(round(b))
 
 
-def _repeats(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> Iterator[tuple[str, KeyValue]]:
-    direction = reader.numbers("DiffusionGradientOrientation") or gradient_direction(dataset)
+def _repeats(reader: _Reader, image_type: tuple[str, ...]) -> Iterator[tuple[str, KeyValue]]:
+    direction = reader.numbers("DiffusionGradientOrientation") or reader.vendor("direction", gradient_direction)
     if direction:
         yield "direction", " ".join(f"{part:.3f}" for part in direction)
     yield "ImageType", "\\".join(image_type)
