@@ -36,11 +36,11 @@ def measure(volume: Volume, prompt: Prompt) -> tuple[Measurement, ...]:
         near = physics_ct.local(chosen)
         air = physics_ct.air_level(chosen, body)
         found += [
-            ("noise_soft_tissue", physics_ct.noise_soft_tissue(near), HOUNSFIELD, "lower"),
-            ("noise_air", physics_ct.noise_air(chosen, near), HOUNSFIELD, "lower"),
-            ("mtf50", physics_ct.mtf50(chosen, body, (row_mm, column_mm)), "/mm", "higher"),
-            ("air_offset", None if air is None else air + 1000.0, HOUNSFIELD, "neither"),
-            ("soft_tissue_peak", physics_ct.soft_tissue_peak(near), HOUNSFIELD, "neither"),
+            ("noise_hu", physics_ct.noise_soft_tissue(near), HOUNSFIELD, "lower"),
+            ("noise_air_hu", physics_ct.noise_air(chosen, near), HOUNSFIELD, "lower"),
+            ("mtf50_per_mm", physics_ct.mtf50(chosen, body, (row_mm, column_mm)), "/mm", "higher"),
+            ("air_offset_hu", None if air is None else air + 1000.0, HOUNSFIELD, "neither"),
+            ("soft_tissue_peak_hu", physics_ct.soft_tissue_peak(near), HOUNSFIELD, "neither"),
             ("streak_index", physics_ct.streak_index(chosen, near), "1", "lower"),
         ]
         extent = physics_ct.body(slices[:, ::4, ::4].astype(np.float32))
@@ -48,7 +48,7 @@ def measure(volume: Volume, prompt: Prompt) -> tuple[Measurement, ...]:
         body = physics_mr.body(chosen)
         away = physics_mr.air(chosen, body)
         found += [
-            ("snr_air", physics_mr.snr_air(chosen, body, away), "1", "higher"),
+            ("snr", physics_mr.snr_air(chosen, body, away), "1", "higher"),
             ("snr_tissue", physics_mr.snr_tissue(chosen, body), "1", "higher"),
             ("cnr", physics_mr.cnr(chosen, body), "1", "higher"),
             ("ghosting_ratio", physics_mr.ghosting_ratio(chosen, body, away), "1", "lower"),

@@ -36,7 +36,7 @@ from qagate.report.request import ReportRequest
 from qagate.score.physics import measure
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
-from qagate.store import reception, revisions
+from qagate.store import reception, retention, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import RevisionRow, SeriesRow
@@ -81,7 +81,9 @@ class Pipeline:
                 return
             paths = reception.spool_paths(session, series.series_instance_uid, revision.number)
             remarks = _remarks(
-                revisions.conflicting(session, series.series_instance_uid), revisions.aborted(session, revision)
+                revisions.conflicting(session, series.series_instance_uid),
+                aborted=revisions.aborted(session, revision),
+                gone=retention.gone(session, series.series_instance_uid),
             )
         try:
             volumes = read_series(paths, limits(self.settings))
@@ -214,7 +216,7 @@ def assess(
 def _assess_volume(
     series: SeriesVolumes, volume: Volume, prompt: Prompt, scorer: Scorer, remarks: Sequence[Finding], path: str
 ) -> Assessment:
-    findings = (*remarks, *series.findings, *volume.findings, *prompt.exclusions, *prompt.findings)
+    findings = _once(*remarks, *series.findings, *volume.findings, *prompt.exclusions, *prompt.findings)
     assessment = Assessment(
         source=Source(
             path=path,
@@ -274,6 +276,15 @@ def _assess_volume(
     )
 
 
+def _once(*findings: Finding) -> tuple[Finding, ...]:
+    """Keep the first of several reasons of one kind for having no score: tags and geometry often agree."""
+    kept: list[Finding] = []
+    for finding in findings:
+        if not (finding.unscorable and any(other.code == finding.code for other in kept)):
+            kept.append(finding)
+    return tuple(kept)
+
+
 def limits(settings: Settings) -> Limits:
     """Return the sizes beyond which nothing is decoded."""
     return Limits(
@@ -295,7 +306,7 @@ def series_url(settings: Settings, series_instance_uid: str) -> str | None:
     return f"{base.rstrip('/')}/series/{series_instance_uid}" if base else None
 
 
-def _remarks(conflicting: Sequence[str], aborted: bool) -> tuple[Finding, ...]:
+def _remarks(conflicting: Sequence[str], *, aborted: bool, gone: int) -> tuple[Finding, ...]:
     remarks = []
     if conflicting:
         remarks.append(
@@ -312,6 +323,14 @@ def _remarks(conflicting: Sequence[str], aborted: bool) -> tuple[Finding, ...]:
                 FindingCode.INCOMPLETE_SERIES,
                 Severity.MODERATE,
                 "The sender broke off before it was finished; images may be missing.",
+            )
+        )
+    if gone:
+        remarks.append(
+            Finding(
+                FindingCode.INCOMPLETE_SERIES,
+                Severity.MODERATE,
+                f"{gone} earlier images have left the spool; only what came since was judged.",
             )
         )
     return tuple(remarks)

@@ -20,6 +20,7 @@ from qagate.store.outbox import Parcel
 from qagate.store.tables import RevisionRow
 from qagate.work.committing import Commitments
 from qagate.work.queues import Engine, Queue
+from qagate.work.retention import Retention
 
 logger = logging.getLogger(__name__)
 
@@ -108,23 +109,27 @@ class Sweeps:
     def schedule(self) -> BackgroundScheduler:
         """Return a scheduler that runs all of this, not yet started."""
         commitments = Commitments(self.settings, self.database, self.clock)
+        retention = Retention(self.settings, self.database, self.clock)
         scheduler = BackgroundScheduler(
             timezone="UTC",
             executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
         )
-        for duty, seconds in (
+        duties: tuple[tuple[Callable[[], object], float], ...] = (
             (self.complete, 0.5),
             (self.deliver, 0.5),
-            (self.resume, 10),
             (commitments.ask, 2),
+            (self.resume, 10),
+            (retention.watch_disk, 60),
+            (retention.sweep, 600),
             (self.forget, 3600),
-        ):
+        )
+        for duty, seconds in duties:
             scheduler.add_job(_guarded(duty), "interval", seconds=seconds, name=duty.__name__)
         return scheduler
 
 
-def _guarded(duty: Callable[[], None]) -> Callable[[], None]:
+def _guarded(duty: Callable[[], object]) -> Callable[[], None]:
     def run() -> None:
         try:
             duty()

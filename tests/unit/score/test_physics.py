@@ -50,27 +50,27 @@ def rician(signal: npt.NDArray[np.float32], sd: float) -> npt.NDArray[np.float32
 @pytest.mark.parametrize("sd", [5.0, 12.0, 30.0])
 def test_ct_noise_is_the_standard_deviation_put_in(sd: float) -> None:
     found = measured(ct(sd), "CT")
-    assert found["noise_soft_tissue"] == pytest.approx(sd, rel=0.1)
-    assert found["noise_air"] == pytest.approx(sd, rel=0.1)
+    assert found["noise_hu"] == pytest.approx(sd, rel=0.1)
+    assert found["noise_air_hu"] == pytest.approx(sd, rel=0.1)
 
 
 def test_ct_numbers_of_air_and_soft_tissue() -> None:
     found = measured(ct(10.0) - 12, "CT")
-    assert found["air_offset"] == pytest.approx(-12, abs=1.2)  # -1000 - 12 + 1000
-    assert found["soft_tissue_peak"] == pytest.approx(38, abs=2)  # 1050 - 1000 - 12
+    assert found["air_offset_hu"] == pytest.approx(-12, abs=1.2)  # -1000 - 12 + 1000
+    assert found["soft_tissue_peak_hu"] == pytest.approx(38, abs=2)  # 1050 - 1000 - 12
 
 
 @pytest.mark.parametrize("blur", [0.9, 1.4, 2.0])
 def test_mtf50_of_a_gaussian_edge(blur: float) -> None:
     # a pixel's own area adds 1/12 to the variance; 0.1874 / (0.8 mm · sqrt(1.4² + 1/12)) = 0.164 / mm for 1.4
     expected = np.sqrt(np.log(2) / 2) / (np.pi * 0.8 * np.sqrt(blur**2 + 1 / 12))
-    assert measured(ct(8.0, blur), "CT")["mtf50"] == pytest.approx(expected, rel=0.1)
+    assert measured(ct(8.0, blur), "CT")["mtf50_per_mm"] == pytest.approx(expected, rel=0.1)
 
 
 def test_mtf50_counts_per_millimetre() -> None:
     fine = measure(volume_of(ct(8.0, 1.2), (3.0, 0.4, 0.4)), Prompt(modality="CT"))
     coarse = measure(volume_of(ct(8.0, 1.2), (3.0, 0.8, 0.8)), Prompt(modality="CT"))
-    values = [next(m.value for m in found if m.name == "mtf50") for found in (fine, coarse)]
+    values = [next(m.value for m in found if m.name == "mtf50_per_mm") for found in (fine, coarse)]
     assert values[0] == pytest.approx(2 * values[1])
 
 
@@ -86,7 +86,7 @@ def test_streak_index_of_noise_and_of_streaks() -> None:
 @pytest.mark.parametrize("snr", [10.0, 25.0])
 def test_mr_signal_to_noise(snr: float) -> None:
     found = measured(rician(disc() * 500, 500 / snr), "MR")
-    assert found["snr_air"] == pytest.approx(snr, rel=0.1)
+    assert found["snr"] == pytest.approx(snr, rel=0.1)
     assert found["snr_tissue"] == pytest.approx(snr, rel=0.1)
 
 

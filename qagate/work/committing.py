@@ -1,0 +1,88 @@
+"""Storage commitment: has the destination promised to keep what it took?"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+
+from pydicom import dcmread
+from pydicom.uid import generate_uid
+
+from qagate.clock import Clock
+from qagate.deliver.commitment import CommitmentResult, request
+from qagate.errors import DeliveryError
+from qagate.settings import Destination, Settings
+from qagate.store import outbox
+from qagate.store.database import Database
+from qagate.store.outbox import Sent
+
+logger = logging.getLogger(__name__)
+
+ASK_AGAIN_AFTER = timedelta(minutes=15)
+"""How long an answer may take before it is asked for again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commitments:
+    """Asks destinations with `commitment = true`, and records what they answer."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+
+    def ask(self) -> None:
+        """Ask for everything that was taken and not yet promised. Safe to repeat."""
+        asking = {d.name: d for d in self.settings.destinations if d.commitment and d.kind == "dimse"}
+        if not asking:
+            return
+        with self.database.read() as session:
+            waiting = outbox.uncommitted(session, tuple(asking), asked_before=self.clock.now() - ASK_AGAIN_AFTER)
+        for name, items in groupby(waiting, key=lambda item: item.destination):
+            self._ask_one(asking[name], tuple(items))
+
+    def _ask_one(self, destination: Destination, items: Sequence[Sent]) -> None:
+        transaction_uid = str(generate_uid(prefix=None))
+        with self.database.begin() as session:  # before the call: the answer may overtake its return
+            outbox.await_commitment(
+                session, [i.delivery_id for i in items], transaction_uid=transaction_uid, at=self.clock.now()
+            )
+        try:
+            result = request(
+                destination,
+                [(_sop_class_of(item), item.sop_instance_uid) for item in items],
+                calling_ae_title=self.settings.node.ae_title,
+                transaction_uid=transaction_uid,
+            )
+        except DeliveryError as error:
+            logger.warning("%s: no storage commitment: %s", destination.name, error)
+            return
+        if result is not None:
+            record(result, self.database, self.clock, destination.name)
+
+
+def record(result: CommitmentResult, database: Database, clock: Clock, who: str) -> None:
+    """Write down what a destination promised; what it will not keep is sent again later."""
+    now = clock.now()
+    with database.begin() as session:
+        kept = outbox.committed(
+            session, transaction_uid=result.transaction_uid, sop_instance_uids=result.committed, at=now
+        )
+        lost = outbox.not_committed(
+            session,
+            transaction_uid=result.transaction_uid,
+            sop_instance_uids=tuple(result.failed),
+            detail="taken, but the destination does not promise to keep it; sent again",
+            at=now,
+        )
+    logger.log(logging.WARNING if lost else logging.INFO, "%s keeps %d documents for good, not %d", who, kept, lost)
+
+
+def _sop_class_of(item: Sent) -> str:
+    for variant in item.variants:
+        header = dcmread(variant, specific_tags=["SOPClassUID", "SOPInstanceUID"])
+        if header.SOPInstanceUID == item.sop_instance_uid:
+            return str(header.SOPClassUID)
+    return ""

@@ -1,0 +1,57 @@
+"""Retention: what was delivered leaves the disk after a while; what was not delivered never does."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from qagate.clock import Clock
+from qagate.settings import Settings
+from qagate.store import retention
+from qagate.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+BATCH = 200
+WARN_BELOW_RESERVES = 3
+"""Warn when the free disk is below this many times the reserve, well before anything is refused."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Removes what may go, a batch of series at a time."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+
+    def sweep(self) -> int:
+        """Remove objects, documents and pictures of series that ended long ago; returns how many series."""
+        before = self.clock.now() - timedelta(days=self.settings.storage.keep_days)
+        with self.database.read() as session:
+            expired = retention.expired(session, before=before, limit=BATCH)
+        for series in expired:
+            # the database forgets first: a crash in between leaves files that nobody counts on, never the reverse
+            with self.database.begin() as session:
+                retention.forget(session, series.series_instance_uid, at=self.clock.now())
+            for path in (*series.objects, *series.documents):
+                Path(path).unlink(missing_ok=True)
+            for folder in {Path(path).parent for path in series.objects}:
+                with contextlib.suppress(OSError):  # not empty: something new has come
+                    folder.rmdir()
+            for revision_id in series.revision_ids:
+                shutil.rmtree(self.settings.previews_dir / str(revision_id), ignore_errors=True)
+        if expired:
+            logger.info("%d series left the disk after %g days", len(expired), self.settings.storage.keep_days)
+        return len(expired)
+
+    def watch_disk(self) -> None:
+        """Warn before objects have to be refused."""
+        free_mb = shutil.disk_usage(self.settings.storage.data_dir).free >> 20
+        reserve_mb = self.settings.storage.reserve_mb
+        if free_mb < WARN_BELOW_RESERVES * reserve_mb:
+            logger.warning("%d MB are free; below %d MB objects are refused", free_mb, reserve_mb)
