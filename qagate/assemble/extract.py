@@ -15,7 +15,7 @@ from qagate.assemble.frame import Frame, KeyValue, Vector3
 from qagate.assemble.headers import Header
 from qagate.assemble.mosaic import mosaic_of
 from qagate.assemble.pixels import PixelRef, Rescale
-from qagate.assemble.values import items_of, numbers_of, text_of, texts_of, whole_of
+from qagate.assemble.values import items_of, numbers_of, tag_of, text_of, texts_of, whole_of
 from qagate.assemble.vendors import b_value, gradient_direction, private_numbers
 
 MAX_FRAMES = 200_000
@@ -88,6 +88,10 @@ class _Reader:
         self.layers = layers
         self.base = base
         self._known: dict[tuple[str, str], Any] = {}
+        self._held: dict[int, Dataset] = {}
+        if base is not None:
+            for layer in reversed(layers):
+                self._held.update(dict.fromkeys(layer.keys(), layer))
 
     def numbers(self, keyword: str) -> tuple[float, ...]:
         found: tuple[float, ...] = self._look("numbers", keyword, numbers_of)
@@ -116,7 +120,8 @@ class _Reader:
                 found = next((found for layer in self.layers if (found := read(layer, keyword))), ())
                 self._known[kind, keyword] = found
             return self._known[kind, keyword]
-        own = next((found for layer in self.layers if (found := read(layer, keyword))), ())
+        holder = self._held.get(tag_of(keyword))
+        own = read(holder, keyword) if holder is not None else ()
         return own or self.base._look(kind, keyword, read)
 
 

@@ -51,6 +51,11 @@ def value_of(dataset: Dataset, keyword: str) -> Any:
     return None if value is None or value == "" else value
 
 
+def tag_of(keyword: str) -> BaseTag:
+    """Return the tag of a keyword."""
+    return _known(keyword)[0]
+
+
 _LATER = object()
 _ASCII = frozenset({"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"})
 _BINARY = {"US": "H", "SS": "h", "UL": "L", "SL": "l", "FL": "f", "FD": "d"}
