@@ -1,0 +1,1 @@
+"""The node is killed, starved and lied to; afterwards a ledger says what became of every image."""

@@ -1,0 +1,195 @@
+"""kill -9 at a named line of the product, without a hook in the product.
+
+`python -m tests.crash.killing POINT:N -- receive --config qagate.toml` runs a command of qagate and kills its process
+when the N-th call of POINT is reached. Inside the tests, `install` wraps all points at once and a file says which of
+them are armed: one line "POINT N [TEXT]" each. A line is taken out before it kills, so that it kills once; with N = 0
+it stays and kills every time. TEXT narrows to calls whose arguments mention it.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import mkstemp
+from typing import Any, Literal
+
+RECEIVE, WORK = "receive", "work"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """One place to die. `target` is module:attribute; `only` says which calls of it count."""
+
+    name: str
+    process: str
+    when: Literal["before", "after", "half"]
+    target: str
+    sentence: str
+    only: Callable[[tuple[Any, ...]], bool] = lambda arguments: True
+
+
+def _not_empty(arguments: tuple[Any, ...]) -> bool:
+    return bool(arguments[1])
+
+
+POINTS = {
+    point.name: point
+    for point in (
+        Point("torn", RECEIVE, "half", "qagate.receive.spool:_write_all", "half of the bytes are in the temporary file"),
+        Point("bytes", RECEIVE, "after", "qagate.receive.spool:_write_all", "all bytes are written, none synchronised"),
+        Point("synced", RECEIVE, "after", "qagate.receive.spool:Spool._write", "the temporary file is synchronised"),
+        Point("linked", RECEIVE, "after", "os:link", "the file has its name, its folder is not synchronised"),
+        Point("placed", RECEIVE, "after", "qagate.receive.spool:Spool._place", "the object is durable, nobody knows"),
+        Point("kept", RECEIVE, "after", "qagate.receive.server:Receiver._keep", "it is queued for the database, not answered"),
+        Point("answered", RECEIVE, "after", "qagate.receive.provider:MessageProvider._serve", "the answer is on its way, no row yet"),
+        Point("batch", RECEIVE, "before", "qagate.work.receiving:Registrar._write", "a batch of rows is about to be written", _not_empty),
+        Point("row", RECEIVE, "after", "qagate.store.reception:register", "a row is written, the transaction is open"),
+        Point("rows", RECEIVE, "after", "qagate.work.receiving:Registrar._write", "a batch of rows is committed", _not_empty),
+        Point("opened", RECEIVE, "after", "qagate.store.reception:open_association", "an association is being recorded"),
+        Point("closed", RECEIVE, "after", "qagate.store.reception:close_association", "an association's end is being recorded"),
+        Point("adopting", RECEIVE, "before", "qagate.work.receiving:Registrar._register", "an orphan of the spool is about to be adopted", _not_empty),
+        Point("adopted", RECEIVE, "after", "qagate.work.receiving:Registrar._register", "an orphan of the spool has been adopted", _not_empty),
+        Point("promise", RECEIVE, "before", "qagate.work.receiving:record", "a storage commitment is about to be recorded"),
+        Point("promised", RECEIVE, "after", "qagate.work.receiving:record", "a storage commitment is recorded, not answered"),
+        Point("completing", WORK, "after", "qagate.store.revisions:close_series", "a revision is written, the transaction is open"),
+        Point("complete", WORK, "before", "qagate.work.sweeps:Sweeps._enqueue", "a revision is committed, no workflow is written"),
+        Point("enqueued", WORK, "after", "qagate.work.sweeps:Sweeps._enqueue", "the workflow is written"),
+        Point("judge", WORK, "before", "qagate.work.pipeline:Pipeline.journey", "the workflow runs, nothing is done"),
+        Point("read", WORK, "after", "qagate.work.pipeline:read_series", "the volumes are in memory"),
+        Point("assessed", WORK, "after", "qagate.work.pipeline:assess", "the verdict is in memory"),
+        Point("pictures", WORK, "after", "qagate.work.pipeline:save", "the pictures are on disk"),
+        Point("recording", WORK, "after", "qagate.store.revisions:record_assessments", "the verdict is written, the transaction is open"),
+        Point("recorded", WORK, "after", "qagate.work.pipeline:Pipeline._record", "the verdict is committed, no document is built"),
+        Point("built", WORK, "after", "qagate.work.pipeline:build", "the documents are in memory"),
+        Point("document", WORK, "after", "qagate.work.pipeline:Pipeline._written", "a document is on disk, no row says so"),
+        Point("written", WORK, "before", "qagate.store.revisions:record_documents", "all documents are on disk, no row says so"),
+        Point("planning", WORK, "after", "qagate.store.revisions:record_documents", "the deliveries are written, the transaction is open"),
+        Point("reported", WORK, "after", "qagate.work.pipeline:Pipeline._report", "the deliveries are committed"),
+        Point("judged", WORK, "after", "qagate.work.pipeline:Pipeline.journey", "all is done, the engine does not know"),
+        Point("carry", WORK, "before", "qagate.work.delivering:Courier.carry", "a delivery runs, nothing is sent"),
+        Point("sending", WORK, "before", "qagate.work.delivering:deliver", "the documents are about to be sent"),
+        Point("one-sent", WORK, "after", "qagate.deliver.peer:Peer.send", "the destination took one document, the others wait"),
+        Point("sent", WORK, "after", "qagate.work.delivering:deliver", "the destination took all, no row says so"),
+        Point("marking", WORK, "after", "qagate.store.outbox:delivered", "a delivery is marked, the transaction is open"),
+        Point("marked", WORK, "after", "qagate.work.delivering:Courier._taken", "the deliveries are marked"),
+        Point("carried", WORK, "after", "qagate.work.delivering:Courier.carry", "all is done, the engine does not know"),
+        Point("asking", WORK, "after", "qagate.store.outbox:await_commitment", "a commitment is about to be asked for"),
+        Point("asked", WORK, "after", "qagate.work.committing:request", "a commitment has been asked for"),
+    )
+}  # fmt: skip
+"""Where a process can be killed, in the order in which an object comes past."""
+
+
+@dataclass(slots=True)
+class Armed:
+    """The file that says which points kill now."""
+
+    path: Path
+
+    def arm(self, *lines: str) -> None:
+        """Set what kills from now on; "POINT N [TEXT]" each."""
+        descriptor, name = mkstemp(dir=self.path.parent)
+        with os.fdopen(descriptor, "w") as file:
+            file.write("".join(f"{line}\n" for line in lines))
+        os.replace(name, self.path)
+
+    def lines(self) -> list[str]:
+        """Return what is armed and has not killed yet."""
+        try:
+            return self.path.read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def reached(self, point: str, arguments: tuple[Any, ...], calls: Counter[str]) -> bool:
+        """Say whether this call of a point kills; counts it, and takes a line that kills once out of the file."""
+        for line in self.lines():
+            name, number, *text = line.split()
+            if name != point or (text and text[0] not in repr(arguments)):
+                continue
+            calls[line] += 1
+            if number == "0":
+                return True
+            if calls[line] == int(number):
+                self.arm(*(other for other in self.lines() if other != line))
+                return True
+        return False
+
+
+def install(armed: Armed, process: str) -> None:
+    """Wrap every point of one kind of process."""
+    calls: Counter[str] = Counter()
+    for point in POINTS.values():
+        if point.process == process:
+            owner, name = _place(point.target)
+            setattr(owner, name, _wrapped(getattr(owner, name), point, armed, calls))
+
+
+def _place(target: str) -> tuple[Any, str]:
+    module, _, path = target.partition(":")
+    owner: Any = importlib.import_module(module)
+    *parents, name = path.split(".")
+    for parent in parents:
+        owner = getattr(owner, parent)
+    return owner, name
+
+
+def _wrapped(function: Callable[..., Any], point: Point, armed: Armed, calls: Counter[str]) -> Callable[..., Any]:
+    def dies(arguments: tuple[Any, ...]) -> bool:
+        return point.only(arguments) and armed.reached(point.name, arguments, calls)
+
+    @functools.wraps(function)
+    def wrapper(*arguments: Any, **named: Any) -> Any:
+        if point.when == "half" and dies(arguments):
+            _tear(*arguments)
+        if point.when == "before" and dies(arguments):
+            die(point)
+        result = function(*arguments, **named)
+        if point.when == "after" and dies(arguments):
+            die(point)
+        return result
+
+    return wrapper
+
+
+def _tear(descriptor: int, parts: Sequence[bytes | memoryview]) -> None:
+    whole = b"".join(bytes(part) for part in parts)
+    os.write(descriptor, whole[: len(whole) // 2])
+    die(POINTS["torn"])
+
+
+def die(point: Point) -> None:
+    """End this process as a power cut would."""
+    os.write(2, f"killed at {point.name}: {point.sentence}\n".encode())
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def run(process: str, arguments: Sequence[str], armed: Armed) -> None:
+    """Run a command of qagate in this process, with its points installed."""
+    from qagate.cli import main
+
+    install(armed, process)
+    sys.argv = ["qagate", process, *arguments]
+    main()
+
+
+def _main() -> None:
+    where, separator, process, *arguments = sys.argv[1:]
+    point, _, number = where.partition(":")
+    if separator != "--" or point not in POINTS or POINTS[point].process != process:
+        sys.exit(f"usage: python -m tests.crash.killing POINT:N -- receive|work ...; points: {' '.join(POINTS)}")
+    descriptor, name = mkstemp(prefix="armed-")
+    os.close(descriptor)
+    armed = Armed(Path(name))
+    armed.arm(f"{point} {number or 1}")
+    run(process, arguments, armed)
+
+
+if __name__ == "__main__":
+    _main()

@@ -1,0 +1,200 @@
+"""A node whose processes are killed: receive and work, each started again when it dies, as `qagate serve` does."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from multiprocessing.context import ForkServerProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from sqlalchemy import select
+
+from qagate.demo.served import as_toml
+from qagate.errors import StoreError
+from qagate.settings import Settings
+from qagate.store.database import Database
+from qagate.store.tables import DeliveryRow, RevisionRow, SeriesRow
+from tests.crash.killing import RECEIVE, WORK, Armed, run
+from tests.peers.dcmtk import free_port
+
+_FORKS = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["tests.crash.preloaded"])
+_PR_SET_PDEATHSIG = 1
+
+
+def _child(process: str, arguments: Sequence[str], armed: Path, log: Path) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nothing outlives the tests
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    run(process, arguments, Armed(armed))
+
+
+class Node:
+    """Use as a context manager: starts receive and work, keeps them alive, and stops them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        destinations: Sequence[Mapping[str, Any]],
+        database_url: str | None = None,
+        port: int = 0,
+        settings: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.port = port or free_port()
+        self.armed = Armed(folder / "armed")
+        self.deaths: Counter[str] = Counter()
+        self._processes: dict[str, ForkServerProcess] = {}
+        self._kept_down: set[str] = set()
+        self._lock = threading.RLock()
+        self._stopping = threading.Event()
+        self._tender: threading.Thread | None = None
+        tree: dict[str, Any] = {
+            "destinations": [dict(d) for d in destinations],
+            "node": {"host": "127.0.0.1", "port": self.port, "accept_unknown_peers": True},
+            "storage": {"data_dir": str(folder / "data"), "reserve_mb": 0},
+            "completion": {"quiet_seconds": 0.8, "open_quiet_seconds": 3},
+            "model": {"threads": 1, "device": "cpu"},
+        }
+        if database_url:
+            tree["storage"]["database_url"] = database_url
+        for section, values in (settings or {}).items():
+            tree.setdefault(section, {}).update(values)
+        self.settings = Settings.model_validate(tree)
+        self.database_url = self.settings.database_url
+        self.config = folder / "qagate.toml"
+        self.config.write_text(as_toml(self.settings), encoding="utf-8")
+
+    def __enter__(self) -> Node:
+        """Start it; `ready` waits until it takes images and work."""
+        Database.open(self.database_url).close()  # migrated once, as `serve` does
+        for process in (RECEIVE, WORK):
+            self.start(process)
+        self._tender = threading.Thread(target=self._tend, daemon=True)
+        self._tender.start()
+        self.ready()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self._stopping.set()
+        if self._tender is not None:
+            self._tender.join()
+        with self._lock:
+            for process in self._processes.values():
+                process.terminate()
+            for process in self._processes.values():
+                process.join(20)
+                if process.is_alive():
+                    process.kill()
+                    process.join()
+
+    def start(self, process: str) -> None:
+        """Start one of the two processes, and keep it alive from now on."""
+        arguments = (["--config", str(self.config)],)
+        with self._lock:
+            self._kept_down.discard(process)
+            child = _FORKS.Process(
+                target=_child, args=(process, *arguments, self.armed.path, self.folder / f"{process}.log"), daemon=True
+            )
+            child.start()
+            self._processes[process] = child
+
+    def kill(self, process: str, *, stay_down: bool = False) -> None:
+        """kill -9; it is started again unless it is to stay down."""
+        with self._lock:
+            if stay_down:
+                self._kept_down.add(process)
+            self._processes[process].kill()
+
+    def _tend(self) -> None:
+        while not self._stopping.wait(0.05):
+            with self._lock:
+                for name, process in list(self._processes.items()):
+                    if not process.is_alive() and name not in self._kept_down:
+                        self.deaths[name] += 1
+                        self.start(name)
+
+    def pid(self, process: str) -> int:
+        """Return the process id."""
+        with self._lock:
+            return int(self._processes[process].pid or 0)
+
+    def ready(self, seconds: float = 120) -> None:
+        """Wait until it takes images and work."""
+
+        def listens() -> bool:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+            except OSError:
+                return False
+            return self._works()
+
+        self.wait(listens, seconds, "the node to be ready")
+
+    def _works(self) -> bool:
+        try:
+            return int((self.settings.storage.data_dir / "worker.ready").read_text()) == self.pid(WORK)
+        except (OSError, ValueError):
+            return False
+
+    def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
+        """Wait until a condition holds; fails with the end of the logs."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            if condition():
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"waited {seconds:g} s for {what}; the logs end with:\n{self.log()}")
+
+    def wait_for_death(self, seconds: float = 60) -> None:
+        """Wait until everything that was armed has killed, and the node is ready again."""
+        self.wait(lambda: not self.armed.lines(), seconds, f"{self.armed.lines()} to be reached")
+        self.ready()
+
+    def wait_for_end(self, numbers: int, seconds: float = 120, *, except_for: Sequence[str] = ()) -> None:
+        """Wait until so many series are known and all of them, but for some, are at their end with all documents."""
+
+        def ended() -> bool:
+            database = Database.open(self.database_url, migrate=False)
+            try:
+                with database.read() as session:
+                    rows = session.execute(select(SeriesRow.series_instance_uid, SeriesRow.state)).all()
+                    working = session.scalar(
+                        select(RevisionRow.id)
+                        .where(RevisionRow.state.in_(("queued", "assessed")))
+                        .where(RevisionRow.series_instance_uid.not_in(except_for))
+                        .limit(1)
+                    )
+                    waiting = session.scalar(select(DeliveryRow.id).where(DeliveryRow.state == "planned").limit(1))
+            except StoreError:
+                return False
+            finally:
+                database.close()
+            final = [uid for uid, state in rows if state in ("delivered", "excluded", "failed")]
+            enough = len(set(final) | set(except_for)) >= numbers and len(rows) >= numbers
+            return enough and all(
+                uid in except_for or state in ("delivered", "excluded", "failed") for uid, state in rows
+            ) and working is None and (waiting is None or bool(except_for))  # fmt: skip
+
+        self.wait(ended, seconds, f"{numbers} series to be at their end")
+
+    def log(self) -> str:
+        """Return the ends of the logs."""
+        return "\n".join(
+            f"--- {path.name}\n{path.read_text(errors='replace')[-4000:]}" for path in sorted(self.folder.glob("*.log"))
+        )
