@@ -79,10 +79,10 @@ def load(folder: Path | None = None) -> Bundle:
         raise ModelCorrupt(f"{sheet} must have schema {SCHEMA}, got {about.get('schema')!r}")
     if (digest := sha256(weights)) != wanted:
         raise ModelCorrupt(f"{weights} must have SHA-256 {wanted}; copy the folder again, got {digest}")
-    network = Network(architecture)
     try:
+        network = Network(architecture)
         network.load_state_dict(load_tensors(weights))
-    except RuntimeError as error:
+    except (RuntimeError, TypeError, ValueError) as error:
         raise ModelCorrupt(f"{weights} must fit the architecture in {sheet}, got {error}") from error
     return Bundle(folder, identity, architecture, calibration, seen, about, network.eval())
 

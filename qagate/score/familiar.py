@@ -12,8 +12,8 @@ import numpy.typing as npt
 LEVELS = 64
 FEWEST_BITS = 1.0
 """Entropy of the foreground's grey levels below which a picture is text, a label map or a test pattern."""
-LEAST_CORRELATION = 0.25
-"""Correlation of 4 x 4 means of neighbouring cells below which there is nothing but noise."""
+LEAST_CORRELATION = 0.1
+"""Correlation of neighbouring pixels, and of neighbouring cells of 4 x 4, below which there is nothing but noise."""
 
 
 def strangeness(slab: npt.NDArray[np.float32], modality: str) -> float:
@@ -23,19 +23,20 @@ def strangeness(slab: npt.NDArray[np.float32], modality: str) -> float:
     spread = float(slab.max() - slab.min())
     if spread < (20.0 if modality == "CT" else 0.02) or inside.size < 64:
         return 1.0
-    counts = np.histogram(inside, LEVELS, range=(float(inside.min()), float(inside.max()) + 1e-6))[0]
+    low, high = float(inside.min()), float(inside.max())
+    counts = np.histogram(inside, LEVELS, range=(low, high if high - low > 1e-3 else low + 1.0))[0]
     share = counts[counts > 0] / inside.size
     if float(-(share * np.log2(share)).sum()) < FEWEST_BITS:
         return 1.0
-    return 1.0 if correlation(slab) < LEAST_CORRELATION else 0.0
+    return 1.0 if max(correlation(slab, 1), correlation(slab, 4)) < LEAST_CORRELATION else 0.0
 
 
-def correlation(slab: npt.NDArray[np.float32]) -> float:
-    """Return how alike neighbouring 4 x 4 cells are, -1..1; 1 for a picture too small to tell."""
-    rows, columns = (n // 4 * 4 for n in slab.shape[1:])
+def correlation(slab: npt.NDArray[np.float32], side: int) -> float:
+    """Return how alike neighbouring cells of side x side pixels are, -1..1; 1 for a picture too small to tell."""
+    rows, columns = (n // side * side for n in slab.shape[1:])
     if rows < 16 or columns < 16:
         return 1.0
-    cells = slab[:, :rows, :columns].reshape(len(slab), rows // 4, 4, columns // 4, 4).mean((2, 4))
+    cells = slab[:, :rows, :columns].reshape(len(slab), rows // side, side, columns // side, side).mean((2, 4))
     first, second = cells[:, :, :-1].ravel(), cells[:, :, 1:].ravel()
     first, second = first - first.mean(), second - second.mean()
     size = float(np.sqrt((first * first).sum() * (second * second).sum()))

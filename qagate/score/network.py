@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from qagate.domain.assessment import ATTRIBUTES
 from qagate.domain.prompt import REGIONS
-from qagate.score.preprocess import CHANNELS
+from qagate.score.preprocess import CHANNELS, STATISTICS, statistics
 from qagate.score.vocabulary import VALUES, WORDS, Prompts
 
 BINS = 21
@@ -30,18 +30,19 @@ class Architecture:
     """Sizes, and what is left out for an ablation. prompt: "film", "additive" or "none"."""
 
     widths: tuple[int, ...] = (16, 32, 64, 96)
-    depths: tuple[int, ...] = (1, 1, 2, 1)
+    depths: tuple[int, ...] = (0, 1, 2, 1)
     overview_widths: tuple[int, ...] = (12, 24, 48)
     condition: int = 64
+    texture: int = 64
     prompt: str = "film"
     planar: bool = True
     pseudo_3d: bool = True
 
 
 SIZES = {
-    "tiny": Architecture((8, 12, 16, 24), (1, 1, 1, 1), (8, 12, 16), 16),
+    "tiny": Architecture((8, 12, 16, 24), (1, 1, 1, 1), (8, 12, 16), 16, 8),
     "small": Architecture(),
-    "base": Architecture((32, 64, 128, 192), (2, 2, 4, 2), (16, 32, 64), 128),
+    "base": Architecture((32, 64, 128, 192), (2, 2, 4, 2), (16, 32, 64), 128, 128),
 }
 
 
@@ -130,7 +131,7 @@ class HybridBlock(nn.Module):
             film = self.film(condition).repeat_interleave(slices, 0)[..., None, None]  # (n, 2 c) → (n * s, 2 c, 1, 1)
             gain, shift = film.chunk(2, 1)
             y = y * (1.0 + gain) + shift if self.sizes.prompt == "film" else y + shift
-        out: Tensor = x + self.scale * self.narrow(F.gelu(self.widen(F.gelu(y)), approximate="tanh"))
+        out: Tensor = x + self.scale * self.narrow(F.relu(self.widen(y)))
         return out
 
 
@@ -147,13 +148,34 @@ class Trunk(nn.Module):
 
     def forward(self, pictures: Tensor, condition: Tensor) -> Tensor:
         slices = pictures.shape[1]
-        x: Tensor = self.stem(pictures.flatten(0, 1))  # (n, s, 5, h, w) → (n * s, c, h / 2, w / 2)
+        x: Tensor = F.relu(self.stem(pictures.flatten(0, 1)))  # (n, s, 5, h, w) → (n * s, c, h / 2, w / 2)
         for index, stage in enumerate(self.stages):
             if index:
                 x = self.halve[index - 1](x)
             for block in stage:  # type: ignore[attr-defined]
                 x = block(x, condition, slices)
         return x
+
+
+class Texture(nn.Module):
+    """What plain statistics of a slice say. (n, s, 46) → (n, s, texture).
+
+    The statistics are put on one scale by `centre` and `spread`, which training measures once before it begins.
+    """
+
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("centre", torch.zeros(STATISTICS))
+        self.register_buffer("spread", torch.ones(STATISTICS))
+        self.mix = nn.Sequential(nn.Linear(STATISTICS, 2 * width), nn.GELU(), nn.Linear(2 * width, width), nn.GELU())
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        scaled = ((statistics(pictures.float()) - self.centre) / self.spread).clamp(-5.0, 5.0)
+        mixed: Tensor = self.mix(scaled)
+        return mixed
 
 
 class Network(nn.Module):
@@ -165,12 +187,14 @@ class Network(nn.Module):
         if not (sizes.planar or sizes.pseudo_3d):
             raise ValueError("a network needs the 2D or the pseudo-3D branch, got neither")
         self.sizes = sizes
-        width, broad = sizes.widths[-1], sizes.overview_widths[-1]
+        deep, broad = sizes.widths[-1], sizes.overview_widths[-1]
+        width = deep + sizes.texture
         self.prompt = PromptEncoder(sizes.condition)
         self.trunk = Trunk(sizes.widths, sizes.depths, sizes)
         self.field = Trunk(sizes.overview_widths, (1,) * len(sizes.overview_widths), sizes)
-        self.score_map = nn.Conv2d(width, 1, 1)
-        self.weight_map = nn.Conv2d(width, 1, 1)
+        self.texture = Texture(sizes.texture)
+        self.score_map = nn.Conv2d(deep, 1, 1)
+        self.weight_map = nn.Conv2d(deep, 1, 1)
         self.slice_score = nn.Linear(width + broad, 1)
         self.query = nn.Linear(sizes.condition, width)
         pooled = 2 * width + broad + sizes.condition
@@ -193,7 +217,8 @@ class Network(nn.Module):
         scores = self.score_map(flat).squeeze(1).unflatten(0, (n, s))
         weights = (self.weight_map(flat).squeeze(1).clamp(-6.0, 6.0)).exp().unflatten(0, (n, s))
         share = weights / weights.sum((2, 3), keepdim=True)
-        features = (x * share[:, :, None]).sum((3, 4))  # (n, s, c)
+        seen = (x * share[:, :, None]).sum((3, 4))  # (n, s, c)
+        features = torch.cat([seen, self.texture(pictures).to(seen.dtype)], 2)  # (n, s, c + t)
         return Tokens(features, scores, weights)
 
     def survey(self, pictures: Tensor, condition: Tensor) -> Tensor:

@@ -115,6 +115,59 @@ def channels(slab: Tensor, modality: str, regions: Sequence[str] = ()) -> Tensor
     return five.reshape(batch, slices, CHANNELS, rows, columns)
 
 
+STATISTICS = 46
+_SHARES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+@torch.no_grad()
+def statistics(pictures: Tensor) -> Tensor:
+    """Return plain statistics of each slice: (n, s, 5, h, w) → (n, s, 46).
+
+    Means and spreads of the five pictures; shares of local noise, blobs and gradients over cells of 8 x 8; how the
+    residual goes on to its neighbours (white noise: not at all; blur: smoothly); stripes; change through plane; and how
+    much of the slice is flat or at its brightest.
+    """
+    n, s, _, h, w = pictures.shape
+    x = pictures.flatten(0, 1)  # (n s, 5, h, w)
+    task, residual, blobs, noise = x[:, 1], x[:, 2], x[:, 3], x[:, 4]
+    across, down = task.diff(dim=2).abs(), task.diff(dim=1).abs()
+    power = residual.square().mean((1, 2)) + 1e-4
+    found = [x.mean((2, 3)), x.std((2, 3))]  # 5 + 5
+    edge = F.pad(across, (0, 1)) + F.pad(down, (0, 0, 0, 1))
+    for picture in (noise, blobs.abs(), edge):
+        found.append(_shares(picture))  # 3 x 5
+    lags = ((0, 1), (1, 0), (0, 2), (2, 0), (1, 1), (0, 4), (4, 0))
+    for r, c in lags:  # 7
+        found.append(((residual[:, r:, c:] * residual[:, : h - r, : w - c]).mean((1, 2)) / power)[:, None])
+    found.append((residual.pow(4).mean((1, 2)) / power.square()).log()[:, None])  # 1
+    for picture in (residual, task):  # 4
+        found.append(torch.stack([picture.mean(1).diff(dim=1).std(1), picture.mean(2).diff(dim=1).std(1)], 1))
+    found.append(torch.stack([(across < 1e-4).float().mean((1, 2)), (down < 1e-4).float().mean((1, 2))], 1))  # 2
+    wide = x[:, 0]
+    top = wide.amax((1, 2), keepdim=True)
+    found.append(
+        torch.stack([(wide > top - 0.01).float().mean((1, 2)), across.mean((1, 2)), down.mean((1, 2))], 1)
+    )  # 3
+    below, above = _beside(pictures, -1), _beside(pictures, 1)
+    for channel in (1, 2):  # 4
+        step = [(pictures[:, :, channel] - other[:, :, channel]).abs().mean((2, 3)) for other in (below, above)]
+        found.append(torch.stack([torch.minimum(*step), torch.maximum(*step)], 2).flatten(0, 1))
+    return torch.cat(found, 1).reshape(n, s, STATISTICS)
+
+
+def _shares(picture: Tensor) -> Tensor:
+    """Return how 8 x 8 means are spread: (n, h, w) → (n, 5) quantiles."""
+    cells = F.avg_pool2d(picture[:, None], 8).flatten(1).sort(1).values
+    return cells[:, [min(cells.shape[1] - 1, round(q * (cells.shape[1] - 1))) for q in _SHARES]]
+
+
+def _beside(pictures: Tensor, step: int) -> Tensor:
+    """Return for each slice its neighbour; at the ends the one on the other side, alone the slice itself."""
+    count = pictures.shape[1]
+    order = [i + step if 0 <= i + step < count else max(0, min(count - 1, i - step)) for i in range(count)]
+    return pictures[:, order]
+
+
 def overview(slab: Tensor, pixels: int = OVERVIEW_PIXELS) -> Tensor:
     """Return the whole field at low resolution: (batch, slices, rows, columns) → (batch, slices, pixels, pixels)."""
     if slab.shape[-2:] == (pixels, pixels):

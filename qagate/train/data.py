@@ -115,7 +115,7 @@ class Groups(IterableDataset[Group]):
             for n, a in self.registry.items()
             if modality in a.modalities and (len(slab) > 1 or n not in THROUGH_PLANE)
         ]
-        mixed = _chance(generator) < 0.3
+        mixed = _chance(generator) < 0.3 and len(names) > 1
         often = torch.tensor([OFTEN.get(self.registry[n].attribute, 1.0) for n in names])
         picked = [names[int(i)] for i in torch.multinomial(often, 2 if mixed else 1, generator=generator)]
         levels = (torch.arange(LEVELS) + torch.rand(LEVELS, generator=generator)) / LEVELS

@@ -27,12 +27,13 @@ from torch.utils.data import DataLoader
 from qagate.errors import InputError
 from qagate.score.bundle import load_tensors, save_tensors
 from qagate.score.network import SIZES, Architecture, Network, size
+from qagate.score.preprocess import statistics
 from qagate.train import data, labels, losses
 from qagate.train.degrade import REGISTRY
 from qagate.train.pack import Packed, volumes
 
 WARM_UP_STEPS = 60
-EMA = 0.998
+EMA = 0.996
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,14 +44,15 @@ class Plan:
     minutes: float = 50.0
     steps: int = 0
     seed: int = 0
-    groups: int = 5
-    fresh: int = 2
+    groups: int = 3
+    fresh: int = 1
     pool: int = 200
     workers: int = 0
-    rate: float = 1.5e-3
+    rate: float = 2e-3
     decay: float = 0.05
     save_minutes: float = 4.0
     select_groups: int = 24
+    measure_groups: int = 12
     prompt: str = "film"
     planar: bool = True
     pseudo_3d: bool = True
@@ -103,6 +105,8 @@ def fit(pack: Path, out: Path, plan: Plan, resume: bool = False) -> dict[str, fl
     run = start(plan, len(fitted))
     if resume:
         restore(run, out / "last")
+    else:
+        measure(run, fitted, plan)
     say(
         out,
         f"{size(run.network)} parameters, {len(fitted)} volumes to fit, {len(kept)} to select, from step {run.step}",
@@ -144,6 +148,18 @@ def start(plan: Plan, contents: int) -> Run:
         [{"params": deep, "weight_decay": plan.decay}, {"params": flat, "weight_decay": 0.0}], lr=plan.rate
     )
     return Run(network, ema.eval(), optimiser, torch.zeros(contents))
+
+
+@torch.no_grad()
+def measure(run: Run, fitted: list[Packed], plan: Plan) -> None:
+    """Put the statistics of texture on one scale, by some groups of the fit part."""
+    groups = data.Groups(fitted, REGISTRY, plan.seed + 77)
+    generator = torch.Generator().manual_seed(plan.seed)
+    made = data.batch([groups.make(i) for i in range(plan.measure_groups)], fitted, REGISTRY, generator)
+    found = statistics(made.pictures).flatten(0, 1)
+    for network in (run.network, run.ema):
+        network.texture.centre.copy_(found.mean(0))
+        network.texture.spread.copy_(found.std(0) + 1e-3)
 
 
 def step(run: Run, groups: list[data.Group], contents: list[Packed], plan: Plan) -> dict[str, float]:

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qagate.score.calibration import OUT_OF_DOMAIN, Calibration
+
+MADE = Calibration(
+    temperature=1.3,
+    knots_from=(0.0, 0.5, 1.0),
+    knots_to=(0.0, 80.0, 100.0),
+    half_widths={"CT": 8.0, "MR": 12.0},
+    mean=(1.0, 1.0),
+    directions=((1.0, 0.0), (0.0, 2.0)),
+    usual=1.0,
+    unusual=3.0,
+)
+
+
+def test_the_map_is_straight_between_knots() -> None:
+    assert MADE.score([0.25, 0.5, 0.75]).tolist() == [40.0, 80.0, 90.0]
+
+
+def test_intervals_stay_on_the_scale() -> None:
+    assert MADE.interval(95.0, "CT") == (87.0, 100.0)
+    assert MADE.interval(5.0, "MR", widening=2.0) == (0.0, 29.0)
+    assert MADE.interval(50.0, None) == (38.0, 62.0)  # the widest of all
+
+
+@pytest.mark.parametrize(
+    ("pooled", "distance", "strangeness"),
+    [
+        ((1.0, 1.0), 0.0, 0.0),
+        ((1.0 + np.sqrt(2.0), 1.0), 1.0, 0.0),  # sqrt((2 + 0) / 2) = 1 = usual
+        ((1.0, 1.0 + np.sqrt(2.0)), 2.0, 0.25),  # sqrt((0 + 8) / 2) = 2: half way from usual to unusual
+        ((1.0, 1.0 + 3 * np.sqrt(2.0)), 6.0, 0.75),  # 1 - 0.5 x 3 / 6
+    ],
+)
+def test_strangeness(pooled: tuple[float, float], distance: float, strangeness: float) -> None:
+    assert MADE.distance(np.array(pooled)) == pytest.approx(distance)
+    assert MADE.strangeness(np.array(pooled)) == pytest.approx(strangeness)
+
+
+def test_strangeness_rises_and_crosses_the_limit_at_unusual() -> None:
+    found = [MADE.strangeness(np.array([1.0 + step, 1.0])) for step in np.linspace(0, 60, 100)]
+    assert found == sorted(found)
+    assert MADE.strangeness(np.array([1.0 + 3 * np.sqrt(2.0), 1.0])) == pytest.approx(OUT_OF_DOMAIN)
+    assert max(found) < 1.0
+
+
+def test_plain_and_back() -> None:
+    assert Calibration.from_plain(MADE.plain()) == MADE
+
+
+def test_the_default_is_always_in_domain() -> None:
+    assert Calibration().strangeness(np.array([1e6])) == 0.0

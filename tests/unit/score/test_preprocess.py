@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from qagate.score import preprocess
+from qagate.score.preprocess import CHANNELS, apply_standard, body, channels, overview, standard_of, standardise
+
+from .bundles import ct
+
+
+def test_ct_stays_in_hu_and_is_clipped() -> None:
+    voxels = np.array([[[-3000, -1000], [40, 5000]]], np.int16)
+    standard, how = standardise(voxels, "CT")
+    assert how == preprocess.Standard("CT", 0.0, 1.0)
+    assert standard.tolist() == [[[-1024, -1000], [40, 2000]]]
+
+
+@pytest.mark.parametrize(("white", "kind"), [(1.0, np.float32), (255, np.uint8)])
+def test_a_grey_ct_picture_is_taken_for_a_soft_tissue_window(white: float, kind: type) -> None:
+    grey = (np.linspace(0, 1, 64).reshape(1, 8, 8) * white).astype(kind)
+    standard, _ = standardise(grey, "CT")
+    assert standard.min() == pytest.approx(-160)
+    assert standard.max() == pytest.approx(240)
+
+
+def test_mr_does_not_depend_on_the_scanners_scale() -> None:
+    picture = np.random.default_rng(0).gamma(2.0, 100.0, (3, 40, 40)).astype(np.float32)
+    first, second = standardise(picture, "MR")[0], standardise(picture * 17.0 + 5.0, "MR")[0]
+    assert np.abs(first - second).max() < 1e-3
+    assert np.percentile(first, 99.5) == pytest.approx(1.0, abs=0.1)
+
+
+def test_what_is_not_a_number_becomes_background() -> None:
+    voxels = np.full((1, 4, 4), np.nan, np.float32)
+    voxels[0, 0] = [np.inf, -np.inf, 1.0, -500.0]
+    assert np.isfinite(standardise(voxels, "CT")[0]).all()
+    assert np.isfinite(standardise(voxels, "MR")[0]).all()
+    assert np.isfinite(standardise(np.full((1, 4, 4), np.nan), None)[0]).all()
+
+
+def test_a_constant_volume_has_a_finite_standard() -> None:
+    for modality in ("CT", "MR"):
+        flat = np.full((2, 8, 8), 7, np.int16)
+        assert np.isfinite(apply_standard(flat, standard_of(flat, modality))).all()
+
+
+def test_body_is_found_by_cells() -> None:
+    found = body(ct(2, 128, 144).astype(np.float32), "CT")
+    assert found.shape == (2, 8, 9)
+    assert found[0, 4, 4]
+    assert not found[0, 0, 0]
+
+
+def test_channels_are_five_bounded_and_local() -> None:
+    slab = torch.from_numpy(ct(3, 64, 64).astype(np.float32))[None]
+    pictures = channels(slab, "CT", ("chest",))
+    assert pictures.shape == (1, 3, CHANNELS, 64, 64)
+    assert float(pictures.abs().max()) < 12
+    alone = channels(slab[:, 1:2], "CT", ("chest",))
+    assert torch.equal(alone[:, 0], pictures[:, 1])
+
+
+def test_more_noise_is_seen_in_the_noise_channel() -> None:
+    quiet, loud = (torch.from_numpy(ct(1, 64, 64, noise).astype(np.float32))[None] for noise in (2.0, 40.0))
+    assert float(channels(loud, "CT")[0, 0, 4].mean()) > float(channels(quiet, "CT")[0, 0, 4].mean()) + 0.3
+
+
+@pytest.mark.parametrize("shape", [(30, 20), (64, 64), (100, 300)])
+def test_the_overview_has_one_size(shape: tuple[int, int]) -> None:
+    assert overview(torch.zeros(2, 3, *shape)).shape == (2, 3, 64, 64)

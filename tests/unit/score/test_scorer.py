@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qagate.domain.prompt import Acquisition, Prompt
+from qagate.errors import ModelMissing, ScoringError
+from qagate.score import scorer
+from qagate.score.scorer import Scorer, spots
+from qagate.score.vocabulary import ATTRIBUTES_OF
+
+from .bundles import ct, tiny, volume
+
+CHEST = Prompt(modality="CT", regions=("chest",), organ="lung")
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Scorer:
+    return Scorer.load(tiny(tmp_path_factory.mktemp("models")), device="cpu", threads=1)
+
+
+@pytest.mark.parametrize("slices", [1, 2, 4, 5, 9])
+def test_a_volume_of_any_depth_gets_all_it_should(small: Scorer, slices: int) -> None:
+    found = small.score(volume(ct(slices)), CHEST)
+    assert 0 <= found.interval[0] <= found.score <= found.interval[1] <= 100
+    assert found.slice_scores.shape == (slices,)
+    assert np.isfinite(found.slice_scores).all()
+    assert found.heatmap is not None
+    assert found.heatmap.shape == (slices, 8, 9)
+    assert 0 <= found.heatmap.min() <= found.heatmap.max() <= 1
+    assert set(found.attributes) == set(ATTRIBUTES_OF["CT"])
+    assert found.in_domain
+    assert found.model.name == "tiny"
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (2, 5, 300), (1, 17, 17), (3, 96, 96), (1, 700, 130)])
+def test_any_size_of_picture(small: Scorer, shape: tuple[int, int, int]) -> None:
+    voxels = np.random.default_rng(1).gamma(2.0, 50.0, shape).astype(np.float32)
+    found = small.score(volume(voxels), Prompt(modality="MR"))
+    assert np.isfinite(found.score)
+    assert found.heatmap is not None
+    assert found.heatmap.shape == (shape[0], -(-shape[1] // 16), -(-shape[2] // 16))
+
+
+def test_the_same_twice(small: Scorer) -> None:
+    first, second = small.score(volume(ct(6)), CHEST), small.score(volume(ct(6)), CHEST)
+    assert first.score == second.score
+    assert np.array_equal(first.slice_scores, second.slice_scores)
+    assert first.attributes == second.attributes
+
+
+def test_unknown_words_do_no_harm(small: Scorer) -> None:
+    odd = Prompt("US", ("moon",), "tail", "X", "x", "x", None, Acquisition(kvp=float("nan"), echo_time_ms=-1.0))
+    assert np.isfinite(small.score(volume(ct()), odd).score)
+    assert np.isfinite(small.score(volume(ct()), Prompt()).score)
+
+
+def test_a_silent_prompt_is_taken_for_ct_when_there_is_air(small: Scorer) -> None:
+    assert set(small.score(volume(ct()), Prompt()).attributes) == set(ATTRIBUTES_OF["CT"])
+    assert set(small.score(volume(np.abs(ct())), Prompt()).attributes) == set(ATTRIBUTES_OF["MR"])
+
+
+def test_invalid_slices_are_not_scored_and_do_not_count(small: Scorer) -> None:
+    voxels = ct(6).astype(np.float32)
+    spoilt = voxels.copy()
+    spoilt[2] = 3e4
+    valid = np.array([True, True, False, True, True, True])
+    found = small.score(volume(spoilt, valid), CHEST)
+    assert np.isnan(found.slice_scores).tolist() == [False, False, True, False, False, False]
+    spoilt[2] = -3e4
+    assert small.score(volume(spoilt, valid), CHEST).score == found.score
+
+
+def test_nan_and_infinity(small: Scorer) -> None:
+    voxels = ct(5).astype(np.float32)
+    voxels[1, 40:60, 40:60] = np.nan
+    voxels[2, 0, 0] = np.inf
+    voxels[3] = np.nan
+    found = small.score(volume(voxels), CHEST)
+    assert np.isfinite(found.score)
+    assert np.isnan(found.slice_scores).tolist() == [False, False, False, True, False]
+
+
+@pytest.mark.parametrize("voxels", [np.zeros((3, 64, 64), np.int16), np.full((2, 64, 64), np.nan, np.float32)])
+def test_nothing_is_out_of_domain(small: Scorer, voxels: np.ndarray) -> None:
+    found = small.score(volume(voxels), CHEST)
+    assert not found.in_domain
+    assert found.out_of_domain > 0.5
+
+
+def test_uniform_noise_is_out_of_domain(small: Scorer) -> None:
+    noise = np.random.default_rng(0).uniform(0, 255, (3, 128, 128)).astype(np.float32)
+    assert not small.score(volume(noise), Prompt(modality="MR")).in_domain
+
+
+@pytest.mark.parametrize("shape", [(0, 5, 5), (5, 5)])
+def test_what_is_no_stack_of_slices_is_refused(small: Scorer, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ScoringError, match=r"got \("):
+        small.score(volume(np.zeros(shape, np.int16)), CHEST)
+
+
+def test_many_slices_take_no_more_memory_than_few(small: Scorer) -> None:
+    def peak(slices: int) -> int:
+        picture = volume(np.broadcast_to(ct(1), (slices, 128, 144)))
+        tracemalloc.start()
+        found = small.score(picture, CHEST)
+        used = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert np.isfinite(found.slice_scores).all()
+        return used
+
+    # beside 300 x (72 + 1) x 4 = 88 kB of results: the sample for the grey scale, 2 M voxels, three times
+    assert peak(300) < peak(8) + 24_000_000
+
+
+def test_large_volumes_are_looked_at_less_densely(small: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    voxels = ct(8, 512, 512)
+    looked: list[int] = []
+    look = small.network.look
+
+    def counted(pictures: object, condition: object) -> object:
+        looked.append(len(pictures))  # type: ignore[arg-type]
+        return look(pictures, condition)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(small.network, "look", counted)
+    monkeypatch.setattr(scorer, "BUDGET", 40)  # 40 // 8 slices = 5 patches a slab
+    small.score(volume(voxels), CHEST)
+    assert sum(looked) == 2 * 5
+
+
+def test_features_have_one_length(small: Scorer) -> None:
+    assert small.features(volume(ct()), CHEST).shape == small.features(volume(ct(1)), Prompt()).shape == (128 + 20,)
+
+
+def test_a_missing_bundle_or_device_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ModelMissing):
+        Scorer.load(tmp_path)
+    with pytest.raises(ScoringError, match="got cuda:7"):
+        Scorer.load(tiny(tmp_path), device="cuda:7")
+
+
+def test_spots_cover_the_body() -> None:
+    inside = np.zeros((32, 32), bool)
+    inside[4:27, 3:30] = True
+    found = spots(inside, (512, 512), inside.astype(float))
+    covered = np.zeros_like(inside)
+    for row, column in found:
+        assert row % 16 == column % 16 == 0
+        assert row + 96 <= 512
+        covered[row // 16 : row // 16 + 6, column // 16 : column // 16 + 6] = True
+    assert covered[inside].all()
+
+
+def test_spots_are_never_none() -> None:
+    assert spots(np.zeros((1, 1), bool), (96, 96), np.zeros((1, 1))) == [(0, 0)]
