@@ -190,6 +190,19 @@ def arrivals(session: Session) -> tuple[SeriesArrival, ...]:
     )
 
 
+def restamp(session: Session, series_instance_uid: str, *, at: datetime) -> None:
+    """Let a series' quiet time start at a time, after the clock stepped back behind what was noted."""
+    session.execute(
+        update(SeriesRow).where(SeriesRow.series_instance_uid == series_instance_uid).values(last_instance_at=at)
+    )
+    associations = select(InstanceRow.association_id).where(InstanceRow.series_instance_uid == series_instance_uid)
+    session.execute(
+        update(AssociationRow)
+        .where(AssociationRow.id.in_(associations), AssociationRow.closed_at > at)
+        .values(closed_at=at)
+    )
+
+
 def spool_paths(session: Session, series_instance_uid: str, revision: int) -> tuple[Path, ...]:
     """Return the files of a series up to a revision (1-based), in order of arrival."""
     return tuple(

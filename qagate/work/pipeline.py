@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.dataset import Dataset
 
+from qagate.assemble.child import Decoders
 from qagate.assemble.headers import read_header
 from qagate.assemble.series import Limits, read_series
 from qagate.clock import Clock
@@ -72,6 +73,7 @@ class Pipeline:
     clock: Clock
     rules: Rules
     scorer: Scorer
+    decoders: Decoders
 
     def journey(self, revision_id: int) -> None:
         """Take one revision from the spool to the outbox. Safe to repeat: what was written before stays."""
@@ -86,7 +88,7 @@ class Pipeline:
                 gone=retention.gone(session, series.series_instance_uid),
             )
         try:
-            volumes = read_series(paths, limits(self.settings))
+            volumes = read_series(paths, limits(self.settings), self.decoders)
             if not volumes.volumes:
                 self._exclude(revision_id, volumes)
                 return

@@ -51,10 +51,15 @@ class Sweeps:
                     instances=arrival.instances,
                     last_instance_at=arrival.last_instance_at,
                     open_associations=arrival.open_associations,
+                    last_closed_at=arrival.last_closed_at,
                 ),
                 self.settings.completion,
                 now,
             )
+            if decision.restamp_at is not None:
+                with self.database.begin() as session:
+                    reception.restamp(session, arrival.series_instance_uid, at=decision.restamp_at)
+                logger.warning("the clock stepped back; quiet times start anew")
             if not decision.complete:
                 continue
             with self.database.begin() as session:

@@ -7,6 +7,7 @@ import os
 import socket
 from types import TracebackType
 
+from qagate.assemble.child import Decoders
 from qagate.clock import Clock, SystemClock
 from qagate.prompt.rules import load_rules
 from qagate.score.scorer import Scorer
@@ -34,7 +35,8 @@ class Worker:
         )
         scorer = Scorer.load(settings.model.folder, settings.model.device, settings.model.threads)
         rules = load_rules(settings.model.rules_file)
-        pipeline = Pipeline(settings, self.database, clock, rules, scorer)
+        self.decoders = Decoders()
+        pipeline = Pipeline(settings, self.database, clock, rules, scorer, self.decoders)
         courier = Courier(settings, self.database, clock)
         engine = self.engine
 
@@ -63,4 +65,5 @@ class Worker:
         self._ready.unlink(missing_ok=True)
         self.scheduler.shutdown(wait=False)
         self.engine.stop()
+        self.decoders.close()
         self.database.close()
