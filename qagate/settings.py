@@ -141,6 +141,10 @@ class Web(_Tree):
     host: str = Field("127.0.0.1", description="address to listen on")
     port: Port = Field(8080, description="port to listen on")
     public_url: str | None = Field(None, description="address people use; stands in SR, SC and messages")
+    volumes_mb: Annotated[int, Field(ge=0)] = Field(2048, description="disk for volumes that people looked at")
+    receiver: Annotated[str, Field(pattern=r"^.+:\d{1,5}$")] | None = Field(
+        None, description="host:port of the receiver that the room page watches; this node's own when absent"
+    )
 
 
 class Report(_Tree):
@@ -202,6 +206,11 @@ class Settings(_Tree):
     def previews_dir(self) -> Path:
         """Where the pictures of slices lie."""
         return self.storage.data_dir.absolute() / "previews"
+
+    @property
+    def volumes_dir(self) -> Path:
+        """Where volumes that people looked at are kept for a while; all of it can be made again."""
+        return self.storage.data_dir.absolute() / "volumes"
 
 
 def load(path: Path | None = None, environment: dict[str, str] | None = None) -> Settings:
