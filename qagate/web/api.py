@@ -2,30 +2,59 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi import Path as PathParameter
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
-from qagate.settings import Settings
 from qagate.store import worklist
 from qagate.store.database import Database
 from qagate.store.worklist import Filter
 from qagate.web import views
+from qagate.web.asked import Asked
+from qagate.web.problem import told
+from qagate.web.reading import Uid, aware, database_of, whole_series
 
 router = APIRouter(prefix="/api/v1", tags=["series"])
 
-Uid = Annotated[str, PathParameter(pattern=r"^[0-9.]{1,64}$", description="Series Instance UID")]
+EXPORTED = (
+    "series_instance_uid", "study_instance_uid", "verdict", "word", "score", "interval_low", "interval_high", "reason",
+    "state", "state_reason", "modality", "regions", "organ", "sequence", "series_description", "protocol_name",
+    "station_name", "device", "calling_ae_title", "accession_tail", "instances", "revision", "first_instance_at",
+    "last_instance_at", "verdict_at", "seconds_to_verdict",
+)  # fmt: skip
+"""Columns of the CSV export."""
+
+EXPORT_PAGE = 1000
+EXPORT_MOST = 100_000
 
 
-class Problem(BaseModel):
-    """The one shape of every error."""
+class AskedByProgram(Asked):
+    """The filters of the worklist, and those that only programs need."""
 
-    detail: Any = Field(description="what is wrong, and with which value")
+    state: Literal["receiving", "queued", "scored", "delivered", "excluded", "failed", ""] = ""
+    ae_title: Annotated[str, Field(max_length=16, pattern=r"^[^\x00]*$", description="calling AE title")] = ""
+    since: datetime | None = Field(None, description="first time of the last image")
+    until: datetime | None = Field(None, description="time before which the last image came")
+    limit: Annotated[int, Field(ge=1, le=500)] = 50
+    offset: Annotated[int, Field(ge=0, le=10_000_000)] = 0
+
+    def wanted(self) -> Filter:
+        """Return the filter for the database."""
+        asked = super().wanted()
+        return replace(
+            asked,
+            state=self.state,
+            calling_ae_title=self.ae_title,
+            since=aware(self.since) or asked.since,
+            until=aware(self.until) or asked.until,
+        )
 
 
 class SeriesList(BaseModel):
@@ -50,28 +79,63 @@ class Account(BaseModel):
     unaccounted: int
 
 
-@router.get("/series", responses={422: {"model": Problem}})
-def list_series(
-    request: Request,
-    verdict: Literal["accept", "review", "reject", "unscored", "flagged", ""] = "",
-    modality: Annotated[str, Query(max_length=16)] = "",
-    state: Literal["receiving", "queued", "scored", "delivered", "excluded", "failed", ""] = "",
-    ae_title: Annotated[str, Query(max_length=16)] = "",
-    text: Annotated[str, Query(max_length=64, description="part of description, protocol, accession, or a UID")] = "",
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: Annotated[int, Query(ge=1, le=500)] = 50,
-    offset: Annotated[int, Query(ge=0, le=10_000_000)] = 0,
-) -> SeriesList:
+@router.get("/series", responses=told(422))
+def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> SeriesList:
     """List series, the latest first."""
-    wanted = Filter(verdict, modality, state, ae_title, text, aware(since), aware(until))
+    wanted = asked.wanted()
     with database_of(request).begin() as session:
         total = worklist.count(session, wanted)
-        rows = worklist.listing(session, wanted, limit=limit, offset=offset)
-        return SeriesList(total=total, limit=limit, offset=offset, series=[views.summary(row) for row in rows])
+        rows = worklist.listing(
+            session, wanted, limit=asked.limit, offset=asked.offset, flagged_first=asked.order == "flagged"
+        )
+        found = [views.summary(row) for row in rows]
+    return SeriesList(total=total, limit=asked.limit, offset=asked.offset, series=found)
 
 
-@router.get("/series/{uid}", responses={404: {"model": Problem}, 422: {"model": Problem}})
+@router.get(
+    "/series.csv",
+    response_class=StreamingResponse,
+    responses={**told(422), 200: {"content": {"text/csv": {}}}},
+)
+def export_series(request: Request, asked: Annotated[Asked, Query()]) -> StreamingResponse:
+    """Return the listed series as CSV (UTF-8), the latest first, 100 000 at most."""
+    lines = _lines(database_of(request), asked.wanted())
+    first = next(lines)  # the database is asked before the answer begins, so that a fault is still a 503
+    return StreamingResponse(
+        _chain(first, lines),
+        media_type="text/csv",
+        headers={"Content-Disposition": 'attachment; filename="qagate-series.csv"'},
+    )
+
+
+def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
+    yield first
+    yield from rest
+
+
+def _lines(database: Database, wanted: Filter) -> Iterator[str]:
+    for offset in range(0, EXPORT_MOST, EXPORT_PAGE):
+        text = io.StringIO()
+        writer = csv.writer(text)
+        if offset == 0:
+            writer.writerow(EXPORTED)
+        with database.begin() as session:
+            rows = [views.summary(row) for row in worklist.listing(session, wanted, limit=EXPORT_PAGE, offset=offset)]
+        for row in rows:
+            low, high = row["interval"] or (None, None)
+            row |= {"interval_low": low, "interval_high": high, "regions": " ".join(row["regions"])}
+            writer.writerow([_cell(row[name]) for name in EXPORTED])
+        yield text.getvalue()
+        if len(rows) < EXPORT_PAGE:
+            return
+
+
+def _cell(value: Any) -> Any:
+    # a spreadsheet takes text that begins like this for a formula
+    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+@router.get("/series/{uid}", responses=told(404, 422))
 def one_series(request: Request, uid: Uid) -> dict[str, Any]:
     """Return everything about one series: revisions, assessments, documents, deliveries, trail."""
     found = whole_series(database_of(request), uid)
@@ -80,86 +144,9 @@ def one_series(request: Request, uid: Uid) -> dict[str, Any]:
     return found
 
 
-@router.get(
-    "/series/{uid}/pictures/{volume}/{index}",
-    response_class=FileResponse,
-    responses={404: {"model": Problem}, 422: {"model": Problem}},
-)
-def picture(
-    request: Request,
-    uid: Uid,
-    volume: Annotated[int, PathParameter(ge=0, le=100_000)],
-    index: Annotated[int, PathParameter(ge=0, le=1_000_000)],
-) -> FileResponse:
-    """Return the grey picture of one slice (0-based) of one volume of the latest judged revision."""
-    settings: Settings = request.app.state.settings
-    path = _preview(settings, database_of(request), uid, volume, index)
-    if path is None:
-        raise HTTPException(404, f"there is no picture of this slice, got volume {volume}, slice {index}")
-    return FileResponse(path, media_type="image/png")
-
-
-@router.get("/account", responses={422: {"model": Problem}})
+@router.get("/account", responses=told(422))
 def account(request: Request, since: datetime | None = None, until: datetime | None = None) -> Account:
     """Say where every series of a period is."""
     with database_of(request).begin() as session:
         found = worklist.account(session, since=aware(since), until=aware(until))
-    names = (name for name in Account.model_fields)
-    return Account(**{name: getattr(found, name) for name in names})
-
-
-def whole_series(database: Database, uid: str) -> dict[str, Any] | None:
-    """Return one series with all its revisions, newest first; None when it is not known."""
-    with database.begin() as session:
-        row = worklist.series(session, uid)
-        if row is None:
-            return None
-        return {
-            **views.summary(row),
-            "revisions": [
-                views.revision(
-                    revision,
-                    worklist.assessments(session, revision.id),
-                    worklist.documents(session, revision.id),
-                )
-                for revision in worklist.revisions(session, uid)
-            ],
-            "events": [views.event(event) for event in worklist.events(session, uid)],
-        }
-
-
-def pictures(settings: Settings, database: Database, uid: str) -> dict[int, list[int]]:
-    """Return volume index → slices (0-based) of which the latest judged revision has pictures."""
-    folder = _previews_folder(settings, database, uid)
-    found: dict[int, list[int]] = {}
-    for path in sorted(folder.glob("*-*.png")) if folder else []:
-        volume, _, index = path.stem.partition("-")
-        if volume.isdigit() and index.isdigit():
-            found.setdefault(int(volume), []).append(int(index))
-    return found
-
-
-def _previews_folder(settings: Settings, database: Database, uid: str) -> Path | None:
-    with database.begin() as session:
-        for revision in worklist.revisions(session, uid):
-            folder = settings.previews_dir / str(revision.id)
-            if folder.is_dir():
-                return folder
-    return None
-
-
-def _preview(settings: Settings, database: Database, uid: str, volume: int, index: int) -> Path | None:
-    folder = _previews_folder(settings, database, uid)
-    path = folder / f"{volume}-{index}.png" if folder else None
-    return path if path and path.is_file() else None
-
-
-def database_of(request: Request) -> Database:
-    """Return the database of the running application."""
-    database: Database = request.app.state.database
-    return database
-
-
-def aware(value: datetime | None) -> datetime | None:
-    """Return a time with a zone: the machine's own when it was given without."""
-    return value.astimezone() if value is not None else None
+    return Account(**{name: getattr(found, name) for name in Account.model_fields})

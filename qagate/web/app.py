@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
-from starlette.exceptions import HTTPException
 
 from qagate import __version__
-from qagate.errors import StoreError
 from qagate.settings import Settings
 from qagate.store.database import Database
-from qagate.web import api, health, pages
+from qagate.web import api, health, pages, pictures, problems, room
 
-logger = logging.getLogger(__name__)
+ROUTERS = (pages.router, room.router, api.router, pictures.router, health.router)
+
+STATIC = Path(__file__).parent / "static"
+
+POLICY = "; ".join(
+    (
+        "default-src 'self'",  # nothing is loaded from elsewhere
+        "script-src 'self' 'wasm-unsafe-eval'",  # the viewer inflates and transforms in WebAssembly
+        "worker-src 'self' blob:",
+        "img-src 'self' data: blob:",
+        "font-src 'self' data:",
+        "connect-src 'self' data: blob:",  # the viewer's own font and shaders
+        "object-src 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",  # nobody may frame our pages
+    )
+)
 
 
 def create_app(settings: Settings, database: Database) -> FastAPI:
@@ -30,39 +44,23 @@ def create_app(settings: Settings, database: Database) -> FastAPI:
     )
     app.state.settings = settings
     app.state.database = database
-    app.include_router(api.router)
-    app.include_router(health.router)
-    app.include_router(pages.router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
-    app.add_exception_handler(HTTPException, _problem)
-    app.add_exception_handler(StoreError, _database_away)
+    app.state.choices = pages.Choices(database)
+    app.state.receiver = room.Receiver.of(settings)
+    for router in ROUTERS:
+        app.include_router(router)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
+    problems.install(app)
     app.middleware("http")(_closed_page)
     return app
 
 
-async def _problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    if "text/html" in request.headers.get("accept", ""):
-        return pages.templates.TemplateResponse(
-            request, "problem.html", {"code": error.status_code, "detail": error.detail}, status_code=error.status_code
-        )
-    return JSONResponse({"detail": error.detail}, error.status_code, headers=error.headers)
-
-
-async def _database_away(request: Request, error: Exception) -> Response:
-    logger.error("%s", error)
-    detail = (
-        "The database cannot be reached. Nothing is lost: what arrives is kept in the spool. Try again in a moment."
-    )
-    return await _problem(request, HTTPException(503, detail))
-
-
 async def _closed_page(request: Request, call_next):  # type: ignore[no-untyped-def]
     response: Response = await call_next(request)
-    # nothing is loaded from elsewhere, and nobody may frame our pages
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; frame-ancestors 'none'"
-    )
+    response.headers["Content-Security-Policy"] = POLICY
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"
+    if request.url.path.startswith("/static/"):
+        response.headers["Cache-Control"] = "no-cache"  # asked again each time, answered 304: never an old script
+    elif "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
     return response

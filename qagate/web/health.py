@@ -13,9 +13,10 @@ from prometheus_client.registry import Collector
 
 from qagate.errors import StoreError
 from qagate.settings import Settings
-from qagate.store import worklist
+from qagate.store import neighbours, worklist
 from qagate.store.database import Database
-from qagate.web.api import database_of
+from qagate.web.problem import told
+from qagate.web.reading import database_of
 
 router = APIRouter(tags=["health"])
 
@@ -30,14 +31,14 @@ def healthz() -> str:
 def readyz(request: Request) -> Response:
     """Say whether the database can be used."""
     try:
-        with database_of(request).begin():
-            pass
+        with database_of(request).begin() as session:
+            neighbours.state_of_things(session)  # a transaction alone asks nothing of the database
     except StoreError as error:
         return PlainTextResponse(f"{error}\n", 503)
     return PlainTextResponse("ready\n")
 
 
-@router.get("/metrics", response_class=PlainTextResponse)
+@router.get("/metrics", response_class=PlainTextResponse, responses=told())
 def metrics(request: Request) -> Response:
     """Return the node's figures in Prometheus' text format; no patient data."""
     registry = CollectorRegistry()

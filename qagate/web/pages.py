@@ -2,99 +2,157 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import urlencode
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
-from qagate.domain.assessment import severity_of
-from qagate.domain.verdict import WORDS
-from qagate.store import worklist
-from qagate.store.worklist import Filter
-from qagate.web import api, views
-from qagate.web.api import Uid, database_of
+from qagate.settings import Settings
+from qagate.store import neighbours, worklist
+from qagate.store.database import Database
+from qagate.web import stack, views, words
+from qagate.web.asked import Asked, span
+from qagate.web.pictures import previews_folder, slices_pictured
+from qagate.web.reading import Uid, database_of, whole_series
 
 PAGE_SIZE = 50
-
-SHAPES = {"accept": "●", "review": "▲", "reject": "⬣", "unscored": "◌"}
+TABS = (("review", "Look"), ("reject", "Bad"), ("unscored", "No score"), ("accept", "Good"), ("", "All"))
+DATES = (("", "any day"), ("today", "today"), ("yesterday", "yesterday"), ("week", "last 7 days"))
+VENDOR = Path(__file__).parent / "static" / "vendor"
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
+words.teach(templates)
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 
-def ago(iso: str | None) -> str:
-    """Return a time as people say it: relative up to an hour, then absolute with its zone."""
-    if not iso:
-        return ""
-    moment = datetime.fromisoformat(iso)
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    if 0 <= seconds < 60:
-        return f"{seconds:.0f} s ago"
-    if 0 <= seconds < 3600:
-        return f"{seconds / 60:.0f} min ago"
-    return moment.astimezone().strftime("%Y-%m-%d %H:%M %Z")
+class Choices:
+    """What a person can filter by, of the last 90 days; asked for once a minute."""
+
+    SECONDS = 60.0
+    DAYS = 90
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._known: dict[str, list[str]] = {}
+        self._until = 0.0
+
+    def known(self) -> dict[str, list[str]]:
+        """Return modality, organ, scanner and protocol → values."""
+        with self._lock:
+            if time.monotonic() >= self._until:
+                with self._database.begin() as session:
+                    since = datetime.now(UTC) - timedelta(days=self.DAYS)
+                    self._known = worklist.choices(session, since=since)
+                self._until = time.monotonic() + self.SECONDS
+            return self._known
 
 
-templates.env.filters["ago"] = ago
-templates.env.filters["grade"] = severity_of
-templates.env.globals.update(SHAPES=SHAPES, WORDS={str(k): v for k, v in WORDS.items()}, STATE_WORDS=views.STATE_WORDS)
+class AskedPage(Asked):
+    """The worklist's filters and which page of it."""
+
+    page: Annotated[int, Query(ge=1, le=200_000)] = 1
 
 
 @router.get("/")
-def worklist_page(
-    request: Request,
-    verdict: Literal["accept", "review", "reject", "unscored", "flagged", ""] = "",
-    modality: Annotated[str, Query(max_length=16)] = "",
-    text: Annotated[str, Query(max_length=64)] = "",
-    page: Annotated[int, Query(ge=1, le=200_000)] = 1,
-) -> Response:
+def worklist_page(request: Request, asked: Annotated[AskedPage, Query()]) -> Response:
     """Show the series, the latest first; filters live in the address."""
-    wanted = Filter(outcome=verdict, modality=modality, text=text)
-    today = datetime.now().astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
+    context = _rows(request, asked)
+    yesterday = span("yesterday")
     with database_of(request).begin() as session:
-        rows = worklist.listing(session, wanted, limit=PAGE_SIZE, offset=(page - 1) * PAGE_SIZE)
-        context: dict[str, Any] = {
-            "rows": [views.summary(row) for row in rows],
-            "total": worklist.count(session, wanted),
-            "counts": {
-                name: worklist.count(session, Filter(outcome=name, modality=modality, text=text))
-                for name in ("flagged", "accept", "unscored", "")
-            },
-            "today": worklist.account(session, since=today),
-            "yesterday": worklist.account(session, since=today - timedelta(days=1), until=today),
-        }
-    context |= {
-        "verdict": verdict,
-        "modality": modality,
-        "text": text,
-        "page": page,
-        "pages": -(-context["total"] // PAGE_SIZE),
+        context["yesterday"] = worklist.account(session, since=yesterday[0], until=yesterday[1])
+    choices = request.app.state.choices.known()
+    context["choices"] = {
+        name: sorted({*choices[name], *([getattr(asked, name)] if getattr(asked, name) else [])}) for name in choices
     }
-    context["address"] = lambda **changes: (
-        "/?"
-        + urlencode(
-            {
-                k: v
-                for k, v in {"verdict": verdict, "modality": modality, "text": text, "page": 1, **changes}.items()
-                if v and v != 1
-            }
+    context["dates"] = [*DATES, *([(asked.date, asked.date)] if asked.date not in dict(DATES) else [])]
+    return templates.TemplateResponse(request, "worklist.html", context)
+
+
+@router.get("/rows")
+def rows_fragment(request: Request, asked: Annotated[AskedPage, Query()]) -> Response:
+    """Return the worklist's counts and rows alone, for the page that keeps itself current; 304 when nothing changed."""
+    with database_of(request).begin() as session:
+        state = neighbours.state_of_things(session)
+    tag = f'W/"{state}-{datetime.now().astimezone():%d}"'  # "today" is another day tomorrow
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    return templates.TemplateResponse(request, "rows.html", _rows(request, asked), headers=headers)
+
+
+def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
+    wanted = asked.wanted()
+    settings: Settings = request.app.state.settings
+    with database_of(request).begin() as session:
+        rows = worklist.listing(
+            session,
+            wanted,
+            limit=PAGE_SIZE,
+            offset=(asked.page - 1) * PAGE_SIZE,
+            flagged_first=asked.order == "flagged",
         )
-    )
-    template = "rows.html" if request.headers.get("HX-Request") else "worklist.html"
-    return templates.TemplateResponse(request, template, context)
+        speakers = neighbours.speakers(session, [row.series_instance_uid for row in rows])
+        counts = worklist.outcome_counts(session, wanted)
+        newest = worklist.listing(session, worklist.Filter(), limit=1)
+        shown = [views.summary(row) for row in rows]
+        last = newest[0].last_instance_at.isoformat() if newest else None
+    counts["flagged"] = counts.get("review", 0) + counts.get("reject", 0)
+    everything = sum(number for name, number in counts.items() if name != "flagged")
+    total = counts.get(asked.verdict, 0) if asked.verdict else everything
+    for row in shown:
+        judged = speakers.get(row["series_instance_uid"])
+        row["thumbnails"] = (
+            [
+                f"/api/v1/thumbnails/{judged.revision_id}/{judged.volume_index}/{index}"
+                for index in slices_pictured(settings.previews_dir / str(judged.revision_id), judged.volume_index)[:3]
+            ]
+            if judged
+            else []
+        )
+    return {
+        "asked": asked,
+        "rows": shown,
+        "total": total,
+        "pages": -(-total // PAGE_SIZE),
+        "page_size": PAGE_SIZE,
+        "tabs": [(name, word, counts.get(name, 0) if name else everything) for name, word in TABS],
+        "last": last,
+    }
 
 
 @router.get("/series/{uid}")
-def series_page(request: Request, uid: Uid) -> Response:
+def series_page(request: Request, uid: Uid, volume: Annotated[int | None, Query(ge=0, le=100_000)] = None) -> Response:
     """Show one series: verdict, reasons, artefacts, slices, documents, trail."""
-    database = database_of(request)
-    found = api.whole_series(database, uid)
+    database, settings = database_of(request), request.app.state.settings
+    found = whole_series(database, uid)
     if found is None:
         raise HTTPException(404, f"there is no series with this UID, got {uid}")
-    pictures = api.pictures(request.app.state.settings, database, uid)
     judged = next((r for r in found["revisions"] if r["assessments"]), None)
-    return templates.TemplateResponse(request, "series.html", {"s": found, "judged": judged, "pictures": pictures})
+    assessment = stack.chosen(judged["assessments"], volume) if judged else None
+    folder = previews_folder(settings, database, uid)
+    with database.begin() as session:
+        row = worklist.series(session, uid)
+        assert row is not None  # series are never deleted
+        beside = {
+            "rank": neighbours.rank(session, row),
+            "usual": neighbours.usual(session, row),
+            "study": [views.summary(other) for other in neighbours.same_study(session, row)],
+            "alike": [views.summary(other) for other in neighbours.alike(session, row)],
+        }
+    shown = slices_pictured(folder, assessment["source"]["volume_index"]) if folder and assessment else []
+    context = {
+        "s": found,
+        "judged": judged,
+        "a": assessment,
+        "pictures": shown,
+        "curve": stack.curve(assessment) if assessment else None,
+        "viewer": stack.viewer(uid, assessment, there=(VENDOR / "niivue.js").is_file()) if assessment else None,
+        **beside,
+    }
+    return templates.TemplateResponse(request, "series.html", context)

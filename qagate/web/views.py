@@ -8,16 +8,7 @@ from typing import Any
 
 from qagate.domain.verdict import WORDS, Outcome
 from qagate.store.tables import AssessmentRow, DeliveryRow, DocumentRow, EventRow, RevisionRow, SeriesRow
-
-STATE_WORDS = {
-    "receiving": "Arriving",
-    "queued": "Waiting for its score",
-    "scored": "Being delivered",
-    "delivered": "Delivered",
-    "excluded": "Not for us",
-    "failed": "Could not be judged",
-}
-"""The word people are shown for each state."""
+from qagate.web.words import STATE_WORDS
 
 ACCESSION_TAIL = 4
 """How much of the accession number is shown."""

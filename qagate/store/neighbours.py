@@ -1,0 +1,152 @@
+"""What stands beside one series: the same study, the same protocol on the same scanner, and what is usual there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from qagate.store.tables import AssessmentRow, EventRow, RevisionRow, SeriesRow
+
+ENOUGH = 20
+"""Fewer series than this make no "usual"."""
+
+MANY = 200
+"""More series than this are not asked for what is usual."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rank:
+    """Where a score stands among others of its kind: `above` of `others` are higher."""
+
+    above: int
+    others: int
+
+
+def _kin(row: SeriesRow) -> Any:
+    """Same protocol (or description) on the same scanner, itself not included."""
+    protocol = (
+        SeriesRow.protocol_name == row.protocol_name
+        if row.protocol_name
+        else SeriesRow.series_description == row.series_description
+    )
+    return and_(
+        SeriesRow.modality == row.modality,
+        protocol,
+        SeriesRow.station_name == row.station_name,
+        SeriesRow.series_instance_uid != row.series_instance_uid,
+    )
+
+
+def rank(session: Session, row: SeriesRow) -> Rank | None:
+    """Return where the score of a series stands among its kind; None without a score or with too few others."""
+    if row.score is None:
+        return None
+    scores = session.scalars(
+        select(SeriesRow.score)
+        .where(_kin(row), SeriesRow.score.is_not(None))
+        .order_by(SeriesRow.last_instance_at.desc())
+        .limit(MANY * 5)
+    ).all()
+    if len(scores) < ENOUGH:
+        return None
+    return Rank(sum(1 for score in scores if score is not None and score > row.score), len(scores))
+
+
+def usual(session: Session, row: SeriesRow) -> dict[str, tuple[float, float]]:
+    """Return measurement → 10th and 90th percentile among accepted series of its kind; empty with too few of them."""
+    documents = session.scalars(
+        select(AssessmentRow.document["physics"])
+        .join(RevisionRow, RevisionRow.id == AssessmentRow.revision_id)
+        .join(SeriesRow, SeriesRow.series_instance_uid == RevisionRow.series_instance_uid)
+        .where(_kin(row), SeriesRow.outcome == "accept", AssessmentRow.outcome == "accept")
+        .order_by(AssessmentRow.id.desc())
+        .limit(MANY)
+    ).all()
+    values: dict[str, list[float]] = {}
+    for document in documents:
+        for name, value in (document or {}).items():
+            values.setdefault(name, []).append(float(value))
+    return {name: _middle(sorted(found)) for name, found in values.items() if len(found) >= ENOUGH}
+
+
+def _middle(ascending: Sequence[float]) -> tuple[float, float]:
+    last = len(ascending) - 1
+    return ascending[round(last * 0.1)], ascending[round(last * 0.9)]
+
+
+def same_study(session: Session, row: SeriesRow, limit: int = 12) -> Sequence[SeriesRow]:
+    """Return the other series of the same study, the latest first."""
+    return session.scalars(
+        select(SeriesRow)
+        .where(
+            SeriesRow.study_instance_uid == row.study_instance_uid,
+            SeriesRow.series_instance_uid != row.series_instance_uid,
+        )
+        .order_by(SeriesRow.last_instance_at.desc())
+        .limit(limit)
+    ).all()
+
+
+def alike(session: Session, row: SeriesRow, limit: int = 8) -> Sequence[SeriesRow]:
+    """Return earlier judged series of the same protocol on the same scanner, the latest first."""
+    return session.scalars(
+        select(SeriesRow)
+        .where(_kin(row), SeriesRow.outcome != "", SeriesRow.last_instance_at <= row.last_instance_at)
+        .order_by(SeriesRow.last_instance_at.desc())
+        .limit(limit)
+    ).all()
+
+
+def latest_of_scanner(session: Session, scanner: str, limit: int = 6) -> Sequence[SeriesRow]:
+    """Return the latest series of a scanner (station name or calling AE title) that concern us, the latest first."""
+    return session.scalars(
+        select(SeriesRow)
+        .where(
+            or_(SeriesRow.station_name == scanner, SeriesRow.calling_ae_title == scanner),
+            SeriesRow.state != "excluded",
+        )
+        .order_by(SeriesRow.last_instance_at.desc())
+        .limit(limit)
+    ).all()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The volume that speaks for a series in a list: which revision (id) its pictures are of, and which volume."""
+
+    revision_id: int
+    volume_index: int
+
+
+def speakers(session: Session, uids: Sequence[str]) -> dict[str, Judged]:
+    """Return Series Instance UID → the volume whose pictures stand for it: of the latest judged revision, the worst."""
+    if not uids:
+        return {}
+    latest = (
+        select(RevisionRow.series_instance_uid, func.max(RevisionRow.id).label("id"))
+        .where(RevisionRow.series_instance_uid.in_(uids), RevisionRow.assessed_at.is_not(None))
+        .group_by(RevisionRow.series_instance_uid)
+        .subquery()
+    )
+    rows = session.execute(
+        select(
+            latest.c.series_instance_uid, AssessmentRow.revision_id, AssessmentRow.volume_index, AssessmentRow.score
+        ).join(AssessmentRow, AssessmentRow.revision_id == latest.c.id)
+    )
+    best: dict[str, tuple[float, Judged]] = {}
+    for uid, revision_id, volume_index, score in rows:
+        key = 101.0 if score is None else float(score)
+        if uid not in best or key < best[uid][0]:
+            best[uid] = (key, Judged(revision_id, volume_index))
+    return {uid: judged for uid, (_, judged) in best.items()}
+
+
+def state_of_things(session: Session) -> str:
+    """Return a short text that changes whenever an image came or something happened: cheap to ask often."""
+    last = session.scalar(select(func.max(SeriesRow.last_instance_at)))
+    event = session.scalar(select(func.max(EventRow.id)))
+    return f"{last.timestamp() if last else 0:.6f}-{event or 0}"

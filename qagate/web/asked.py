@@ -1,0 +1,87 @@
+"""Asked: which series a page, a list or an export is about. The same words in every address."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from qagate.store.worklist import Filter
+
+OUTCOMES = Literal["accept", "review", "reject", "unscored", "flagged", ""]
+WORD_DATES = ("", "today", "yesterday", "week")
+EARLIEST, LATEST = date(1970, 1, 1), date(9990, 1, 1)
+
+
+def _date_word(value: str) -> str:
+    if value in WORD_DATES:
+        return value
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        day = LATEST
+    if not EARLIEST <= day < LATEST:
+        raise ValueError("a date is today, yesterday, week or like 2026-11-22")
+    return value
+
+
+Word = Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
+Long = Annotated[str, Field(max_length=128, pattern=r"^[^\x00]*$")]
+Day = Annotated[str, Field(max_length=10), AfterValidator(_date_word)]
+
+
+class Asked(BaseModel):
+    """The filters of the worklist, as they stand in its address; an empty one does not narrow."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: OUTCOMES = Field("", description="flagged = review or reject")
+    modality: Word = Field("", description="as in DICOM, or as the rules found it")
+    organ: Word = Field("", description="region or organ")
+    scanner: Word = Field("", description="station name or calling AE title")
+    protocol: Long = Field("", description="protocol name")
+    date: Day = Field("", description="of the last image: today, yesterday, week, or like 2026-11-22")
+    text: Word = Field("", description="part of description, protocol, accession number or station, or a whole UID")
+    order: Literal["", "flagged"] = Field("", description="flagged = what a person should look at stands first")
+
+    def wanted(self) -> Filter:
+        """Return the filter for the database."""
+        since, until = span(self.date)
+        return Filter(
+            outcome=self.verdict,
+            modality=self.modality,
+            organ=self.organ,
+            scanner=self.scanner,
+            protocol=self.protocol,
+            text=self.text,
+            since=since,
+            until=until,
+        )
+
+    @property
+    def narrow(self) -> bool:
+        """Whether any filter is set."""
+        return any(value for name, value in self if name != "order")
+
+    def address(self, path: str = "/", **changes: Any) -> str:
+        """Return the address of the same question with some words changed; empty words are left out."""
+        words = {name: value for name, value in {**dict(self), **changes}.items() if value and value != 1}
+        return f"{path}?{urlencode(words)}" if words else path
+
+
+def span(word: str, now: datetime | None = None) -> tuple[datetime | None, datetime | None]:
+    """Return the first moment of a date word and the first one after it, in the machine's own zone."""
+    if not word:
+        return None, None
+    here = (now or datetime.now(UTC)).astimezone()
+    today = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    if word == "today":
+        return today, None
+    if word == "yesterday":
+        return today - timedelta(days=1), today
+    if word == "week":
+        return today - timedelta(days=6), None
+    day = datetime.combine(date.fromisoformat(word), datetime.min.time()).astimezone()
+    return day, day + timedelta(days=1)

@@ -1,0 +1,62 @@
+"""One shape for every error: {"detail": "one sentence"}, or the same sentence on a page for those who asked for one."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from starlette.exceptions import HTTPException
+
+from qagate.errors import StoreError
+from qagate.web.pages import templates
+
+logger = logging.getLogger(__name__)
+
+DATABASE_AWAY = (
+    "The database cannot be reached. Nothing is lost: what arrives is kept in the spool. Try again in a moment."
+)
+UNEXPECTED = "An unexpected fault on our side. Nothing was changed; the log has its details."
+
+
+def install(app: FastAPI) -> None:
+    """Make the application answer every error in the one shape."""
+    app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(StoreError, _database_away)
+    app.add_exception_handler(Exception, _unexpected)
+
+
+def answer(request: Request, code: int, detail: str, headers: dict[str, str] | None = None) -> Response:
+    """Return an error as JSON, or as a page to a browser."""
+    if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
+        context = {"code": code, "detail": detail}
+        return templates.TemplateResponse(request, "problem.html", context, status_code=code, headers=headers)
+    return JSONResponse({"detail": detail}, code, headers=headers)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return answer(request, error.status_code, str(error.detail), dict(error.headers or {}))
+
+
+async def _malformed(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return answer(request, 422, "; ".join(_sentence(one) for one in error.errors()))
+
+
+def _sentence(error: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in error["loc"][1:])
+    return f"{name}: {error['msg'].removeprefix('Value error, ')}, got {str(error.get('input'))[:80]!r}"
+
+
+async def _database_away(request: Request, error: Exception) -> Response:
+    logger.error("%s", error)
+    return answer(request, 503, DATABASE_AWAY, {"Retry-After": "5"})
+
+
+async def _unexpected(request: Request, error: Exception) -> Response:
+    logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+    return answer(request, 500, UNEXPECTED)

@@ -1,0 +1,108 @@
+// One series: the curve, the pictures and the keys, all about one slice; the viewer joins when it is ready.
+import { typing } from "./page.js";
+
+const element = (id) => document.getElementById(id);
+const data = element("viewer-data") ? JSON.parse(element("viewer-data").textContent) : null;
+let at = data?.start ?? 0; // 0-based
+let viewer = null;
+
+function show(index, { fromViewer = false } = {}) {
+  at = Math.min(Math.max(Math.round(index), 0), data.slices - 1);
+  element("at").textContent = at + 1;
+  const score = data.scores[at];
+  element("at-score").textContent = score == null ? "" : `score ${score.toFixed(0)}`;
+  element("slider").value = at;
+  element("here")?.setAttribute("d", `M${at + 0.5} 0V100`);
+  if (!fromViewer) viewer?.goTo(at);
+}
+
+function worst() {
+  const order = data.scores.map((score, index) => [score, index]).filter(([score]) => score !== null).sort((a, b) => a[0] - b[0]).slice(0, 3).map(([, index]) => index);
+  if (order.length) show(order[(order.indexOf(at) + 1) % order.length]);
+}
+
+function press(group, button) {
+  for (const other of element(group).children) other.removeAttribute("aria-pressed");
+  button?.setAttribute("aria-pressed", "true");
+}
+
+function windowed(index) {
+  const button = element("windows").children[index];
+  if (!button || !viewer) return;
+  press("windows", button);
+  viewer.window(data.windows[index]);
+}
+
+function plane(name) {
+  if (!viewer) return;
+  const shown = viewer.plane(name);
+  press("planes", element("planes").querySelector(`[data-plane="${shown}"]`));
+}
+
+if (data) {
+  show(at);
+  element("slider").addEventListener("input", (event) => show(Number(event.target.value)));
+  element("curve")?.addEventListener("pointerdown", (event) => {
+    const follow = (e) => {
+      const box = element("curve").getBoundingClientRect();
+      show(((e.clientX - box.left) / box.width) * data.slices - 0.5);
+    };
+    follow(event);
+    element("curve").setPointerCapture(event.pointerId);
+    element("curve").onpointermove = follow;
+    element("curve").onpointerup = () => { element("curve").onpointermove = null; };
+  });
+  for (const picture of document.querySelectorAll("[data-slice]")) {
+    picture.addEventListener("click", (event) => {
+      if (!viewer) return;
+      event.preventDefault();
+      show(Number(picture.dataset.slice));
+      element("viewer").scrollIntoView({ block: "nearest" });
+    });
+  }
+  element("windows").addEventListener("click", (event) => {
+    const button = event.target.closest("[data-window]");
+    if (button) windowed(Number(button.dataset.window));
+  });
+  element("planes").addEventListener("click", (event) => {
+    const button = event.target.closest("[data-plane]");
+    if (button) plane(button.dataset.plane);
+  });
+  if (data.there) start();
+}
+
+async function start() {
+  element("stage-note").textContent = "loading the volume …";
+  try {
+    const { open } = await import("./viewer.js");
+    viewer = await open(element("volume"), data, (index) => show(index, { fromViewer: true }));
+    viewer.goTo(at);
+    element("poster")?.remove();
+    element("stage-note").textContent = "";
+    element("viewer").dataset.ready = "true";
+  } catch (error) {
+    element("volume").hidden = true;
+    element("stage-note").textContent = `No viewer: ${error.message}`;
+    element("viewer").dataset.ready = "false";
+  }
+}
+
+const actions = {
+  ArrowUp: () => show(at - 1), ArrowDown: () => show(at + 1), PageUp: () => show(at - 10), PageDown: () => show(at + 10),
+  Home: () => show(0), End: () => show(data.slices - 1), w: worst,
+  x: () => plane("axial"), c: () => plane("coronal"), s: () => plane("sagittal"), m: () => plane("all"),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (typing(event)) return;
+  if (event.key === "u") {
+    if (document.referrer.startsWith(`${location.origin}/?`) || document.referrer === `${location.origin}/`) history.back();
+    else location.href = "/";
+    return;
+  }
+  if (!data) return;
+  const action = actions[event.key] ?? (Number(event.key) >= 1 && (() => windowed(Number(event.key) - 1)));
+  if (!action) return;
+  event.preventDefault();
+  action();
+}, { capture: true });

@@ -1,0 +1,157 @@
+// The worklist by keyboard, its filters, and new rows that never move what a person is looking at.
+import { typing } from "./page.js";
+import { refresh } from "./times.js";
+
+const POLL_MS = 3000;
+const MOST_ROWS = 100;
+const live = document.getElementById("live");
+const link = document.getElementById("link");
+const form = document.querySelector("form.filters");
+const firstPage = (new URLSearchParams(location.search).get("page") ?? "1") === "1";
+let pointer = null; // the row under the cursor
+let tag = "";
+let failures = 0;
+let waiting = null; // a newer list whose rows would have moved something
+
+// --- keyboard and filters
+const links = () => [...live.querySelectorAll("tbody .what a")];
+const current = () => document.activeElement?.closest("tr[data-uid]");
+
+function move(step) {
+  const all = links();
+  if (!all.length) return;
+  const at = all.indexOf(document.activeElement);
+  const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : Math.min(Math.max(at + step, 0), all.length - 1);
+  all[next].focus();
+  all[next].closest("tr").scrollIntoView({ block: "nearest" });
+}
+
+const actions = {
+  j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
+  "/": () => form.elements.text.focus(),
+  f: () => live.querySelector(".order")?.click(),
+  n: () => showWaiting(),
+  Escape: () => document.activeElement?.blur(),
+};
+
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && event.target === form.elements.text) return event.target.blur();
+  if (typing(event)) return;
+  const tabs = live.querySelectorAll(".tabs a[data-tab]");
+  const action = actions[event.key] ?? (tabs[Number(event.key) - 1] && (() => tabs[Number(event.key) - 1].click()));
+  if (!action) return;
+  event.preventDefault();
+  action();
+});
+
+form.classList.add("by-itself"); // the button is for those without scripts
+form.addEventListener("change", (event) => { if (event.target.matches("select")) form.requestSubmit(); });
+form.addEventListener("submit", () => {
+  for (const field of form.elements) if (field.name && !field.value) field.disabled = true; // short addresses
+});
+addEventListener("pageshow", () => { for (const field of form.elements) field.disabled = false; });
+
+live.addEventListener("pointerover", (event) => { pointer = event.target.closest("tr[data-uid]"); });
+live.addEventListener("pointerleave", () => { pointer = null; });
+live.addEventListener("click", (event) => {
+  if (event.target.closest("#fresh")) return showWaiting();
+  const row = event.target.closest("tr[data-uid]");
+  if (row && !event.target.closest("a") && !getSelection().toString()) row.querySelector(".what a").click();
+});
+
+// --- live
+function rowsOf(root) {
+  return new Map([...root.querySelectorAll("tr[data-uid]")].map((row) => [row.dataset.uid, row]));
+}
+
+function counts(fresh) {
+  for (const tab of fresh.querySelectorAll("[data-tab]")) {
+    const old = live.querySelector(`[data-tab="${tab.dataset.tab}"] b`);
+    if (old) old.textContent = tab.querySelector("b").textContent;
+  }
+}
+
+function merge(fresh, { force = false } = {}) {
+  const body = live.querySelector("tbody");
+  const incoming = rowsOf(fresh);
+  if (!body || !incoming.size) {
+    if (!body !== !incoming.size) live.replaceChildren(...fresh.childNodes);
+    else counts(fresh);
+    return;
+  }
+  counts(fresh);
+  const known = rowsOf(live);
+  for (const [uid, row] of incoming) {
+    const old = known.get(uid);
+    if (old && old.dataset.version !== row.dataset.version) {
+      const focused = old.contains(document.activeElement);
+      const verdict = old.className !== row.className;
+      old.dataset.version = row.dataset.version;
+      old.className = row.className + (verdict ? " fresh" : "");
+      old.replaceChildren(...[...row.children].map((cell) => cell.cloneNode(true)));
+      if (focused) old.querySelector(".what a").focus({ preventScroll: true });
+    }
+  }
+  if (firstPage) insert(body, incoming, known, fresh, force);
+}
+
+function insert(body, incoming, known, fresh, force) {
+  const anchor = force ? null : pointer?.isConnected ? pointer : current() ?? (scrollY > 0 ? topmost(body) : null);
+  const before = anchor?.getBoundingClientRect().top;
+  const added = [];
+  let place = body.firstElementChild;
+  for (const [uid, row] of incoming) {
+    if (known.has(uid)) { place = known.get(uid).nextElementSibling; continue; }
+    const mine = row.cloneNode(true);
+    mine.classList.add("fresh");
+    body.insertBefore(mine, place);
+    added.push(mine);
+  }
+  if (added.length && anchor) {
+    scrollBy({ top: anchor.getBoundingClientRect().top - before, behavior: "instant" });
+    if (Math.abs(anchor.getBoundingClientRect().top - before) > 1) { // the page cannot scroll that far: they wait
+      for (const row of added) row.remove();
+      waiting = fresh;
+      offer(added.length);
+      return;
+    }
+  }
+  waiting = null;
+  offer(0);
+  while (body.children.length > MOST_ROWS && !body.lastElementChild.contains(document.activeElement)) body.lastElementChild.remove();
+}
+
+const topmost = (body) => [...body.children].find((row) => row.getBoundingClientRect().bottom > 0) ?? null;
+
+function offer(number) {
+  const button = document.getElementById("fresh");
+  button.hidden = !number;
+  button.textContent = number ? `${number} new` : "";
+}
+
+function showWaiting() {
+  if (waiting) merge(waiting, { force: true });
+}
+
+async function poll() {
+  if (document.hidden) return;
+  try {
+    const answer = await fetch(`/rows${location.search}`, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+    if (answer.status === 200) {
+      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+      tag = answer.headers.get("etag") ?? "";
+      merge(fresh);
+      refresh(live);
+    } else if (answer.status !== 304) {
+      throw new Error((await answer.json()).detail);
+    }
+    failures = 0;
+    link.textContent = "";
+  } catch (error) {
+    failures += 1;
+    if (failures >= 2) link.textContent = error instanceof TypeError ? "qagate does not answer; this list is not current" : error.message;
+  }
+}
+
+setInterval(poll, POLL_MS);
+document.addEventListener("visibilitychange", poll);

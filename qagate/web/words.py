@@ -1,0 +1,133 @@
+"""Words of the pages: times, units, shapes and states as people read them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi.templating import Jinja2Templates
+
+from qagate.domain.assessment import severity_of
+from qagate.domain.finding import FindingCode
+from qagate.domain.verdict import WORDS
+
+STATE_WORDS = {
+    "receiving": "Arriving",
+    "queued": "Waiting",
+    "scored": "Being delivered",
+    "delivered": "Delivered",
+    "excluded": "Not for us",
+    "failed": "Failed",
+}
+"""The word people are shown for each state."""
+
+STATE_SENTENCES = {
+    "receiving": "Images are still arriving. The score comes when the series is complete.",
+    "queued": "Complete and waiting for its score.",
+    "excluded": "This series is not for us to judge",
+    "failed": "This series could not be judged",
+}
+
+DELIVERY_WORDS = {
+    "planned": "waiting",
+    "sent": "sent",
+    "warning": "sent, with a remark",
+    "committed": "kept by the archive",
+    "parked": "parked",
+}
+
+COMPLETED_WORDS = {"released": "the sender ended in order", "quiet": "no further image came", "aborted": "broken off"}
+
+UNITS = {"1": "", "[hnsf'U]": "HU", "{0:100}": "", "{slices}": "slices", "deg": "°", "Cel": "°C"}
+"""UCUM code → what people write."""
+
+NAMES = {
+    "snr": "SNR",
+    "cnr": "CNR",
+    "mtf": "MTF",
+    "fwhm": "FWHM",
+    "fov": "FOV",
+    "mtf50": "MTF 50 %",
+    "efc": "EFC",
+    "fber": "FBER",
+}
+
+EVENT_WORDS = {"complete": "complete", "verdict": "verdict", "delivered": "delivered", "parked": "delivery parked",
+               "excluded": "not for us", "failed": "failed"}  # fmt: skip
+
+
+CODES = frozenset(str(code) for code in FindingCode)
+
+
+def ago(iso: str | None) -> str:
+    """Return a time as people say it: relative up to an hour, then absolute with its zone."""
+    if not iso:
+        return ""
+    moment = datetime.fromisoformat(iso)
+    now = datetime.now(UTC)
+    seconds = (now - moment).total_seconds()
+    if 0 <= seconds < 60:
+        return f"{seconds:.0f} s ago"
+    if 0 <= seconds < 3600:
+        return f"{seconds / 60:.0f} min ago"
+    here = moment.astimezone()
+    if here.date() == now.astimezone().date():
+        return here.strftime("%H:%M %Z")
+    return here.strftime("%Y-%m-%d %H:%M %Z")
+
+
+def clock(iso: str | None) -> str:
+    """Return the time of day with seconds, in the machine's own zone."""
+    return datetime.fromisoformat(iso).astimezone().strftime("%H:%M:%S") if iso else ""
+
+
+def whole(value: float | None) -> str:
+    """Return a score without false precision."""
+    return "" if value is None else f"{value:.0f}"
+
+
+def measured(value: float) -> str:
+    """Return a measurement with three significant digits."""
+    text = f"{value:.3g}"
+    return f"{float(text):g}" if "e" not in text else f"{float(text):.0f}" if abs(value) >= 1 else text
+
+
+def unit(code: str) -> str:
+    """Return a UCUM unit as people write it."""
+    return UNITS.get(code, code.strip("{}"))
+
+
+def named(name: str) -> str:
+    """Return the name of a measurement or an artefact as words; its unit stands beside the value already."""
+    parts = [NAMES.get(part, part) for part in name.split("_")]
+    return " ".join(part for part in parts if part)
+
+
+def took(seconds: float | None) -> str:
+    """Return how long something took, as +11 s, +4 min or +2 h."""
+    if seconds is None:
+        return ""
+    if seconds < 100:
+        return f"+{max(seconds, 0):.0f} s"
+    return f"+{seconds / 60:.0f} min" if seconds < 5400 else f"+{seconds / 3600:.0f} h"
+
+
+def sentence(text: str) -> str:
+    """Return a reason with a capital first letter, no full stop, and without the code of the finding before it."""
+    code, colon, rest = text.partition(": ")
+    if colon and code in CODES:
+        text = rest
+    return text[:1].upper() + text[1:].rstrip(".")
+
+
+def teach(templates: Jinja2Templates) -> None:
+    """Give the templates all words."""
+    filters = (ago, clock, whole, measured, unit, named, took, sentence)
+    templates.env.filters.update({function.__name__: function for function in filters}, grade=severity_of)
+    templates.env.globals.update(
+        WORDS={str(outcome): word for outcome, word in WORDS.items()},
+        STATE_WORDS=STATE_WORDS,
+        STATE_SENTENCES=STATE_SENTENCES,
+        DELIVERY_WORDS=DELIVERY_WORDS,
+        COMPLETED_WORDS=COMPLETED_WORDS,
+        EVENT_WORDS=EVENT_WORDS,
+    )

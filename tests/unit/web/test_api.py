@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from tests.unit.web.conftest import HOSTILE, uid_of
+
+
+def test_list(site):
+    found = site.json("/api/v1/series?verdict=flagged&limit=1")
+    assert (found["total"], found["limit"], found["offset"], len(found["series"])) == (2, 1, 0, 1)
+    assert found["series"][0]["word"] == "Look"
+    assert site.json("/api/v1/series?state=excluded")["total"] == 1
+    assert site.json("/api/v1/series?ae_title=MR1")["total"] == 1
+    assert site.json("/api/v1/series?since=2999-01-01T00:00:00Z")["total"] == 0
+    assert site.json("/api/v1/series?until=2999-01-01T00:00:00")["total"] == 6
+    assert site.json("/api/v1/series?since=0001-01-01T00:00:00&until=9999-12-31T23:59:59")["total"] == 6
+
+
+def test_one_series_agrees_with_the_list(site):
+    one = site.json(f"/api/v1/series/{uid_of('look')}")
+    listed = site.json(f"/api/v1/series?text={uid_of('look')}")["series"][0]
+    assert {name: one[name] for name in listed} == listed
+    assert one["revisions"][0]["assessments"][0]["schema"] == "qagate.assessment/1"
+    assert {d["kind"] for d in one["revisions"][0]["documents"]} == {"SR", "SC", "KO"}
+    assert [e["what"] for e in one["events"]] == ["complete", "verdict"]
+
+
+def test_account_balances(site):
+    found = site.json("/api/v1/account")
+    assert found["received"] == 6
+    assert sum(number for name, number in found.items() if name != "received") == 6
+    assert (found["flagged"], found["pending"], found["excluded"], found["unaccounted"]) == (2, 1, 1, 0)
+
+
+def test_csv(site):
+    answer = site.client.get("/api/v1/series.csv?verdict=flagged")
+    assert answer.headers["content-type"].startswith("text/csv")
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["word"] for row in rows] == ["Look", "Bad"]
+    assert rows[0]["score"] == "41.4"
+    assert rows[1]["series_description"] == HOSTILE
+
+
+@pytest.mark.parametrize(
+    ("text", "cell"), [("=1+1", "'=1+1"), ("@x", "'@x"), ("-1", "'-1"), ("T1", "T1"), (-1.5, -1.5)]
+)
+def test_csv_cells_are_no_formulas(text, cell):
+    from qagate.web.api import _cell
+
+    assert _cell(text) == cell
+
+
+def test_metrics_hold_no_patient_data(site):
+    text = site.client.get("/metrics").text
+    assert 'qagate_series{where="flagged"} 2.0' in text
+    assert "ACC0004711" not in text
+    assert uid_of("look") not in text
+
+
+def test_openapi_names_every_api_route(site):
+    paths = site.json("/openapi.json")["paths"]
+    assert {"/api/v1/series", "/api/v1/series/{uid}", "/api/v1/series.csv", "/api/v1/account"} <= set(paths)
+    assert all("503" in operation["get"]["responses"] for path, operation in paths.items() if path != "/healthz")
+
+
+def test_random_questions_get_documented_answers(site):
+    schema = schemathesis.openapi.from_asgi("/openapi.json", site.client.app)
+    checks = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+    asked = set()
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @settings(max_examples=25, deadline=None, database=None, derandomize=True, suppress_health_check=HealthCheck)
+        @given(case=operation.as_strategy())
+        def ask(case):
+            case.call_and_validate(checks=checks)
+
+        ask()
+        asked.add(operation.path)
+    assert len(asked) == len(site.json("/openapi.json")["paths"])

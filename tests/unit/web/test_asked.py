@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydantic import ValidationError
+
+from qagate.web.asked import Asked, span
+
+NOON = datetime(2026, 11, 22, 12, tzinfo=UTC).astimezone()
+MIDNIGHT = NOON.replace(hour=0)
+
+
+@pytest.mark.parametrize(
+    ("word", "since", "until"),
+    [
+        ("", None, None),
+        ("today", MIDNIGHT, None),
+        ("yesterday", MIDNIGHT - timedelta(days=1), MIDNIGHT),
+        ("week", MIDNIGHT - timedelta(days=6), None),  # today and the six days before
+    ],
+)
+def test_span(word, since, until):
+    assert span(word, NOON) == (since, until)
+
+
+def test_span_of_a_day():
+    since, until = span("2026-02-28")
+    assert since is not None
+    assert until is not None
+    assert (since.day, until.day, since.hour) == (28, 1, 0)
+    assert since.tzinfo is not None
+
+
+@pytest.mark.parametrize("word", ["tomorrow", "2026-13-01", "0001-01-01", "9999-12-31", "22.11.2026"])
+def test_no_date(word):
+    with pytest.raises(ValidationError):
+        Asked(date=word)
+
+
+def test_address_leaves_out_what_is_empty_and_escapes_the_rest():
+    asked = Asked(text="a&b", modality="CT")
+    assert asked.address(verdict="review", page=1) == "/?modality=CT&text=a%26b&verdict=review".replace(
+        "modality=CT&text=a%26b&verdict=review", "verdict=review&modality=CT&text=a%26b"
+    )
+    assert Asked().address() == "/"
+    assert asked.address(page=3).endswith("page=3")
+
+
+def test_narrow():
+    assert not Asked(order="flagged").narrow
+    assert Asked(scanner="CT1").narrow
