@@ -44,15 +44,9 @@ class Courier:
         try:
             receipts = deliver(documents, destination, calling_ae_title=self.settings.node.ae_title)
         except DeliveryError as error:
-            taken = tuple(getattr(error, "receipts", ()))
-            self._taken(items, taken, destination)
-            waiting = items[len(taken) :]
-            if error.retryable:
-                self._fail(waiting, str(error), final=False, max_attempts=destination.max_attempts)
-            else:
-                # Only the document it stopped at was refused; those behind it were not tried yet.
-                self._fail(waiting[:1], str(error), final=True)
-                self._fail(waiting[1:], "waits behind a refused document", final=False)
+            waiting = self._taken(items, tuple(error.receipts), destination)
+            # all of them were offered: what is refused for good is so for each that was not taken
+            self._fail(waiting, str(error), final=not error.retryable, max_attempts=destination.max_attempts)
             logger.warning("%s: %s", destination.name, error)
             return
         except QagateError as error:
@@ -61,17 +55,24 @@ class Courier:
             return
         self._taken(items, receipts, destination)
 
-    def _taken(self, items: tuple[Item, ...], receipts: tuple[Receipt, ...], destination: Destination) -> None:
+    def _taken(
+        self, items: tuple[Item, ...], receipts: tuple[Receipt, ...], destination: Destination
+    ) -> tuple[Item, ...]:
+        """Mark what was taken; returns the others."""
         now = self.clock.now()
+        # a refused document may stand before one that was taken: only the UID says which receipt is whose
+        item_of = {Path(variant).stem: item for item in items for variant in item.variants}
+        taken = [(item_of[r.sop_instance_uid], r) for r in receipts if r.sop_instance_uid in item_of]
         with self.database.begin() as session:
-            for item, receipt in zip(items, receipts, strict=False):
+            for item, receipt in taken:
                 warning = f"0x{receipt.code:04X} {receipt.detail}".strip() if receipt.status == "warning" else ""
                 outbox.delivered(
                     session, item.delivery_id, sop_instance_uid=receipt.sop_instance_uid, warning=warning, at=now
                 )
-        if receipts:
-            kinds = " ".join(item.kind for item, _ in zip(items, receipts, strict=False))
-            logger.info("%s took %s", destination.name, kinds)
+        if taken:
+            logger.info("%s took %s", destination.name, " ".join(item.kind for item, _ in taken))
+        done = {item.delivery_id for item, _ in taken}
+        return tuple(item for item in items if item.delivery_id not in done)
 
     def _fail(self, items: tuple[Item, ...], detail: str, *, final: bool, max_attempts: int = 1_000_000) -> None:
         with self.database.begin() as session:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from qagate.clock import SystemClock
+from qagate.deliver.receipt import Receipt
+from qagate.domain.series import StoredInstance
+from qagate.errors import DeliveryError, DeliveryRefused
+from qagate.settings import Settings
+from qagate.store import outbox, reception, revisions
+from qagate.store.database import Database
+from qagate.store.revisions import WrittenDocument
+from qagate.store.tables import DeliveryRow
+from qagate.work import delivering
+from qagate.work.delivering import Courier
+
+T0 = datetime(2026, 11, 1, tzinfo=UTC)
+PACS = {"name": "PACS", "ae_title": "PACS", "host": "127.0.0.1", "port": 104, "max_attempts": 3}
+
+
+@pytest.fixture
+def courier(tmp_path: Path):
+    """A courier with an SR, an SC and a KO for one destination."""
+    settings = Settings.model_validate({"storage": {"data_dir": tmp_path}, "destinations": [PACS]})
+    database = Database.open(settings.database_url)
+    with database.begin() as session:
+        reception.register(
+            session, [StoredInstance(tmp_path / "1.dcm", "1", "2", "3", "1.2.3", "1.2", "CT", 1, "a" * 64, "S", T0)]
+        )
+        revision = revisions.close_series(session, "1.2.3", completed_by="quiet", at=T0)
+        assert revision is not None
+        revisions.record_documents(
+            session,
+            revision.id,
+            [WrittenDocument(kind, "2", f"9.{n}", "9", (f"/out/9.{n}.dcm",)) for n, kind in enumerate(KINDS)],
+            destinations=[("PACS", KINDS)],
+            at=T0,
+        )
+    yield Courier(settings, database, SystemClock())
+    database.close()
+
+
+KINDS = ("SR", "SC", "KO")
+
+
+def states(courier: Courier) -> dict[str, tuple[str, str]]:
+    with courier.database.read() as session:
+        rows = session.query(DeliveryRow).order_by(DeliveryRow.id).all()
+        return {kind: (row.state, row.sop_instance_uid) for kind, row in zip(KINDS, rows, strict=True)}
+
+
+@pytest.mark.parametrize(
+    ("kind_of_error", "state"), [(DeliveryError, "planned"), (DeliveryRefused, "parked")], ids=["for now", "for good"]
+)
+@pytest.mark.parametrize("refused", [{"SR"}, {"SC"}, {"KO"}, {"SR", "SC"}, {"SR", "KO"}, set(KINDS)], ids=sorted)
+def test_what_was_refused_is_never_marked_as_sent(courier, monkeypatch, refused, kind_of_error, state):
+    # the others behind it are tried all the same, so that receipts are not the first ones of the parcel
+    error = kind_of_error("no")
+    error.receipts = tuple(Receipt(f"9.{n}", "stored", 0) for n, kind in enumerate(KINDS) if kind not in refused)
+
+    def deliver(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(delivering, "deliver", deliver)
+    courier.carry(1, "PACS")
+    assert states(courier) == {
+        kind: (state, "") if kind in refused else ("sent", f"9.{n}") for n, kind in enumerate(KINDS)
+    }
+
+
+def test_a_document_that_is_refused_again_and_again_is_parked(courier, monkeypatch):
+    def deliver(*_: object, **__: object) -> None:
+        raise DeliveryError("down")
+
+    monkeypatch.setattr(delivering, "deliver", deliver)
+    for _ in range(3):
+        courier.carry(1, "PACS")
+    assert {state for state, _ in states(courier).values()} == {"parked"}
+    with courier.database.begin() as session:
+        assert outbox.due(session, datetime(2030, 1, 1, tzinfo=UTC)) == ()
