@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 LEVELS = 64
-FEWEST_BITS = 1.0
+FEWEST_BITS = 1.5
 """Entropy of the foreground's grey levels below which a picture is text, a label map or a test pattern."""
 LEAST_CORRELATION = 0.1
 """Correlation of neighbouring pixels, and of neighbouring cells of 4 x 4, below which there is nothing but noise."""
@@ -23,8 +23,8 @@ def strangeness(slab: npt.NDArray[np.float32], modality: str) -> float:
     spread = float(slab.max() - slab.min())
     if spread < (20.0 if modality == "CT" else 0.02) or inside.size < 64:
         return 1.0
-    low, high = float(inside.min()), float(inside.max())
-    counts = np.histogram(inside, LEVELS, range=(low, high if high - low > 1e-3 else low + 1.0))[0]
+    low, high = (float(v) for v in np.percentile(inside, (1, 99)))  # not from one bright screw to air
+    counts = np.histogram(inside.clip(low, high), LEVELS, range=(low, high if high - low > 1e-3 else low + 1.0))[0]
     share = counts[counts > 0] / inside.size
     if float(-(share * np.log2(share)).sum()) < FEWEST_BITS:
         return 1.0
