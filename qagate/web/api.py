@@ -83,7 +83,7 @@ class Account(BaseModel):
 def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> SeriesList:
     """List series, the latest first."""
     wanted = asked.wanted()
-    with database_of(request).begin() as session:
+    with database_of(request).read() as session:
         total = worklist.count(session, wanted)
         rows = worklist.listing(
             session, wanted, limit=asked.limit, offset=asked.offset, flagged_first=asked.order == "flagged"
@@ -119,7 +119,7 @@ def _lines(database: Database, wanted: Filter) -> Iterator[str]:
         writer = csv.writer(text)
         if offset == 0:
             writer.writerow(EXPORTED)
-        with database.begin() as session:
+        with database.read() as session:
             rows = [views.summary(row) for row in worklist.listing(session, wanted, limit=EXPORT_PAGE, offset=offset)]
         for row in rows:
             low, high = row["interval"] or (None, None)
@@ -147,6 +147,6 @@ def one_series(request: Request, uid: Uid) -> dict[str, Any]:
 @router.get("/account", responses=told(422))
 def account(request: Request, since: datetime | None = None, until: datetime | None = None) -> Account:
     """Say where every series of a period is."""
-    with database_of(request).begin() as session:
+    with database_of(request).read() as session:
         found = worklist.account(session, since=aware(since), until=aware(until))
     return Account(**{name: getattr(found, name) for name in Account.model_fields})

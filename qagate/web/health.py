@@ -31,7 +31,7 @@ def healthz() -> str:
 def readyz(request: Request) -> Response:
     """Say whether the database can be used."""
     try:
-        with database_of(request).begin() as session:
+        with database_of(request).read() as session:
             neighbours.state_of_things(session)  # a transaction alone asks nothing of the database
     except StoreError as error:
         return PlainTextResponse(f"{error}\n", 503)
@@ -55,7 +55,7 @@ class NodeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric; docs/metrics.md lists them."""
-        with self._database.begin() as session:
+        with self._database.read() as session:
             account = worklist.account(session)
             deliveries = worklist.delivery_counts(session)
         series = GaugeMetricFamily("qagate_series", "Series by where they are now", labels=["where"])

@@ -46,7 +46,7 @@ class Choices:
         """Return modality, organ, scanner and protocol → values."""
         with self._lock:
             if time.monotonic() >= self._until:
-                with self._database.begin() as session:
+                with self._database.read() as session:
                     since = datetime.now(UTC) - timedelta(days=self.DAYS)
                     self._known = worklist.choices(session, since=since)
                 self._until = time.monotonic() + self.SECONDS
@@ -64,7 +64,7 @@ def worklist_page(request: Request, asked: Annotated[AskedPage, Query()]) -> Res
     """Show the series, the latest first; filters live in the address."""
     context = _rows(request, asked)
     yesterday = span("yesterday")
-    with database_of(request).begin() as session:
+    with database_of(request).read() as session:
         context["yesterday"] = worklist.account(session, since=yesterday[0], until=yesterday[1])
     choices = request.app.state.choices.known()
     context["choices"] = {
@@ -77,7 +77,7 @@ def worklist_page(request: Request, asked: Annotated[AskedPage, Query()]) -> Res
 @router.get("/rows")
 def rows_fragment(request: Request, asked: Annotated[AskedPage, Query()]) -> Response:
     """Return the worklist's counts and rows alone, for the page that keeps itself current; 304 when nothing changed."""
-    with database_of(request).begin() as session:
+    with database_of(request).read() as session:
         state = neighbours.state_of_things(session)
     tag = f'W/"{state}-{datetime.now().astimezone():%d}"'  # "today" is another day tomorrow
     if request.headers.get("if-none-match") == tag:
@@ -89,7 +89,7 @@ def rows_fragment(request: Request, asked: Annotated[AskedPage, Query()]) -> Res
 def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
     wanted = asked.wanted()
     settings: Settings = request.app.state.settings
-    with database_of(request).begin() as session:
+    with database_of(request).read() as session:
         rows = worklist.listing(
             session,
             wanted,
@@ -136,7 +136,7 @@ def series_page(request: Request, uid: Uid, volume: Annotated[int | None, Query(
     judged = next((r for r in found["revisions"] if r["assessments"]), None)
     assessment = stack.chosen(judged["assessments"], volume) if judged else None
     folder = previews_folder(settings, database, uid)
-    with database.begin() as session:
+    with database.read() as session:
         row = worklist.series(session, uid)
         assert row is not None  # series are never deleted
         beside = {

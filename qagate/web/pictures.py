@@ -86,7 +86,7 @@ def volume(request: Request, uid: Uid, index: VolumeIndex) -> FileResponse:
 
 def previews_folder(settings: Settings, database: Database, uid: str) -> Path | None:
     """Return the folder of the pictures of the latest revision that has some."""
-    with database.begin() as session:
+    with database.read() as session:
         for revision in worklist.revisions(session, uid):
             folder = settings.previews_dir / str(revision.id)
             if folder.is_dir():

@@ -31,7 +31,7 @@ def aware(value: datetime | None) -> datetime | None:
 
 def whole_series(database: Database, uid: str) -> dict[str, Any] | None:
     """Return one series with all its revisions, newest first; None when it is not known."""
-    with database.begin() as session:
+    with database.read() as session:
         row = worklist.series(session, uid)
         if row is None:
             return None

@@ -73,7 +73,7 @@ def room_now(request: Request, scanner: Scanner) -> Response:
 
 
 def _context(request: Request, scanner: str) -> dict[str, object]:
-    with database_of(request).begin() as session:
+    with database_of(request).read() as session:
         rows = [views.summary(row) for row in neighbours.latest_of_scanner(session, scanner)]
     last = rows[0] if rows else None
     old = (

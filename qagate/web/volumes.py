@@ -28,7 +28,7 @@ def volume_file(settings: Settings, database: Database, uid: str, index: int) ->
 
     Raises SpoolError when it cannot be written.
     """
-    with database.begin() as session:
+    with database.read() as session:
         revision = next((r for r in worklist.revisions(session, uid) if r.assessed_at), None)
         if revision is None:
             return None
