@@ -2,7 +2,8 @@
 
 temperature: the bins' logits are divided by it (fit by likelihood on the select part).
 knots: network score 0..1 → score 0-100, monotone, straight between knots; None in a sheet means the identity.
-intervals: half widths of a 90 % interval by modality (split conformal over subjects; Vovk 2005).
+multiples: half width of a 90 % interval in units of the spread of the bins, by modality (split conformal over subjects,
+each residual divided by its own spread; Vovk 2005, Lei et al., JASA 2018).
 mean, precision: of the pooled features of training, for the distance of a volume from all of them (Mahalanobis 1936).
 """
 
@@ -15,10 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+NARROWEST = 2.0
+"""Least spread, 0-100, that is believed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """All numbers of the calibration; the defaults say nothing and trust nothing (interval of ±25, always in domain).
+    """All numbers of the calibration; the defaults say nothing and trust nothing (three spreads, always in domain).
 
     directions: (k, c) rows that turn centred features into unit variance. usual: the distance of an ordinary volume,
     unusual: the distance from which a volume is out of domain. worst_share: part of the score that the worst fifth of
@@ -28,7 +32,7 @@ class Calibration:
     temperature: float = 1.0
     knots_from: tuple[float, ...] = (0.0, 1.0)
     knots_to: tuple[float, ...] = (0.0, 100.0)
-    half_widths: Mapping[str, float] = field(default_factory=lambda: {"CT": 25.0, "MR": 25.0})
+    multiples: Mapping[str, float] = field(default_factory=lambda: {"CT": 3.0, "MR": 3.0})
     mean: tuple[float, ...] = ()
     directions: tuple[tuple[float, ...], ...] = ()
     usual: float = 1.0
@@ -39,10 +43,10 @@ class Calibration:
         """Return scores 0-100 for network scores 0..1."""
         return np.interp(np.asarray(said, dtype=np.float64), self.knots_from, self.knots_to)
 
-    def interval(self, score: float, modality: str | None, widening: float = 1.0) -> tuple[float, float]:
-        """Return the 90 % interval around a score, within 0-100."""
-        widest = max(self.half_widths.values(), default=25.0)
-        half = self.half_widths.get(modality or "", widest) * widening
+    def interval(self, score: float, spread: float, modality: str | None, widening: float = 1.0) -> tuple[float, float]:
+        """Return the 90 % interval around a score, within 0-100. spread: SD of the bins, 0-100."""
+        widest = max(self.multiples.values(), default=3.0)
+        half = self.multiples.get(modality or "", widest) * max(spread, NARROWEST) * widening
         return max(0.0, score - half), min(100.0, score + half)
 
     def strangeness(self, pooled: npt.NDArray[np.floating[Any]]) -> float:
@@ -74,7 +78,7 @@ class Calibration:
             "worst_share": self.worst_share,
             "mean": [float(f"{v:.5g}") for v in self.mean],
             "directions": [[float(f"{v:.5g}") for v in row] for row in self.directions],
-            "half_widths": {k: round(v, 2) for k, v in self.half_widths.items()},
+            "multiples": {k: round(v, 3) for k, v in self.multiples.items()},
         }
 
     @classmethod
@@ -84,7 +88,7 @@ class Calibration:
             temperature=float(plain["temperature"]),
             knots_from=tuple(float(v) for v in plain["knots_from"]),
             knots_to=tuple(float(v) for v in plain["knots_to"]),
-            half_widths={str(k): float(v) for k, v in plain["half_widths"].items()},
+            multiples={str(k): float(v) for k, v in plain["multiples"].items()},
             mean=tuple(float(v) for v in plain["mean"]),
             directions=tuple(tuple(float(v) for v in row) for row in plain["directions"]),
             usual=float(plain["usual"]),

@@ -110,7 +110,7 @@ class Scorer:
         heatmap = np.zeros(grid, np.float32)
         if not len(usable):
             return [], [], slice_scores, heatmap
-        how = standard_of(voxels if len(usable) == len(voxels) else voxels[usable], modality)
+        how = standard_of(voxels[usable[:: max(1, len(usable) // 64)]], modality)  # the grey scale needs no more slices
         coded = encode(prompt, volume.geometry.spacing_mm, len(voxels), self.model.seen, volume.geometry.known)
         said: list[Slab] = []
         pieces = np.array_split(usable, math.ceil(len(usable) / SLAB))
@@ -258,6 +258,8 @@ class Scorer:
         few = max(1, round(len(said) / 5))
         worst = float(np.sort(values)[:few].mean())
         score = float(calibration.score((1 - calibration.worst_share) * mean + calibration.worst_share * worst))
+        spreads = np.array([np.sqrt(slab.bins @ (bins - value) ** 2) for slab, value in zip(said, values, strict=True)])
+        spread = 100.0 * float(np.average(spreads, weights=sizes))
         grades = np.array([slab.attributes for slab in said])  # (slabs, 18)
         graded = 0.6 * np.average(grades, axis=0, weights=sizes) + 0.4 * np.sort(grades, 0)[-few:].mean(0)
         pooled = np.average([slab.pooled for slab in said], axis=0, weights=sizes)
@@ -266,7 +268,7 @@ class Scorer:
         names = ATTRIBUTES_OF.get(modality, ATTRIBUTES)
         return Estimate(
             score=score,
-            interval=calibration.interval(score, modality, widening=1.0 + out),
+            interval=calibration.interval(score, spread, modality, widening=1.0 + out),
             attributes={name: float(graded[ATTRIBUTES.index(name)]) for name in names},
             slice_scores=slice_scores,
             heatmap=heatmap,

@@ -24,7 +24,7 @@ from scipy import optimize, stats
 from qagate.domain.prompt import Prompt
 from qagate.errors import InputError
 from qagate.score import bundle
-from qagate.score.calibration import Calibration
+from qagate.score.calibration import NARROWEST, Calibration
 from qagate.score.network import Network
 from qagate.score.vocabulary import VALUES, WORDS, Seen, encode
 from qagate.train import data, fit
@@ -124,7 +124,10 @@ def calibrate(said: Said, usual: Said) -> Calibration:
     score = (shares / shares.sum(1, keepdims=True)) @ np.linspace(0, 1, shares.shape[1])
     knots_from, knots_to = monotone(score, said.target)
     mapped = np.interp(score, knots_from, knots_to)
-    residual = np.abs(mapped - 100 * said.target)
+    bins = np.linspace(0, 1, shares.shape[1])
+    shares /= shares.sum(1, keepdims=True)
+    spread = 100 * np.sqrt(np.maximum(0.0, shares @ bins**2 - score**2))
+    residual = np.abs(mapped - 100 * said.target) / np.maximum(spread, NARROWEST)
     halves = {m: _half_width(residual[said.modality == m], said.subject[said.modality == m]) for m in ("CT", "MR")}
     pooled = np.concatenate([usual.pooled, said.pooled])
     mean = pooled.mean(0)
@@ -137,7 +140,7 @@ def calibrate(said: Said, usual: Said) -> Calibration:
         temperature=temperature,
         knots_from=tuple(knots_from),
         knots_to=tuple(knots_to),
-        half_widths={m: h for m, h in halves.items() if h > 0} or {"CT": 25.0, "MR": 25.0},
+        multiples={m: h for m, h in halves.items() if h > 0} or {"CT": 3.0, "MR": 3.0},
         mean=tuple(mean),
         directions=tuple(tuple(row) for row in directions),
         usual=round(float(np.quantile(distance, 0.95)), 4),
@@ -209,7 +212,7 @@ def _report(said: Said, calibration: Calibration) -> Mapping[str, Any]:
         for g in np.unique(said.group)
         if np.ptp(said.target[said.group == g]) > 0.05 and np.ptp(said.score[said.group == g]) > 0
     ]
-    found: dict[str, Any] = {"temperature": calibration.temperature, "half_widths": dict(calibration.half_widths)}
+    found: dict[str, Any] = {"temperature": calibration.temperature, "multiples": dict(calibration.multiples)}
     for modality in ("CT", "MR"):
         of = said.modality == modality
         if of.sum() > 2:

@@ -9,7 +9,7 @@ MADE = Calibration(
     temperature=1.3,
     knots_from=(0.0, 0.5, 1.0),
     knots_to=(0.0, 80.0, 100.0),
-    half_widths={"CT": 8.0, "MR": 12.0},
+    multiples={"CT": 2.0, "MR": 3.0},
     mean=(1.0, 1.0),
     directions=((1.0, 0.0), (0.0, 2.0)),
     usual=1.0,
@@ -22,9 +22,10 @@ def test_the_map_is_straight_between_knots() -> None:
 
 
 def test_intervals_stay_on_the_scale() -> None:
-    assert MADE.interval(95.0, "CT") == (87.0, 100.0)
-    assert MADE.interval(5.0, "MR", widening=2.0) == (0.0, 29.0)
-    assert MADE.interval(50.0, None) == (38.0, 62.0)  # the widest of all
+    assert MADE.interval(95.0, 4.0, "CT") == (87.0, 100.0)  # 95 - 2 x 4
+    assert MADE.interval(5.0, 4.0, "MR", widening=2.0) == (0.0, 29.0)  # 5 + 3 x 4 x 2
+    assert MADE.interval(50.0, 4.0, None) == (38.0, 62.0)  # the widest of all
+    assert MADE.interval(50.0, 0.0, "CT") == (46.0, 54.0)  # never surer than a spread of 2
 
 
 @pytest.mark.parametrize(
