@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
 from qagate.store.revisions import event
 from qagate.store.tables import DeliveryRow, DocumentRow, RevisionRow, SeriesRow
@@ -20,7 +20,7 @@ BACKOFF_SECONDS = (5, 15, 60, 300, 900)
 class Parcel:
     """All documents of one revision that wait for one destination: one association.
 
-    attempt: 1-based number of the try.
+    attempt: 1 + all tries of all its documents so far, delivered ones too: it grows with every try that came to an end.
     """
 
     revision_id: int
@@ -53,15 +53,32 @@ class Sent:
 
 
 def due(session: Session, now: datetime) -> tuple[Parcel, ...]:
-    """Return the parcels whose next try is due, oldest first."""
+    """Return the parcels whose next try is due, oldest first.
+
+    What was never tried is due at once, and what waits for longer than the longest wait is due too: its time was set
+    before the clock stepped back.
+    """
+    latest = now + timedelta(seconds=BACKOFF_SECONDS[-1])
+    is_due = and_(
+        DeliveryRow.state == "planned",
+        or_(DeliveryRow.next_attempt_at <= now, DeliveryRow.next_attempt_at > latest, DeliveryRow.attempts == 0),
+    )
+    other, its_document = aliased(DeliveryRow), aliased(DocumentRow)
+    tries = (
+        select(func.sum(other.attempts))
+        .join(its_document, its_document.id == other.document_id)
+        .where(its_document.revision_id == DocumentRow.revision_id, other.destination == DeliveryRow.destination)
+        .correlate(DocumentRow, DeliveryRow)
+        .scalar_subquery()
+    )
     rows = session.execute(
-        select(DocumentRow.revision_id, DeliveryRow.destination, func.max(DeliveryRow.attempts))
+        select(DocumentRow.revision_id, DeliveryRow.destination, tries)
         .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
-        .where(DeliveryRow.state == "planned", DeliveryRow.next_attempt_at <= now)
+        .where(is_due)
         .group_by(DocumentRow.revision_id, DeliveryRow.destination)
         .order_by(func.min(DeliveryRow.next_attempt_at))
     )
-    return tuple(Parcel(revision, destination, attempts + 1) for revision, destination, attempts in rows)
+    return tuple(Parcel(revision, destination, int(attempts) + 1) for revision, destination, attempts in rows)
 
 
 def contents(session: Session, revision_id: int, destination: str) -> tuple[Item, ...]:

@@ -26,6 +26,9 @@ from qagate.store.tables import (
     SeriesRow,
 )
 
+UNFINISHED = ("queued", "assessed")
+"""States of a revision whose journey has not come to its end."""
+
 
 @dataclass(frozen=True, slots=True)
 class WrittenDocument:
@@ -91,11 +94,7 @@ def latest_revision(session: Session, series_instance_uid: str) -> RevisionRow |
 
 def queued(session: Session) -> tuple[RevisionRow, ...]:
     """Return the revisions whose workflow has not ended, oldest first."""
-    return tuple(
-        session.scalars(
-            select(RevisionRow).where(RevisionRow.state.in_(("queued", "assessed"))).order_by(RevisionRow.id)
-        )
-    )
+    return tuple(session.scalars(select(RevisionRow).where(RevisionRow.state.in_(UNFINISHED)).order_by(RevisionRow.id)))
 
 
 def get(session: Session, revision_id: int) -> tuple[RevisionRow, SeriesRow]:

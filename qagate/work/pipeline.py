@@ -79,7 +79,7 @@ class Pipeline:
         """Take one revision from the spool to the outbox. Safe to repeat: what was written before stays."""
         with self.database.begin() as session:
             revision, series = revisions.get(session, revision_id)
-            if revision.state not in ("queued", "assessed"):
+            if revision.state not in revisions.UNFINISHED:
                 return
             paths = reception.spool_paths(session, series.series_instance_uid, revision.number)
             remarks = _remarks(

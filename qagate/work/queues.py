@@ -114,6 +114,10 @@ class Engine:
         status = DBOS.get_workflow_status(workflow_id)
         return status.status if status is not None else None
 
+    def forget(self, workflow_id: str) -> None:
+        """Delete the record of a workflow that ended, so that its id can be used again."""
+        DBOS.delete_workflows([workflow_id])
+
     def forget_finished(self, *, before_iso: str) -> int:
         """Delete the records of workflows that ended before a time (ISO 8601, UTC); returns how many."""
         done = DBOS.list_workflows(

@@ -27,7 +27,12 @@ logger = logging.getLogger(__name__)
 SCORE = Queue("score", worker_concurrency=1)
 DELIVER = Queue("deliver", worker_concurrency=8, lanes=True)
 
-GIVEN_UP = ("MAX_RECOVERY_ATTEMPTS_EXCEEDED", "ERROR", "CANCELLED")
+GIVEN_UP = ("MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
+"""What the engine says of a workflow that it does not try again."""
+
+ENDED = ("SUCCESS", "ERROR")
+"""What it says of one that came to its end."""
+
 WORKFLOW_RECORDS_KEPT = timedelta(days=7)
 
 
@@ -70,12 +75,26 @@ class Sweeps:
                 self._enqueue(revision)
 
     def resume(self) -> None:
+        """Look after work whose workflow is not there, or ended without doing it."""
+        self._resume_journeys()
+        self._resume_deliveries()
+
+    def _resume_journeys(self) -> None:
         """Enqueue revisions whose workflow was never written down, and park those whose workflow was given up."""
         with self.database.read() as session:
             unfinished = revisions.queued(session)
         for revision in unfinished:
             status = self.engine.status(revisions.workflow_id(revision))
             if status is None:
+                self._enqueue(revision)
+            elif status in ENDED:
+                with self.database.begin() as session:
+                    if revisions.get(session, revision.id)[0].state not in revisions.UNFINISHED:
+                        continue  # it ended in the meantime
+                # What cannot be judged is parked by the journey itself: the fault was outside of the series (a database
+                # or a disk that was away for longer than a step is tried), or the database is older than the queue.
+                logger.warning("series %s is judged again (%s)", revision.series_instance_uid, status)
+                self.engine.forget(revisions.workflow_id(revision))
                 self._enqueue(revision)
             elif status in GIVEN_UP:
                 with self.database.begin() as session:
@@ -86,6 +105,32 @@ class Sweeps:
                         at=self.clock.now(),
                     )
                 logger.error("series %s was set aside (%s)", revision.series_instance_uid, status)
+
+    def _resume_deliveries(self) -> None:
+        """Count a try whose workflow ended without a word as failed, so that the next try gets an id of its own.
+
+        It is not parked: what ended the worker may have been a series that was judged beside it.
+        """
+        now = self.clock.now()
+        with self.database.read() as session:
+            parcels = outbox.due(session, now)
+        tries = {d.name: d.max_attempts for d in self.settings.destinations}
+        for parcel in parcels:
+            status = self.engine.status(parcel.workflow_id)
+            if status not in (*ENDED, *GIVEN_UP):
+                continue
+            with self.database.begin() as session:
+                if parcel not in outbox.due(session, now):
+                    continue  # it ended in the meantime
+                outbox.failed(
+                    session,
+                    [item.delivery_id for item in outbox.contents(session, parcel.revision_id, parcel.destination)],
+                    detail=f"the try ended without a result ({status.lower()})",
+                    final=False,
+                    max_attempts=tries.get(parcel.destination, 1),
+                    at=now,
+                )
+            logger.error("%s: try %d ended without a result (%s)", parcel.destination, parcel.attempt, status)
 
     def deliver(self) -> None:
         """Enqueue every delivery that is due."""
