@@ -11,8 +11,8 @@ from qagate.prompt.infer import infer
 from qagate.prompt.rules import Rules
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
+from qagate.work.assessing import Judged, assess, limits
 from qagate.work.inputs import Input, read
-from qagate.work.pipeline import Judged, assess, limits
 
 SHAPES = {"accept": "●", "review": "▲", "reject": "⬣", "unscored": "◌"}
 

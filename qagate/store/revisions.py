@@ -242,8 +242,15 @@ def record_documents(
             if written.kind in kinds:
                 session.add(DeliveryRow(document_id=row.id, destination=name, state="planned", next_attempt_at=at))
     revision.state, revision.reported_at = "reported", at
-    if not destinations and series.revision == revision.number and series.state == "scored":
-        series.state = "delivered"
+    session.flush()
+    waiting = session.scalar(
+        select(DeliveryRow.id)
+        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
+        .where(DocumentRow.revision_id == revision_id)
+        .limit(1)
+    )
+    if waiting is None and series.revision == revision.number and series.state == "scored":
+        series.state = "delivered"  # nobody is to be told: no destination, or a policy that only watches
 
 
 def assessments(session: Session, revision_id: int) -> tuple[AssessmentRow, ...]:

@@ -9,9 +9,8 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +20,28 @@ from pydicom.dataset import Dataset
 
 from qagate.assemble.child import Decoders
 from qagate.assemble.headers import read_header
-from qagate.assemble.series import Limits, read_series
+from qagate.assemble.series import read_series
 from qagate.clock import Clock
-from qagate.domain.assessment import Assessment, SliceScore, Source
 from qagate.domain.finding import Finding, FindingCode, Severity
-from qagate.domain.prompt import Prompt
-from qagate.domain.verdict import Action, Verdict, worst
-from qagate.domain.volume import SeriesVolumes, Volume
+from qagate.domain.verdict import Action, worst
+from qagate.domain.volume import SeriesVolumes
 from qagate.errors import InputError, QagateError
-from qagate.judge.decide import decide
-from qagate.prompt.infer import infer
 from qagate.prompt.rules import Rules
 from qagate.report.build import build
 from qagate.report.request import ReportRequest
-from qagate.score.physics import measure
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
 from qagate.store import reception, retention, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import RevisionRow, SeriesRow
+from qagate.work.assessing import Judged, assess, limits
 from qagate.work.previews import pictures_of, save
 
 logger = logging.getLogger(__name__)
+
+Pictures = Mapping[int, Mapping[int, npt.NDArray[np.uint8]]]
+"""Volume index → slice index (0-based) → grey picture (rows, columns)."""
 
 HEADER_WORDS = {
     "accession_number": ("AccessionNumber",),
@@ -53,15 +51,6 @@ HEADER_WORDS = {
     "device": ("Manufacturer", "ManufacturerModelName"),
 }
 """Columns of the worklist and the DICOM attributes they are made of."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """One volume with all that is said about it."""
-
-    volume: Volume
-    assessment: Assessment
-    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +82,9 @@ class Pipeline:
                 self._exclude(revision_id, volumes)
                 return
             judged = assess(volumes, self.rules, self.scorer, self.settings, series.calling_ae_title, remarks=remarks)
-            self._record(revision_id, volumes, judged)
-            self._report(revision, series, judged, paths)
+            pictures = {item.volume.index: pictures_of(item.volume, item.assessment) for item in judged}
+            self._record(revision_id, volumes, judged, pictures)
+            self._report(revision, series, judged, pictures, paths)
         except QagateError as error:
             if error.retryable:
                 raise
@@ -116,10 +106,10 @@ class Pipeline:
             revisions.fail(session, revision_id, reason=reason, at=self.clock.now())
         logger.error("revision %d was parked: %s", revision_id, reason)
 
-    def _record(self, revision_id: int, volumes: SeriesVolumes, judged: Sequence[Judged]) -> None:
+    def _record(self, revision_id: int, volumes: SeriesVolumes, judged: Sequence[Judged], pictures: Pictures) -> None:
         folder = self.settings.previews_dir / str(revision_id)
         for item in judged:
-            save(folder, item.assessment, pictures_of(item.volume, item.assessment))
+            save(folder, item.assessment, pictures[item.volume.index])
         with self.database.begin() as session:
             revisions.record_assessments(
                 session,
@@ -130,7 +120,12 @@ class Pipeline:
             )
 
     def _report(
-        self, revision: RevisionRow, series: SeriesRow, judged: Sequence[Judged], paths: Sequence[Path]
+        self,
+        revision: RevisionRow,
+        series: SeriesRow,
+        judged: Sequence[Judged],
+        pictures: Pictures,
+        paths: Sequence[Path],
     ) -> None:
         overall = worst(tuple(item.verdict for item in judged))
         now = self.clock.now()
@@ -143,11 +138,9 @@ class Pipeline:
                 assessments=tuple((item.assessment, item.verdict) for item in judged),
                 overall=overall,
                 evidence=tuple(_headers(paths)),
-                pictures=_pictures(judged),
+                pictures={(v, i): grey for v, slices in pictures.items() for i, grey in slices.items()},
                 revision=revision.number,
-                predecessor=(before.sop_class_uid, before.sop_instance_uid, before.series_instance_uid)
-                if before
-                else None,
+                predecessor=before and (before.sop_class_uid, before.sop_instance_uid, before.series_instance_uid),
                 created_at=now,
                 settings=self.settings.report,
                 station_name=self.settings.node.station_name,
@@ -181,117 +174,6 @@ class Pipeline:
             series_instance_uid=str(richest.SeriesInstanceUID),
             variants=tuple(str(path) for path in paths),
         )
-
-
-def assess(
-    volumes: SeriesVolumes,
-    rules: Rules,
-    scorer: Scorer,
-    settings: Settings,
-    calling_ae_title: str = "",
-    *,
-    remarks: Sequence[Finding] = (),
-    prompt: Prompt | None = None,
-    path: str = "",
-) -> list[Judged]:
-    """Judge every volume of a series: prompt → score → judge.
-
-    remarks: findings from reception. prompt: words given by a person, which then stand for what the tags say.
-    """
-    judged = []
-    for volume in volumes.volumes:
-        started = time.perf_counter()
-        words = prompt or infer(volume.tags, rules)
-        assessment = _assess_volume(volumes, volume, words, scorer, remarks, path)
-        milliseconds = (time.perf_counter() - started) * 1000
-        assessment = replace(assessment, timing_ms={**assessment.timing_ms, "total": milliseconds})
-        verdict = decide(
-            assessment,
-            settings.policies,
-            calling_ae_title=calling_ae_title,
-            protocol=str(volume.tags.get("ProtocolName", "")),
-        )
-        judged.append(Judged(volume, assessment, verdict))
-    return judged
-
-
-def _assess_volume(
-    series: SeriesVolumes, volume: Volume, prompt: Prompt, scorer: Scorer, remarks: Sequence[Finding], path: str
-) -> Assessment:
-    findings = _once(*remarks, *series.findings, *volume.findings, *prompt.exclusions, *prompt.findings)
-    assessment = Assessment(
-        source=Source(
-            path=path,
-            study_instance_uid=series.study_instance_uid,
-            series_instance_uid=series.series_instance_uid,
-            instances=series.instances,
-            volume_index=volume.index,
-            volumes=len(series.volumes),
-            label=volume.label,
-        ),
-        prompt=prompt,
-        geometry=volume.geometry,
-        score=None,
-        interval=None,
-        attributes={},
-        slices=tuple(SliceScore(s.sop_instance_uid, s.frame_number, s.position_mm, None) for s in volume.slices),
-        physics=(),
-        findings=findings,
-        model=scorer.identity,
-    )
-    if any(finding.unscorable for finding in findings):
-        return assessment
-    started = time.perf_counter()
-    physics = measure(volume, prompt)
-    measured = time.perf_counter()
-    try:
-        estimate = scorer.score(volume, prompt)
-    except QagateError as error:
-        failure = Finding(FindingCode.SCORING_FAILED, Severity.SEVERE, f"The network could not score it: {error}")
-        return replace(assessment, physics=physics, findings=(*findings, failure))
-    timing = {"physics": (measured - started) * 1000, "score": (time.perf_counter() - measured) * 1000}
-    if not estimate.in_domain:
-        strange = Finding(
-            FindingCode.OUT_OF_DOMAIN, Severity.MODERATE, "It looks like nothing the model has learnt from."
-        )
-        return replace(
-            assessment,
-            physics=physics,
-            findings=(*findings, strange),
-            out_of_domain=estimate.out_of_domain,
-            timing_ms=timing,
-        )
-    scores: npt.NDArray[np.float32] = estimate.slice_scores
-    return replace(
-        assessment,
-        score=estimate.score,
-        interval=estimate.interval,
-        attributes=dict(estimate.attributes),
-        slices=tuple(
-            replace(s, score=None if np.isnan(value) else float(value))
-            for s, value in zip(assessment.slices, scores, strict=True)
-        ),
-        physics=physics,
-        model=estimate.model,
-        out_of_domain=estimate.out_of_domain,
-        timing_ms=timing,
-    )
-
-
-def _once(*findings: Finding) -> tuple[Finding, ...]:
-    """Keep the first of several reasons of one kind for having no score: tags and geometry often agree."""
-    kept: list[Finding] = []
-    for finding in findings:
-        if not (finding.unscorable and any(other.code == finding.code for other in kept)):
-            kept.append(finding)
-    return tuple(kept)
-
-
-def limits(settings: Settings) -> Limits:
-    """Return the sizes beyond which nothing is decoded."""
-    return Limits(
-        max_object_bytes=settings.storage.max_object_mb << 20, max_volume_bytes=settings.storage.max_volume_mb << 20
-    )
 
 
 def header_words(volumes: SeriesVolumes) -> dict[str, str]:
@@ -346,14 +228,6 @@ def _headers(paths: Sequence[Path]) -> list[Dataset]:
         except InputError:
             continue  # already among the findings of the series
     return headers
-
-
-def _pictures(judged: Sequence[Judged]) -> dict[tuple[int, int], npt.NDArray[np.uint8]]:
-    return {
-        (item.volume.index, index): picture
-        for item in judged
-        for index, picture in pictures_of(item.volume, item.assessment).items()
-    }
 
 
 def _seed(revision: RevisionRow, judged: Sequence[Judged]) -> str:

@@ -17,11 +17,19 @@ from qagate.domain.volume import Volume
 from qagate.errors import SpoolError
 
 WORST = 3
+NEIGHBOURHOODS = 10
 
 
 def pictures_of(volume: Volume, assessment: Assessment) -> dict[int, npt.NDArray[np.uint8]]:
-    """Return 0-based slice index → grey picture (rows, columns): the worst three, the best, and the middle one."""
-    worst = assessment.worst_slices(WORST)
+    """Return 0-based slice index → grey picture (rows, columns): the worst three, the best, and the middle one.
+
+    The worst are taken from different parts of the stack: neighbours would show the same thing three times.
+    """
+    apart = max(1, len(volume.slices) // NEIGHBOURHOODS)
+    worst: list[int] = []
+    for index in assessment.worst_slices(len(volume.slices)):
+        if len(worst) < WORST and all(abs(index - other) >= apart for other in worst):
+            worst.append(index)
     scored = [(s.score, i) for i, s in enumerate(assessment.slices) if s.score is not None]
     best = max(scored)[1] if scored else None
     middle = len(volume.slices) // 2

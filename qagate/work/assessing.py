@@ -1,0 +1,144 @@
+"""Judging one series: prompt → score → judge, for each of its volumes. No database, no network."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from qagate.assemble.series import Limits
+from qagate.domain.assessment import Assessment, SliceScore, Source
+from qagate.domain.finding import Finding, FindingCode, Severity
+from qagate.domain.prompt import Prompt
+from qagate.domain.verdict import Verdict
+from qagate.domain.volume import SeriesVolumes, Volume
+from qagate.errors import QagateError
+from qagate.judge.decide import decide
+from qagate.prompt.infer import infer
+from qagate.prompt.rules import Rules
+from qagate.score.physics import measure
+from qagate.score.scorer import Scorer
+from qagate.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One volume with all that is said about it."""
+
+    volume: Volume
+    assessment: Assessment
+    verdict: Verdict
+
+
+def assess(
+    volumes: SeriesVolumes,
+    rules: Rules,
+    scorer: Scorer,
+    settings: Settings,
+    calling_ae_title: str = "",
+    *,
+    remarks: Sequence[Finding] = (),
+    prompt: Prompt | None = None,
+    path: str = "",
+) -> list[Judged]:
+    """Judge every volume of a series: prompt → score → judge.
+
+    remarks: findings from reception. prompt: words given by a person, which then stand for what the tags say.
+    """
+    judged = []
+    for volume in volumes.volumes:
+        started = time.perf_counter()
+        words = prompt or infer(volume.tags, rules)
+        assessment = _assess_volume(volumes, volume, words, scorer, remarks, path)
+        milliseconds = (time.perf_counter() - started) * 1000
+        assessment = replace(assessment, timing_ms={**assessment.timing_ms, "total": milliseconds})
+        verdict = decide(
+            assessment,
+            settings.policies,
+            calling_ae_title=calling_ae_title,
+            protocol=str(volume.tags.get("ProtocolName", "")),
+        )
+        judged.append(Judged(volume, assessment, verdict))
+    return judged
+
+
+def _assess_volume(
+    series: SeriesVolumes, volume: Volume, prompt: Prompt, scorer: Scorer, remarks: Sequence[Finding], path: str
+) -> Assessment:
+    findings = _once(*remarks, *series.findings, *volume.findings, *prompt.exclusions, *prompt.findings)
+    assessment = Assessment(
+        source=Source(
+            path=path,
+            study_instance_uid=series.study_instance_uid,
+            series_instance_uid=series.series_instance_uid,
+            instances=series.instances,
+            volume_index=volume.index,
+            volumes=len(series.volumes),
+            label=volume.label,
+        ),
+        prompt=prompt,
+        geometry=volume.geometry,
+        score=None,
+        interval=None,
+        attributes={},
+        slices=tuple(SliceScore(s.sop_instance_uid, s.frame_number, s.position_mm, None) for s in volume.slices),
+        physics=(),
+        findings=findings,
+        model=scorer.identity,
+    )
+    if any(finding.unscorable for finding in findings):
+        return assessment
+    started = time.perf_counter()
+    physics = measure(volume, prompt)
+    measured = time.perf_counter()
+    try:
+        estimate = scorer.score(volume, prompt)
+    except QagateError as error:
+        failure = Finding(FindingCode.SCORING_FAILED, Severity.SEVERE, f"The network could not score it: {error}")
+        return replace(assessment, physics=physics, findings=(*findings, failure))
+    timing = {"physics": (measured - started) * 1000, "score": (time.perf_counter() - measured) * 1000}
+    if not estimate.in_domain:
+        strange = Finding(
+            FindingCode.OUT_OF_DOMAIN, Severity.MODERATE, "It looks like nothing the model has learnt from."
+        )
+        return replace(
+            assessment,
+            physics=physics,
+            findings=(*findings, strange),
+            out_of_domain=estimate.out_of_domain,
+            timing_ms=timing,
+        )
+    scores: npt.NDArray[np.float32] = estimate.slice_scores
+    return replace(
+        assessment,
+        score=estimate.score,
+        interval=estimate.interval,
+        attributes=dict(estimate.attributes),
+        slices=tuple(
+            replace(s, score=None if np.isnan(value) else float(value))
+            for s, value in zip(assessment.slices, scores, strict=True)
+        ),
+        physics=physics,
+        model=estimate.model,
+        out_of_domain=estimate.out_of_domain,
+        timing_ms=timing,
+    )
+
+
+def _once(*findings: Finding) -> tuple[Finding, ...]:
+    """Keep the first of several reasons of one kind for having no score: tags and geometry often agree."""
+    kept: list[Finding] = []
+    for finding in findings:
+        if not (finding.unscorable and any(other.code == finding.code for other in kept)):
+            kept.append(finding)
+    return tuple(kept)
+
+
+def limits(settings: Settings) -> Limits:
+    """Return the sizes beyond which nothing is decoded."""
+    return Limits(
+        max_object_bytes=settings.storage.max_object_mb << 20, max_volume_bytes=settings.storage.max_volume_mb << 20
+    )
