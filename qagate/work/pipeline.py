@@ -34,7 +34,7 @@ from qagate.settings import Settings
 from qagate.store import reception, retention, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
-from qagate.store.tables import RevisionRow, SeriesRow
+from qagate.store.tables import DocumentRow, RevisionRow, SeriesRow
 from qagate.work.assessing import Judged, assess, limits
 from qagate.work.previews import pictures_of, save
 
@@ -140,7 +140,7 @@ class Pipeline:
                 evidence=tuple(_headers(paths)),
                 pictures={(v, i): grey for v, slices in pictures.items() for i, grey in slices.items()},
                 revision=revision.number,
-                predecessor=before and (before.sop_class_uid, before.sop_instance_uid, before.series_instance_uid),
+                predecessor=_reference(before) if before is not None else None,
                 created_at=now,
                 settings=self.settings.report,
                 station_name=self.settings.node.station_name,
@@ -228,6 +228,10 @@ def _headers(paths: Sequence[Path]) -> list[Dataset]:
         except InputError:
             continue  # already among the findings of the series
     return headers
+
+
+def _reference(document: DocumentRow) -> tuple[str, str, str]:
+    return document.sop_class_uid, document.sop_instance_uid, document.series_instance_uid
 
 
 def _seed(revision: RevisionRow, judged: Sequence[Judged]) -> str:
