@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from qagate.score import familiar
 from qagate.score.preprocess import standardise
@@ -17,6 +18,15 @@ def stripes() -> np.ndarray:
     return page
 
 
+def report(ink: int) -> np.ndarray:
+    """A page of a dose report, as scanners send it beside the images."""
+    page = Image.new("L", (400, 300), 255 - ink)
+    draw = ImageDraw.Draw(page)
+    for line in range(14):
+        draw.text((10, 5 + 20 * line), f"Series {line}  CTDIvol 12.3 mGy  DLP 456 mGy.cm", fill=ink, font_size=14)
+    return np.asarray(page)[None]
+
+
 @pytest.mark.parametrize(
     ("voxels", "modality", "strange"),
     [
@@ -28,6 +38,9 @@ def stripes() -> np.ndarray:
         (RNG.uniform(0, 255, (2, 128, 128)), "MR", True),
         (RNG.uniform(0, 255, (1, 128, 128)), "CT", True),
         (stripes(), "MR", True),
+        (report(255), "CT", True),
+        (report(0), "MR", True),
+        (ct() // 300 * 300, "CT", False),  # few greys, but a body
     ],
 )
 def test_only_what_is_no_picture_is_strange(voxels: np.ndarray, modality: str, strange: bool) -> None:
