@@ -48,7 +48,8 @@ def curve(assessment: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def viewer(uid: str, assessment: dict[str, Any], *, there: bool) -> dict[str, Any] | None:
-    """Return what viewer.js needs; None when there is no volume to show. there: whether the viewer is installed."""
+    """Return what viewer.js needs; None when there is no volume to show. there: whether NiiVue is installed;
+    else, and without a graphics card, the page's own slices.js shows the volume."""
     geometry = assessment["geometry"]
     if geometry is None or not all(geometry["shape"]):
         return None
@@ -61,6 +62,8 @@ def viewer(uid: str, assessment: dict[str, Any], *, there: bool) -> dict[str, An
         "slices": geometry["shape"][0],
         "rows": geometry["shape"][1],
         "columns": geometry["shape"][2],
+        "affine": geometry["affine_lps"],
+        "spacing": list(reversed(geometry["spacing_mm"])),  # along columns, rows, slices
         "start": min(scored)[1] if scored else geometry["shape"][0] // 2,
         "scores": scores,
         "windows": windows(assessment["prompt"]["modality"], assessment["prompt"]["regions"]),

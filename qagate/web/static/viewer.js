@@ -1,5 +1,5 @@
-// The volume in NiiVue: one plane or three, windows, and which slice is seen. Slices are 0-based, as in the assessment.
-import { Niivue, SLICE_TYPE } from "./vendor/niivue.js";
+// The volume in NiiVue, where there is a graphics card. Slices are 0-based, as in the assessment.
+import { MULTIPLANAR_TYPE, Niivue, SHOW_RENDER, SLICE_TYPE } from "./vendor/niivue.js";
 
 const PLANES = { sagittal: SLICE_TYPE.SAGITTAL, coronal: SLICE_TYPE.CORONAL, axial: SLICE_TYPE.AXIAL, all: SLICE_TYPE.MULTIPLANAR };
 const BY_AXIS = ["sagittal", "coronal", "axial"]; // the plane across each axis of the patient (R, A, S)
@@ -7,15 +7,19 @@ const BY_AXIS = ["sagittal", "coronal", "axial"]; // the plane across each axis 
 export async function open(canvas, data, onSlice) {
   const answer = await fetch(data.url);
   if (!answer.ok) throw new Error((await answer.json()).detail);
-  const bytes = await answer.arrayBuffer();
+  const file = URL.createObjectURL(await answer.blob());
   canvas.hidden = false;
   const nv = new Niivue({
     backColor: [0, 0, 0, 1], isRadiologicalConvention: true, sagittalNoseLeft: true, isColorbar: false, isOrientCube: false,
     crosshairWidth: 0, loadingText: "", dragAndDropEnabled: false, viewModeHotKey: "", clipPlaneHotKey: "", isNearestInterpolation: false,
-    fontColor: [0.6, 0.65, 0.7, 1], logLevel: "error",
+    fontColor: [0.6, 0.65, 0.7, 1], logLevel: "error", sliceType: SLICE_TYPE.AXIAL, multiplanarLayout: MULTIPLANAR_TYPE.GRID,
+    multiplanarShowRender: SHOW_RENDER.NEVER, // casting rays takes minutes on a machine without a graphics card
   });
+  const { low, high } = data.windows[0];
+  const limits = typeof low === "number" ? { cal_min: low, cal_max: high } : {};
   await nv.attachToCanvas(canvas);
-  await nv.loadFromArrayBuffer(bytes, "volume.nii.gz");
+  await nv.loadVolumes([{ url: file, name: "volume.nii.gz", ...limits }]);
+  URL.revokeObjectURL(file);
   const volume = nv.volumes[0];
   const axis = volume.permRAS.findIndex((one) => Math.abs(one) === 3); // where the stack runs in the patient
   const flipped = volume.permRAS[axis] < 0;
@@ -56,6 +60,5 @@ export async function open(canvas, data, onSlice) {
     },
   };
   handle.plane("stack");
-  handle.window(data.windows[0]);
   return handle;
 }

@@ -7,7 +7,7 @@ def assessed(*scores, limit=50, shape=(3, 64, 64), index=0, score=50.0):
     return {
         "slices": [{"score": score} for score in scores],
         "policy": {"limit": limit},
-        "geometry": {"shape": list(shape)},
+        "geometry": {"shape": list(shape), "affine_lps": [], "spacing_mm": [3.0, 1.0, 1.0]},
         "source": {"volume_index": index},
         "prompt": {"modality": "CT", "regions": ["chest"]},
         "score": score,
