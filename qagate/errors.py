@@ -14,6 +14,7 @@ QagateError
 ├── SpoolError               (retryable) the spool cannot take bytes now
 │   └── SpoolFull
 ├── StoreError               (retryable) the database cannot be used now
+│   └── StoreRefused         the database will never take this value
 ├── ReportError              a DICOM document could not be built
 └── DeliveryError            (retryable) a destination did not take a document now
     ├── Unreachable          (retryable)
@@ -89,6 +90,12 @@ class StoreError(QagateError):
     """The database cannot be used now."""
 
     retryable = True
+
+
+class StoreRefused(StoreError):
+    """The database will never take this value, however often it is tried."""
+
+    retryable = False
 
 
 class ReportError(QagateError):

@@ -10,10 +10,10 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
-from qagate.errors import SettingsError, StoreError
+from qagate.errors import SettingsError, StoreError, StoreRefused
 
 READ_ONLY = "qagate_read_only"
 
@@ -25,7 +25,7 @@ class Database:
     """An open database.
 
     `Database.open(url)` brings the schema up to date; `begin()` gives a session inside one transaction. Every fault of
-    the database leaves as StoreError, which is retryable.
+    the database leaves as StoreError, which is retryable, and a value that it will never take as StoreRefused.
     """
 
     def __init__(self, engine: Engine) -> None:
@@ -62,6 +62,8 @@ class Database:
         try:
             with self._sessions.begin() as session:
                 yield session
+        except DataError as error:
+            raise StoreRefused(f"the database does not take such a value: {_first_line(error)}") from error
         except SQLAlchemyError as error:
             raise StoreError(f"the database did not take this: {_first_line(error)}") from error
 

@@ -87,11 +87,14 @@ def register(session: Session, instances: Iterable[StoredInstance]) -> int:
 
 
 def _register_one(session: Session, instance: StoredInstance) -> int:
+    # what a peer sends may be longer than its attribute allows; it must not stop what comes behind it
+    series_instance_uid = _fitting(InstanceRow, "series_instance_uid", instance.series_instance_uid)
+    sop_instance_uid = _fitting(InstanceRow, "sop_instance_uid", instance.sop_instance_uid)
     _insert_if_absent(
         session,
         SeriesRow,
         {
-            "series_instance_uid": instance.series_instance_uid,
+            "series_instance_uid": series_instance_uid,
             "study_instance_uid": instance.study_instance_uid,
             "modality": instance.modality,
             "calling_ae_title": instance.calling_ae_title,
@@ -104,8 +107,8 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
         select(func.count())
         .select_from(InstanceRow)
         .where(
-            InstanceRow.series_instance_uid == instance.series_instance_uid,
-            InstanceRow.sop_instance_uid == instance.sop_instance_uid,
+            InstanceRow.series_instance_uid == series_instance_uid,
+            InstanceRow.sop_instance_uid == sop_instance_uid,
             InstanceRow.sha256 != instance.sha256,
         )
     )
@@ -113,8 +116,8 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
         session,
         InstanceRow,
         {
-            "series_instance_uid": instance.series_instance_uid,
-            "sop_instance_uid": instance.sop_instance_uid,
+            "series_instance_uid": series_instance_uid,
+            "sop_instance_uid": sop_instance_uid,
             "sop_class_uid": instance.sop_class_uid,
             "transfer_syntax_uid": instance.transfer_syntax_uid,
             "path": str(instance.path),
@@ -126,12 +129,23 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
         },
     )
     if not inserted:
+        # Sent again, or adopted before its own entry came: what carried it last says whether it came whole.
+        session.execute(
+            update(InstanceRow)
+            .where(
+                InstanceRow.series_instance_uid == series_instance_uid,
+                InstanceRow.sop_instance_uid == sop_instance_uid,
+                InstanceRow.sha256 == instance.sha256,
+                InstanceRow.revision.is_(None),
+            )
+            .values(association_id=instance.association_id)
+        )
         # sent again after retention removed it: the file is there again, and known again
         session.execute(
             update(InstanceRow)
             .where(
-                InstanceRow.series_instance_uid == instance.series_instance_uid,
-                InstanceRow.sop_instance_uid == instance.sop_instance_uid,
+                InstanceRow.series_instance_uid == series_instance_uid,
+                InstanceRow.sop_instance_uid == sop_instance_uid,
                 InstanceRow.sha256 == instance.sha256,
                 InstanceRow.deleted_at.is_not(None),
             )
@@ -140,7 +154,7 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
         return 0
     session.execute(
         update(SeriesRow)
-        .where(SeriesRow.series_instance_uid == instance.series_instance_uid)
+        .where(SeriesRow.series_instance_uid == series_instance_uid)
         .values(
             state="receiving",
             instances=SeriesRow.instances + 1,
@@ -158,9 +172,15 @@ def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], va
         for column in table.__table__.columns
         if column.default is not None and column.default.is_scalar and column.name not in values
     }
+    values = {name: _fitting(table, name, value) if isinstance(value, str) else value for name, value in values.items()}
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     statement = insert.values(**defaults, **values).on_conflict_do_nothing().returning(*table.__table__.primary_key)
     return session.execute(statement).first() is not None
+
+
+def _fitting(table: type[SeriesRow | InstanceRow], column: str, value: str) -> str:
+    """Return a text as the column can hold it: SQLite takes everything, PostgreSQL neither length nor NUL."""
+    return value.replace("\0", "")[: getattr(table.__table__.columns[column].type, "length", None) or len(value)]
 
 
 def known_paths(session: Session) -> frozenset[str]:

@@ -9,13 +9,18 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TypeVar
 
 from pydicom.dataset import Dataset
+from sqlalchemy.orm import Session
 
 from qagate.clock import Clock
 from qagate.deliver.commitment import parse_event
 from qagate.domain.series import StoredInstance
-from qagate.errors import StoreError
+from qagate.errors import QagateError, StoreError
 from qagate.receive.server import AssociationEvent, Receiver
 from qagate.receive.spool import Spool
 from qagate.settings import Settings
@@ -24,6 +29,8 @@ from qagate.store.database import Database
 from qagate.work.committing import record
 
 logger = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 BATCH = 200
 ADOPT_SECONDS = 300
@@ -82,8 +89,46 @@ class Registrar:
         return adopted
 
     def _register(self, instances: list[StoredInstance]) -> int:
-        with self._database.begin() as session:
-            return reception.register(session, instances)
+        """Record orphans. Whether what carried them was released is not known: it counts as an aborted association."""
+        if not instances:
+            return 0
+        now, found = self._clock.now(), 0
+
+        def record(session: Session, some: Sequence[StoredInstance]) -> None:
+            nonlocal found
+            lost = uuid.uuid4().hex
+            reception.open_association(
+                session,
+                association_id=lost,
+                calling_ae_title=some[0].calling_ae_title,
+                called_ae_title="",
+                host="",
+                receiver=self._receiver,
+                at=now,
+            )
+            reception.close_association(session, association_id=lost, at=now, aborted=True)
+            found += reception.register(session, [replace(instance, association_id=lost) for instance in some])
+
+        self._one_by_one(instances, record)
+        return found
+
+    def _one_by_one(self, items: Sequence[Item], record: Callable[[Session, Sequence[Item]], None]) -> None:
+        """Write items together, or each by itself when one of them can never be written. Raises StoreError."""
+        try:
+            with self._database.begin() as session:
+                record(session, items)
+            return
+        except Exception as error:  # a fault of one item must not cost the others their rows
+            if isinstance(error, QagateError) and error.retryable:
+                raise
+        for item in items:
+            try:
+                with self._database.begin() as session:
+                    record(session, [item])
+            except Exception as error:
+                if isinstance(error, QagateError) and error.retryable:
+                    raise
+                logger.exception("this cannot be written to the database and is left out: %s", item)
 
     def _run(self) -> None:
         batch: list[StoredInstance | AssociationEvent] = []
@@ -106,6 +151,9 @@ class Registrar:
                 # Nothing is lost: the objects are in the spool, and the batch is tried again.
                 logger.error("%s; reception goes on, %d entries wait", error, len(batch))
                 threading.Event().wait(1.0)
+            except Exception:  # without this thread nothing that is received would ever be judged
+                logger.exception("the spool could not be compared with the database; it is tried again later")
+                self._next_adoption = self._clock.monotonic_seconds() + ADOPT_SECONDS
         if batch:
             logger.error("%d entries could not be written to the database; the spool has them", len(batch))
 
@@ -116,24 +164,25 @@ class Registrar:
         return item
 
     def _write(self, batch: list[StoredInstance | AssociationEvent]) -> None:
-        if not batch:
-            return
-        with self._database.begin() as session:
-            for item in batch:
-                if isinstance(item, StoredInstance):
-                    reception.register(session, [item])
-                elif item.opened:
-                    reception.open_association(
-                        session,
-                        association_id=item.id,
-                        calling_ae_title=item.calling_ae_title,
-                        called_ae_title=item.called_ae_title,
-                        host=item.host,
-                        receiver=self._receiver,
-                        at=item.at,
-                    )
-                else:
-                    reception.close_association(session, association_id=item.id, at=item.at, aborted=item.aborted)
+        if batch:
+            self._one_by_one(batch, self._record)
+
+    def _record(self, session: Session, batch: Sequence[StoredInstance | AssociationEvent]) -> None:
+        for item in batch:
+            if isinstance(item, StoredInstance):
+                reception.register(session, [item])
+            elif item.opened:
+                reception.open_association(
+                    session,
+                    association_id=item.id,
+                    calling_ae_title=item.calling_ae_title,
+                    called_ae_title=item.called_ae_title,
+                    host=item.host,
+                    receiver=self._receiver,
+                    at=item.at,
+                )
+            else:
+                reception.close_association(session, association_id=item.id, at=item.at, aborted=item.aborted)
 
 
 class _Stop(Exception):
@@ -153,4 +202,5 @@ def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, databa
         on_association=registrar.association,
         clock=clock,
         on_commitment=promised,
+        max_object_bytes=settings.storage.max_object_mb << 20,
     )

@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.exc import DataError
+
+from qagate.clock import SystemClock
+from qagate.domain.series import StoredInstance
+from qagate.receive.association import AssociationEvent
+from qagate.receive.spool import Spool
+from qagate.store import reception, revisions, worklist
+from qagate.store.database import Database
+from qagate.store.tables import InstanceRow
+from qagate.work.receiving import Registrar
+
+T0 = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.fixture
+def database(tmp_path: Path):
+    database = Database.open(f"sqlite:///{tmp_path / 'qagate.db'}")
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool", 0)
+
+
+@pytest.fixture
+def registrar(database, spool):
+    registrar = Registrar(database, spool, SystemClock(), receiver="r")
+    registrar.start()
+    yield registrar
+    registrar.stop()
+
+
+def put(spool: Spool, number: int, association: str = "") -> StoredInstance:
+    """Store an object whose data set says nothing: the C-STORE request's UIDs stand in."""
+    stored = spool.store(
+        b"%d" % number,
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.4",
+        sop_instance_uid=f"1.2.{number}",
+        transfer_syntax_uid="1.2.840.10008.1.2.1",
+        calling_ae_title="S",
+        called_ae_title="Q",
+        received_at=T0,
+        association_id=association,
+    )
+    return replace(stored, series_instance_uid="1.2.3")
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def known(database: Database) -> dict[str, str]:
+    with database.read() as session:
+        return dict(session.execute(select(InstanceRow.sop_instance_uid, InstanceRow.association_id)).all())
+
+
+def test_orphans_count_as_brought_by_an_aborted_association(database, spool):
+    # the process died before any row was written: nobody knows whether the sender had come to its end
+    put(spool, 1)
+    registrar = Registrar(database, spool, SystemClock(), receiver="r")
+    registrar.start()
+    registrar.stop()
+    with database.begin() as session:
+        (arrival,) = reception.arrivals(session)
+        assert arrival.aborted
+        assert arrival.open_associations == 0
+        assert arrival.last_closed_at is not None  # the quiet time starts when they were found, not when they came
+        revision = revisions.close_series(session, arrival.series_instance_uid, completed_by="quiet", at=T0)
+        assert revisions.aborted(session, revision)
+
+
+def test_a_sender_that_sends_everything_again_is_not_incomplete(database, spool, registrar):
+    one = put(spool, 1)
+    for association, aborted in (("A1", True), ("A2", False)):
+        registrar.association(AssociationEvent(association, "S", "Q", "h", True, T0))
+        registrar.stored(replace(one, association_id=association))
+        registrar.association(AssociationEvent(association, "S", "Q", "h", False, T0, aborted=aborted))
+    until(lambda: known(database) == {"1.2.1": "A2"})
+
+    def ended() -> bool:
+        with database.read() as session:
+            (arrival,) = reception.arrivals(session)
+            return arrival.open_associations == 0 and not arrival.aborted
+
+    until(ended)
+
+
+def test_an_object_that_was_adopted_before_its_own_entry_came_keeps_its_association(database, spool, registrar):
+    one = put(spool, 1)
+    with database.begin() as session:
+        reception.register(session, [replace(one, association_id="lost")])
+    registrar.stored(replace(one, association_id="A1"))
+    until(lambda: known(database) == {"1.2.1": "A1"})
+
+
+@pytest.mark.parametrize("poison", [ValueError("no"), DataError("INSERT", {}, Exception("too long"))], ids=repr)
+def test_one_object_that_can_never_be_written_costs_the_others_nothing(
+    database, spool, registrar, monkeypatch, caplog, poison
+):
+    register = reception.register
+
+    def refuse(session, instances):
+        instances = list(instances)
+        if any(i.sop_instance_uid == "1.2.2" for i in instances):
+            raise poison
+        return register(session, instances)
+
+    monkeypatch.setattr(reception, "register", refuse)
+    objects = [put(spool, number, "A1") for number in (1, 2, 3)]
+    for instance in objects:
+        registrar.stored(instance)
+    until(lambda: set(known(database)) == {"1.2.1", "1.2.3"})
+    assert "1.2.2" in caplog.text
+    registrar.adopt()  # the spool still has it, and it hurts nobody there either
+    assert "1.2.2" not in known(database)
+
+
+def test_what_is_longer_than_it_may_be_is_cut(database, spool):
+    one = replace(put(spool, 1), modality="M" * 40, study_instance_uid="1." * 60, sop_class_uid="2\0" * 60)
+    with database.begin() as session:
+        assert reception.register(session, [one]) == 1
+    with database.read() as session:
+        row = worklist.series(session, "1.2.3")
+        assert (row.modality, row.study_instance_uid) == ("M" * 16, "1." * 32)
+        assert session.scalars(select(InstanceRow.sop_class_uid)).one() == "2" * 60
+    with database.begin() as session:
+        assert reception.register(session, [one]) == 0
