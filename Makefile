@@ -6,7 +6,7 @@ ARGS   ?=
 # A machine with a GPU: make install TORCH=torch==2.13.0
 TORCH  ?= cpu
 
-.PHONY: help install demo test lint bench docs debian clean
+.PHONY: help install demo test lint crash bench docs debian clean
 
 help: ## show what each target does
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ debian: ## install the Debian packages that the tests use, when missing and root
 
 test: debian lint ## everything that CI checks
 	@$(BIN)/python -m pytest $(ARGS)
+
+crash: $(VENV)/.tested debian ## kill the node hundreds of times and account for every image (ARGS="--kills 300")
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.crash $(ARGS)
 
 bench: $(VENV)/.tested ## measure speed against real peers; prints tables
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done

@@ -32,58 +32,74 @@ class Point:
     when: Literal["before", "after", "half"]
     target: str
     sentence: str
-    only: Callable[[tuple[Any, ...]], bool] = lambda arguments: True
+    only: Callable[[tuple[Any, ...]], bool]
+
+
+def _any(arguments: tuple[Any, ...]) -> bool:
+    return True
 
 
 def _not_empty(arguments: tuple[Any, ...]) -> bool:
     return bool(arguments[1])
 
 
+_RECEIVING = (
+    ("torn", "half", "receive.spool:_write_all", "half of the bytes are in the temporary file"),
+    ("bytes", "after", "receive.spool:_write_all", "all bytes are written, none synchronised"),
+    ("synced", "after", "receive.spool:Spool._write", "the temporary file is synchronised"),
+    ("linked", "after", "os:link", "the file has its name, its folder is not synchronised"),
+    ("placed", "after", "receive.spool:Spool._place", "the object is durable, nobody knows"),
+    ("kept", "after", "receive.server:Receiver._keep", "it is queued for the database, not answered"),
+    ("answered", "after", "receive.provider:MessageProvider._serve", "the answer is on its way, no row yet"),
+    ("batch", "before-some", "work.receiving:Registrar._write", "a batch of rows is about to be written"),
+    ("row", "after", "store.reception:register", "a row is written, the transaction is open"),
+    ("rows", "after-some", "work.receiving:Registrar._write", "a batch of rows is committed"),
+    ("opened", "after", "store.reception:open_association", "an association is being recorded"),
+    ("closed", "after", "store.reception:close_association", "an association's end is being recorded"),
+    ("adopting", "before-some", "work.receiving:Registrar._register", "an orphan of the spool is about to be adopted"),
+    ("adopted", "after-some", "work.receiving:Registrar._register", "an orphan of the spool has been adopted"),
+    ("promise", "before", "work.receiving:record", "a storage commitment is about to be recorded"),
+    ("promised", "after", "work.receiving:record", "a storage commitment is recorded, not answered"),
+)  # fmt: skip
+_WORKING = (
+    ("completing", "after", "store.revisions:close_series", "a revision is written, the transaction is open"),
+    ("complete", "before", "work.sweeps:Sweeps._enqueue", "a revision is committed, no workflow is written"),
+    ("enqueued", "after", "work.sweeps:Sweeps._enqueue", "the workflow is written"),
+    ("judge", "before", "work.pipeline:Pipeline.journey", "the workflow runs, nothing is done"),
+    ("read", "after", "work.pipeline:read_series", "the volumes are in memory"),
+    ("assessed", "after", "work.pipeline:assess", "the verdict is in memory"),
+    ("pictures", "after", "work.pipeline:save", "the pictures are on disk"),
+    ("recording", "after", "store.revisions:record_assessments", "the verdict is written, the transaction is open"),
+    ("recorded", "after", "work.pipeline:Pipeline._record", "the verdict is committed, no document is built"),
+    ("built", "after", "work.pipeline:build", "the documents are in memory"),
+    ("document", "after", "work.pipeline:Pipeline._written", "a document is on disk, no row says so"),
+    ("written", "before", "store.revisions:record_documents", "all documents are on disk, no row says so"),
+    ("planning", "after", "store.revisions:record_documents", "the deliveries are written, the transaction is open"),
+    ("reported", "after", "work.pipeline:Pipeline._report", "the deliveries are committed"),
+    ("judged", "after", "work.pipeline:Pipeline.journey", "all is done, the engine does not know"),
+    ("carry", "before", "work.delivering:Courier.carry", "a delivery runs, nothing is sent"),
+    ("sending", "before", "work.delivering:deliver", "the documents are about to be sent"),
+    ("one-sent", "after", "deliver.peer:Peer.send", "the destination took one document, the others wait"),
+    ("sent", "after", "work.delivering:deliver", "the destination took all, no row says so"),
+    ("marking", "after", "store.outbox:delivered", "a delivery is marked, the transaction is open"),
+    ("marked", "after", "work.delivering:Courier._taken", "the deliveries are marked"),
+    ("carried", "after", "work.delivering:Courier.carry", "all is done, the engine does not know"),
+    ("asking", "after", "store.outbox:await_commitment", "a commitment is about to be asked for"),
+    ("asked", "after", "work.committing:request", "a commitment has been asked for"),
+)  # fmt: skip
+
 POINTS = {
-    point.name: point
-    for point in (
-        Point("torn", RECEIVE, "half", "qagate.receive.spool:_write_all", "half of the bytes are in the temporary file"),
-        Point("bytes", RECEIVE, "after", "qagate.receive.spool:_write_all", "all bytes are written, none synchronised"),
-        Point("synced", RECEIVE, "after", "qagate.receive.spool:Spool._write", "the temporary file is synchronised"),
-        Point("linked", RECEIVE, "after", "os:link", "the file has its name, its folder is not synchronised"),
-        Point("placed", RECEIVE, "after", "qagate.receive.spool:Spool._place", "the object is durable, nobody knows"),
-        Point("kept", RECEIVE, "after", "qagate.receive.server:Receiver._keep", "it is queued for the database, not answered"),
-        Point("answered", RECEIVE, "after", "qagate.receive.provider:MessageProvider._serve", "the answer is on its way, no row yet"),
-        Point("batch", RECEIVE, "before", "qagate.work.receiving:Registrar._write", "a batch of rows is about to be written", _not_empty),
-        Point("row", RECEIVE, "after", "qagate.store.reception:register", "a row is written, the transaction is open"),
-        Point("rows", RECEIVE, "after", "qagate.work.receiving:Registrar._write", "a batch of rows is committed", _not_empty),
-        Point("opened", RECEIVE, "after", "qagate.store.reception:open_association", "an association is being recorded"),
-        Point("closed", RECEIVE, "after", "qagate.store.reception:close_association", "an association's end is being recorded"),
-        Point("adopting", RECEIVE, "before", "qagate.work.receiving:Registrar._register", "an orphan of the spool is about to be adopted", _not_empty),
-        Point("adopted", RECEIVE, "after", "qagate.work.receiving:Registrar._register", "an orphan of the spool has been adopted", _not_empty),
-        Point("promise", RECEIVE, "before", "qagate.work.receiving:record", "a storage commitment is about to be recorded"),
-        Point("promised", RECEIVE, "after", "qagate.work.receiving:record", "a storage commitment is recorded, not answered"),
-        Point("completing", WORK, "after", "qagate.store.revisions:close_series", "a revision is written, the transaction is open"),
-        Point("complete", WORK, "before", "qagate.work.sweeps:Sweeps._enqueue", "a revision is committed, no workflow is written"),
-        Point("enqueued", WORK, "after", "qagate.work.sweeps:Sweeps._enqueue", "the workflow is written"),
-        Point("judge", WORK, "before", "qagate.work.pipeline:Pipeline.journey", "the workflow runs, nothing is done"),
-        Point("read", WORK, "after", "qagate.work.pipeline:read_series", "the volumes are in memory"),
-        Point("assessed", WORK, "after", "qagate.work.pipeline:assess", "the verdict is in memory"),
-        Point("pictures", WORK, "after", "qagate.work.pipeline:save", "the pictures are on disk"),
-        Point("recording", WORK, "after", "qagate.store.revisions:record_assessments", "the verdict is written, the transaction is open"),
-        Point("recorded", WORK, "after", "qagate.work.pipeline:Pipeline._record", "the verdict is committed, no document is built"),
-        Point("built", WORK, "after", "qagate.work.pipeline:build", "the documents are in memory"),
-        Point("document", WORK, "after", "qagate.work.pipeline:Pipeline._written", "a document is on disk, no row says so"),
-        Point("written", WORK, "before", "qagate.store.revisions:record_documents", "all documents are on disk, no row says so"),
-        Point("planning", WORK, "after", "qagate.store.revisions:record_documents", "the deliveries are written, the transaction is open"),
-        Point("reported", WORK, "after", "qagate.work.pipeline:Pipeline._report", "the deliveries are committed"),
-        Point("judged", WORK, "after", "qagate.work.pipeline:Pipeline.journey", "all is done, the engine does not know"),
-        Point("carry", WORK, "before", "qagate.work.delivering:Courier.carry", "a delivery runs, nothing is sent"),
-        Point("sending", WORK, "before", "qagate.work.delivering:deliver", "the documents are about to be sent"),
-        Point("one-sent", WORK, "after", "qagate.deliver.peer:Peer.send", "the destination took one document, the others wait"),
-        Point("sent", WORK, "after", "qagate.work.delivering:deliver", "the destination took all, no row says so"),
-        Point("marking", WORK, "after", "qagate.store.outbox:delivered", "a delivery is marked, the transaction is open"),
-        Point("marked", WORK, "after", "qagate.work.delivering:Courier._taken", "the deliveries are marked"),
-        Point("carried", WORK, "after", "qagate.work.delivering:Courier.carry", "all is done, the engine does not know"),
-        Point("asking", WORK, "after", "qagate.store.outbox:await_commitment", "a commitment is about to be asked for"),
-        Point("asked", WORK, "after", "qagate.work.committing:request", "a commitment has been asked for"),
+    name: Point(
+        name,
+        process,
+        when.removesuffix("-some"),  # type: ignore[arg-type]
+        target if target.startswith("os:") else f"qagate.{target}",
+        sentence,
+        _not_empty if when.endswith("-some") else _any,
     )
-}  # fmt: skip
+    for process, table in ((RECEIVE, _RECEIVING), (WORK, _WORKING))
+    for name, when, target, sentence in table
+}
 """Where a process can be killed, in the order in which an object comes past."""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import qagate.cli.commands
-import qagate.cli.node
-import qagate.cli.options
-import qagate.observe.log
-import qagate.report.build
-import qagate.store.database
-import qagate.work.receiving
-import qagate.work.supervisor
-import qagate.work.worker
-import tests.crash.killing  # noqa: F401
+from importlib import import_module
+
+for _module in (
+    "qagate.cli.commands",
+    "qagate.observe.log",
+    "qagate.report.build",
+    "qagate.work.receiving",
+    "qagate.work.worker",
+    "tests.crash.killing",
+):
+    import_module(_module)

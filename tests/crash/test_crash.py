@@ -1,0 +1,40 @@
+"""A few deaths, one after the other, and the ledger. `make crash` runs them all, and hundreds at random."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.crash import matrix
+from tests.crash.killing import POINTS
+from tests.crash.ledger import say
+from tests.peers.postgres import Postgres
+from tests.peers.postgres import available as postgres_available
+
+pytestmark = [pytest.mark.peers, pytest.mark.slow]
+
+SOME = ("linked", "kept", "complete", "document", "one-sent", "sent")
+"""One of each kind: bytes without a row, a row without an answer, a row without work, a document without a row, ..."""
+
+
+def test_nothing_is_lost_or_double_whenever_a_process_dies(tmp_path: Path) -> None:
+    ledger, deaths = matrix.every_point(tmp_path, SOME)
+    say(ledger)
+    assert deaths >= len(SOME)
+    assert ledger.faults == []
+    assert ledger.promised == 3 * len(SOME)  # three images in each series
+
+
+@pytest.mark.skipif(not postgres_available(), reason="needs PostgreSQL")
+def test_nor_with_postgresql(tmp_path: Path) -> None:
+    with Postgres(tmp_path / "postgres") as cluster:
+        ledger, deaths = matrix.every_point(tmp_path, ("row", "recording", "marking"), cluster.url)
+    say(ledger)
+    assert deaths >= 3
+    assert ledger.faults == []
+
+
+def test_every_point_has_a_sentence_and_a_place() -> None:
+    assert len(POINTS) == 40
+    assert all(point.sentence and ":" in point.target for point in POINTS.values())
