@@ -1,9 +1,9 @@
 """Head: a fine-tuned regression on top of the frozen network, as plain arrays.
 
 It turns features of one volume (the network's pooled features and the hand-made ones) into a score on the scale of the
-labels it was fitted on, and that into 0-100. It is a weighted mean of a Gaussian process and a forest of extremely
-randomised trees, both evaluated here in numpy; `train.finetune` fits them. Nothing in it is executable: the arrays lie
-in `head.safetensors`, the rest in the table [head] of `bundle.toml`.
+labels it was fitted on, and that into 0-100. It is a weighted sum of Gaussian processes and a forest of extremely
+randomised trees, all evaluated here in numpy, their weights within `dual` and `tree_value`; `train.finetune` fits them.
+Nothing in it is executable: the arrays lie in `head.safetensors`, the rest in the table [head] of `bundle.toml`.
 
 Sources: Rasmussen & Williams 2006, chapter 2 (Gaussian process); Geurts et al., Machine Learning 2006 (extra-trees).
 """
@@ -38,13 +38,12 @@ class HeadRecipe:
     """The plain part of a head: what bundle.toml says about it.
 
     network_features, handcrafted_features: lengths of the two parts of the feature vector, in this order.
-    forest_weight: share of the forest, 0..1; the rest is the Gaussian process. mean, spread: of the labels.
-    worst, best: labels that become 0 and 100. half_width: half of the 90 % interval, in label units.
+    mean, spread: of the labels, the latter shrunk where little could be learned. worst, best: labels that become 0 and
+    100. half_width: half of the 90 % interval, in label units.
     """
 
     network_features: int
     handcrafted_features: int
-    forest_weight: float
     mean: float
     spread: float
     worst: float
@@ -55,7 +54,10 @@ class HeadRecipe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
-    """A fitted head. `arrays` are those of ARRAYS; see `gaussian` and `forest` for their shapes."""
+    """A fitted head. `arrays` are those of ARRAYS; see `gaussian` and `forest` for their shapes.
+
+    kernel_weights, kernel_lengths and dual have one more axis in front: one entry for each process.
+    """
 
     recipe: HeadRecipe
     arrays: Mapping[str, npt.NDArray[Any]]
@@ -102,10 +104,10 @@ class Head:
         recipe, a = self.recipe, self.arrays
         x = standardised(features, a["centre"], a["scale"])
         parts = (recipe.network_features, recipe.handcrafted_features)
-        smooth = gaussian(x, parts, a["kernel_weights"], a["kernel_lengths"], a["support"], a["dual"])
+        processes = zip(a["kernel_weights"], a["kernel_lengths"], a["dual"], strict=True)
+        smooth = sum(gaussian(x, parts, weights, lengths, a["support"], dual) for weights, lengths, dual in processes)
         blocky = forest(x, a["tree_feature"], a["tree_threshold"], a["tree_left"], a["tree_value"], a["tree_root"])
-        mixed = recipe.forest_weight * blocky + (1.0 - recipe.forest_weight) * smooth
-        result: npt.NDArray[np.float64] = recipe.mean + recipe.spread * mixed
+        result: npt.NDArray[np.float64] = recipe.mean + recipe.spread * (smooth + blocky)
         return result
 
     def percent(self, label: npt.ArrayLike) -> npt.NDArray[np.float64]:

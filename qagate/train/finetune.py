@@ -3,7 +3,8 @@
     python -m qagate.train finetune --index labels.csv --out DIR [--model DIR] [--folds 10] [--json]
 
 The network stays as it is. On its features and the hand-made ones a head is fitted (`score.head`): a Gaussian process
-and a forest, weighed by their errors on groups left out. Folds never part a group. The new bundle holds the head fitted
+and a forest, each with and without the network's features, weighed by their errors on groups left out. Folds never part
+a group. The new bundle holds the head fitted
 on everything; its scores run from 0 (the worst label, or --worst) to 100 (the best label, or --best).
 """
 
@@ -21,6 +22,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+from scipy import optimize
 
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
@@ -36,8 +38,9 @@ SCHEMA = "qagate.finetune/1"
 FOLDS = 10
 FEWEST = 10
 COVERED = 0.9
-WEIGHTS = np.linspace(0.0, 1.0, 21)
-"""Shares of the forest that are tried."""
+CAUTIOUS = (0.0, 0.5, 0.0, 0.5)
+"""Weights of process and forest, each with and without the network's features, that are mixed half and half with those
+of least error: with few groups, errors on groups left out flatter what can tell contents apart."""
 
 Features = npt.NDArray[np.float32]
 
@@ -115,17 +118,25 @@ def fit_head(
     z = standardised(x, centre, scale)
     mean, spread = float(y.mean()), float(y.std()) or 1.0
     target = (y - mean) / spread
-    smooth = process.fit(z, target, groups, parts, seed=seed)
-    blocky = forest.fit(z, target, groups, seed=seed)
-    errors = [np.mean((w * blocky.out_of_group + (1 - w) * smooth.out_of_group - target) ** 2) for w in WEIGHTS]
-    weight = float(WEIGHTS[int(np.argmin(errors))])
-    honest = weight * blocky.out_of_group + (1 - weight) * smooth.out_of_group
+    processes = (
+        process.fit(z, target, groups, parts, seed=seed),
+        process.without_first(z, target, groups, parts, seed=seed),
+    )
+    forests = (
+        forest.fit(z, target, groups, seed=seed),
+        forest.fit(z, target, groups, seed=seed, first=parts[0]),
+    )
+    honest_parts = np.array([part.out_of_group for part in (*processes, *forests)])  # (4, items)
+    weights = 0.5 * np.array(CAUTIOUS) + 0.5 * optimize.nnls(honest_parts.T, target)[0]
+    honest = weights @ honest_parts
+    # where little can be learned, predictions must stay near the mean
+    shrink = float(np.clip(honest @ target / max(float(honest @ honest), 1e-12), 0.05, 1.0))
+    honest = shrink * honest
     recipe = HeadRecipe(
         network_features=parts[0],
         handcrafted_features=parts[1],
-        forest_weight=weight,
         mean=mean,
-        spread=spread,
+        spread=spread * shrink,
         worst=float(y.min()) if worst_label is None else worst_label,
         best=float(y.max()) if best_label is None else best_label,
         half_width=float(np.quantile(np.abs(honest - target), COVERED)) * spread,
@@ -134,17 +145,26 @@ def fit_head(
     arrays = {
         "centre": centre,
         "scale": scale,
-        "kernel_weights": smooth.weights,
-        "kernel_lengths": smooth.lengths,
-        "support": smooth.support,
-        "dual": smooth.dual,
-        "tree_feature": blocky.feature,
-        "tree_threshold": blocky.threshold,
-        "tree_left": blocky.left,
-        "tree_value": blocky.value,
-        "tree_root": blocky.root,
+        "kernel_weights": np.stack([p.weights for p in processes]),
+        "kernel_lengths": np.stack([p.lengths for p in processes]),
+        "support": processes[0].support,
+        "dual": np.stack([p.dual * np.float32(w) for p, w in zip(processes, weights[:2], strict=True)]),
+        **_joined(forests, weights[2:]),
     }
     return Head(recipe, arrays)
+
+
+def _joined(forests: tuple[forest.Forest, ...], weights: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
+    """Return forests of like size as one whose mean over trees is their weighted sum."""
+    starts = np.cumsum([0, *(len(f.feature) for f in forests[:-1])])
+    share = len(forests) * weights
+    return {
+        "tree_feature": np.concatenate([f.feature for f in forests]),
+        "tree_threshold": np.concatenate([f.threshold for f in forests]),
+        "tree_left": np.concatenate([f.left + n for f, n in zip(forests, starts, strict=True)]).astype(np.int32),
+        "tree_value": np.concatenate([f.value * w for f, w in zip(forests, share, strict=True)]).astype(np.float32),
+        "tree_root": np.concatenate([f.root + n for f, n in zip(forests, starts, strict=True)]).astype(np.int32),
+    }
 
 
 def folds_of(groups: npt.NDArray[np.intp], folds: int, seed: int = 0) -> npt.NDArray[np.intp]:

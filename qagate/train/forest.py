@@ -43,10 +43,12 @@ def fit(
     leaf: int = 2,
     tried: float = 0.33,
     seed: int = 0,
+    first: int = 0,
 ) -> Forest:
     """Return a forest. x: (items, features); y: (items,); groups: (items,) whole numbers from 0.
 
     trees: 240 if not given. leaf: fewest items in a leaf. tried: share of the features tried at each node.
+    first: features before this one are not looked at.
     """
     random = np.random.default_rng(seed)
     names = np.unique(groups)
@@ -60,7 +62,8 @@ def fit(
         seen = np.isin(groups, drawn) if len(names) > 2 else random.random(len(y)) < SHARE_OF_GROUPS
         if not seen.any():
             seen[:] = True
-        tree = _grow(x[seen], y[seen], leaf, max(1, round(tried * x.shape[1])), random)
+        grown = _grow(x[seen, first:], y[seen], leaf, max(1, round(tried * (x.shape[1] - first))), random)
+        tree = (np.where(grown[0] >= 0, grown[0] + first, -1).astype(np.int32), *grown[1:])
         unseen = ~seen
         if unseen.any():
             outside[unseen] += forest(x[unseen], *tree, np.zeros(1, np.int32))

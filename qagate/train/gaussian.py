@@ -9,7 +9,7 @@ inv(Q[g, g]) (Q y)[g]. Source: Rasmussen & Williams 2006, section 5.4.2; Sundara
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +86,24 @@ def fit(
         x[support],
         dual.numpy().astype(np.float32),
         out_of_group,
+    )
+
+
+def without_first(
+    x: npt.NDArray[np.float32],
+    y: npt.NDArray[np.float64],
+    groups: npt.NDArray[np.intp],
+    parts: tuple[int, ...],
+    *,
+    seed: int = 0,
+) -> Process:
+    """Return a process like `fit` that gives the first part of the features no weight."""
+    found = fit(x[:, parts[0] :], y, groups, parts[1:], seed=seed)
+    return replace(
+        found,
+        weights=np.concatenate([np.zeros((1, 2), np.float32), found.weights]),
+        lengths=np.concatenate([np.ones(1, np.float32), found.lengths]),
+        support=np.concatenate([np.zeros((len(found.support), parts[0]), np.float32), found.support], axis=1),
     )
 
 

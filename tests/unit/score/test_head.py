@@ -9,30 +9,30 @@ import pytest
 from qagate.errors import ModelCorrupt
 from qagate.score.head import ARRAYS, FILE, Head, HeadRecipe, forest, kernel, standardised
 
-RECIPE = HeadRecipe(2, 1, 0.25, 2.0, 0.5, 0.0, 4.0, 0.4, 10)
+RECIPE = HeadRecipe(2, 1, 2.0, 0.5, 0.0, 4.0, 0.4, 10)
 
 
 def _head() -> Head:
     arrays = {
         "centre": np.zeros(3, np.float32),
         "scale": np.ones(3, np.float32),
-        "kernel_weights": np.array([[1.0, 0.0], [0.0, 1.0]], np.float32),
-        "kernel_lengths": np.ones(2, np.float32),
+        "kernel_weights": np.array([[[1.0, 0.0], [0.0, 1.0]]], np.float32),
+        "kernel_lengths": np.ones((1, 2), np.float32),
         "support": np.zeros((1, 3), np.float32),
-        "dual": np.array([2.0], np.float32),
-        # one tree: feature 2 <= 0 goes to node 1 (value -1), else to node 2 (value 1)
+        "dual": np.array([[1.5]], np.float32),
+        # one tree: feature 2 <= 0 goes to node 1 (value -0.25), else to node 2 (value 0.25)
         "tree_feature": np.array([2, -1, -1], np.int32),
         "tree_threshold": np.zeros(3, np.float32),
         "tree_left": np.array([1, 0, 0], np.int32),
-        "tree_value": np.array([0.0, -1.0, 1.0], np.float32),
+        "tree_value": np.array([0.0, -0.25, 0.25], np.float32),
         "tree_root": np.zeros(1, np.int32),
     }
     return Head(RECIPE, arrays)
 
 
 def test_prediction_by_hand() -> None:
-    # support 0: the linear part is 0; the smooth part is exp(-0.5 * 0) = 1, times dual 2 → 2
-    # features 0 → the tree says -1; 0.25 * -1 + 0.75 * 2 = 1.25; label 2 + 0.5 * 1.25 = 2.625
+    # support 0: the linear part is 0; the smooth part is exp(-0.5 * 0) = 1, times dual 1.5 → 1.5
+    # features 0 → the tree says -0.25; 1.5 - 0.25 = 1.25; label 2 + 0.5 * 1.25 = 2.625
     assert _head().predict(np.zeros((1, 3)))[0] == pytest.approx(2.625)
     score, (low, high) = _head().score(np.zeros(3))
     assert score == pytest.approx(65.625)  # 2.625 of 0..4
@@ -40,7 +40,7 @@ def test_prediction_by_hand() -> None:
 
 
 def test_labels_where_low_is_good() -> None:
-    head = Head(HeadRecipe(2, 1, 0.25, 2.0, 0.5, 4.0, 0.0, 0.4, 10), _head().arrays)
+    head = Head(HeadRecipe(2, 1, 2.0, 0.5, 4.0, 0.0, 0.4, 10), _head().arrays)
     score, (low, high) = head.score(np.zeros(3))
     assert score == pytest.approx(100 - 65.625)
     assert low < score < high
@@ -82,7 +82,7 @@ def test_odd_values_cannot_rule() -> None:
 
 def test_kernel_is_symmetric_and_positive() -> None:
     x = np.random.default_rng(0).normal(size=(20, 3)).astype(np.float32)
-    k = kernel(x, x, (2, 1), _head().arrays["kernel_weights"], _head().arrays["kernel_lengths"])
+    k = kernel(x, x, (2, 1), _head().arrays["kernel_weights"][0], _head().arrays["kernel_lengths"][0])
     assert np.allclose(k, k.T)
     assert np.linalg.eigvalsh(k).min() > -1e-9
 
