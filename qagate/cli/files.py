@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qagate.cli import BAD_INPUT, plain_errors
 from qagate.cli.options import Config, settings_from
 from qagate.errors import InputError
+
+if TYPE_CHECKING:
+    from qagate.work.inputs import Input
 
 Paths = Annotated[list[Path], typer.Argument(help="DICOM files or folders, .nii, .nii.gz, PNG, JPEG or TIFF.")]
 
@@ -38,7 +43,8 @@ def score(
     scorer = Scorer.load(model or settings.model.folder, settings.model.device, settings.model.threads)
     rules = load_rules(settings.model.rules_file)
     unusable = 0
-    for item in find(paths):
+    items = list(find(paths))
+    for item in _with_progress(items):
         try:
             judged = judge_path(item, rules, scorer, settings, prompt)
         except InputError as error:
@@ -54,6 +60,15 @@ def score(
                 typer.echo(text(one))
     if unusable:
         raise typer.Exit(BAD_INPUT)
+
+
+def _with_progress(items: list[Input]) -> Iterator[Input]:
+    """Yield items under a bar on standard error, where a person is watching more than one."""
+    if len(items) < 2 or not sys.stderr.isatty():
+        yield from items
+        return
+    with typer.progressbar(items, label="scoring", file=sys.stderr) as bar:
+        yield from bar
 
 
 @plain_errors

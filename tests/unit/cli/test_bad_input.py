@@ -54,11 +54,12 @@ def test_each_bad_file_is_named_and_the_good_one_is_scored(tmp_path: Path, good:
     (tmp_path / "empty.dcm").write_bytes(b"")
     (tmp_path / "truncated.dcm").write_bytes(good.read_bytes()[:600])
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    shutil.copy(str(get_testdata_file("SC_rgb_rle.dcm", download=False)), tmp_path / "colour.dcm")
     done = qagate("score", "--json", *sorted(tmp_path.iterdir()), tmp_path / "nowhere", cwd=tmp_path)
     assert done.returncode == 2
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert any(line["source"]["path"].endswith("good.dcm") and line["score"] is not None for line in lines)
-    for name in ("text.txt", "empty.dcm", "broken.png", "nowhere"):
+    for name in ("text.txt", "empty.dcm", "broken.png", "colour.dcm", "nowhere"):
         assert sum(name in line for line in done.stderr.splitlines()) == 1, done.stderr
 
 
