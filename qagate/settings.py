@@ -17,6 +17,8 @@ from qagate.errors import SettingsError
 
 ENVIRONMENT_PREFIX = "QAGATE__"
 
+_TLS_FILES = ("certificate_file", "key_file", "ca_file")
+
 AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")]
 Port = Annotated[int, Field(ge=1, le=65535)]
 Seconds = Annotated[float, Field(ge=0)]
@@ -35,6 +37,48 @@ class Peer(_Tree):
     host: str | None = Field(None, description="address the peer must come from; any when absent")
 
 
+class NodeTls(_Tree):
+    """TLS on the node's port; plain connections are then refused."""
+
+    certificate_file: Path = Field(description="PEM file with our certificate and what is between it and its root")
+    key_file: Path = Field(description="PEM file with its key, not encrypted; readable by qagate alone")
+    ca_file: Path | None = Field(None, description="PEM file with the authorities whose peers we trust")
+    require_client_certificate: bool | None = Field(
+        None, description="refuse peers without a certificate; true when ca_file is set"
+    )
+    minimum_version: Literal["1.2", "1.3"] = Field("1.2", description="oldest TLS version we speak")
+
+    @model_validator(mode="after")
+    def _can_check(self) -> NodeTls:
+        if self.require_client_certificate and self.ca_file is None:
+            raise ValueError("require_client_certificate also needs ca_file")
+        return self
+
+    @property
+    def asks_for_certificate(self) -> bool:
+        """Whether a peer must show a certificate."""
+        if self.require_client_certificate is None:
+            return self.ca_file is not None
+        return self.require_client_certificate
+
+
+class DestinationTls(_Tree):
+    """TLS towards a destination."""
+
+    ca_file: Path | None = Field(None, description="PEM file with the authorities to trust; the system's when absent")
+    certificate_file: Path | None = Field(None, description="PEM file with our certificate, for peers that ask for one")
+    key_file: Path | None = Field(None, description="PEM file with its key, not encrypted")
+    server_name: str | None = Field(None, description="name in the peer's certificate; its host when absent")
+    check_name: bool = Field(True, description="refuse a certificate that is for another name")
+    minimum_version: Literal["1.2", "1.3"] = Field("1.2", description="oldest TLS version we speak")
+
+    @model_validator(mode="after")
+    def _complete(self) -> DestinationTls:
+        if (self.certificate_file is None) is not (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together")
+        return self
+
+
 class Node(_Tree):
     """The DICOM side: who we are and who may talk to us."""
 
@@ -46,11 +90,18 @@ class Node(_Tree):
     check_called_ae_title: bool = Field(True, description="refuse associations that call us by another name")
     max_pdu_bytes: Annotated[int, Field(ge=0)] = Field(131072, description="largest PDU we take; 0 = no limit")
     max_associations: Annotated[int, Field(ge=1)] = Field(50, description="associations at one time")
+    max_connections_per_host: Annotated[int, Field(ge=1)] = Field(
+        100, description="connections of one host at one time, silent ones included"
+    )
+    max_connections: Annotated[int, Field(ge=1)] = Field(
+        400, description="connections at one time, silent ones included"
+    )
     acse_timeout_seconds: Seconds = Field(10, description="patience with a peer that connects and says nothing")
     dimse_timeout_seconds: Seconds = Field(60, description="patience inside one message")
     network_timeout_seconds: Seconds = Field(60, description="patience between two messages")
     receivers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="receiver processes on the one port")
     station_name: str = Field("QAGATE1", max_length=16, description="name of this node in its reports")
+    tls: NodeTls | None = Field(None, description="TLS on the node's port")
 
 
 class Storage(_Tree):
@@ -60,7 +111,7 @@ class Storage(_Tree):
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite under data_dir when absent")
     reserve_mb: Annotated[int, Field(ge=0)] = Field(1024, description="free disk below which objects are refused")
     keep_days: Annotated[float, Field(ge=0)] = Field(7, description="days the spool keeps what was delivered")
-    max_object_mb: Annotated[int, Field(ge=1)] = Field(4096, description="largest object we decode")
+    max_object_mb: Annotated[int, Field(ge=1)] = Field(4096, description="largest object we take and decode")
     max_volume_mb: Annotated[int, Field(ge=1)] = Field(8192, description="largest volume we rebuild")
 
 
@@ -96,6 +147,10 @@ class Destination(_Tree):
     commitment: bool = Field(False, description="ask for storage commitment after sending")
     timeout_seconds: Seconds = Field(30, description="patience with the peer")
     max_attempts: Annotated[int, Field(ge=1)] = Field(12, description="tries before a delivery is parked")
+    tls: DestinationTls | None = Field(
+        None,
+        description="TLS as {ca_file = ..., certificate_file, key_file, server_name, check_name, minimum_version}",
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Destination:
@@ -103,6 +158,8 @@ class Destination(_Tree):
         missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             raise ValueError(f"destination {self.name!r} of kind {self.kind} also needs {', '.join(missing)}")
+        if self.kind == "stow" and self.tls is not None and not str(self.url).startswith("https:"):
+            raise ValueError(f"destination {self.name!r} with tls needs a url that begins with https:")
         return self
 
 
@@ -241,15 +298,19 @@ def load(path: Path | None = None, environment: dict[str, str] | None = None) ->
 
 
 def _anchor(data: dict[str, Any], base: Path) -> None:
-    for section, key in (("storage", "data_dir"), ("model", "folder"), ("model", "rules_file")):
-        tree = data.get(section)
-        if isinstance(tree, dict) and isinstance(tree.get(key), str):
-            tree[key] = str(base / tree[key])
+    trees = [(data.get("storage"), ("data_dir",)), (data.get("model"), ("folder", "rules_file"))]
+    destinations = data.get("destinations")
+    holders = [data.get("node"), *(destinations if isinstance(destinations, list) else [])]
+    trees += [(holder.get("tls"), _TLS_FILES) for holder in holders if isinstance(holder, dict)]
+    for tree, keys in trees:
+        for key in keys:
+            if isinstance(tree, dict) and isinstance(tree.get(key), str):
+                tree[key] = str(base / tree[key])
 
 
 def _overlay(data: dict[str, Any], name: str, value: str) -> None:
     keys = name.removeprefix(ENVIRONMENT_PREFIX).lower().split("__")
-    if keys[-1].endswith("_file") and keys[-1] not in ("rules_file",):
+    if keys[-1].endswith("_file") and keys[-1] not in ("rules_file", *_TLS_FILES):
         keys[-1] = keys[-1].removesuffix("_file")
         try:
             value = Path(value).read_text(encoding="utf-8").strip()

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from qagate.settings import Destination, Match, Peer, Policy, Settings
+from qagate.settings import Destination, Match, NodeTls, Peer, Policy, Settings
 
 HEAD = """\
 # qagate settings. Every key is shown with its default; take the # away to change it. Unknown keys are refused.
@@ -27,6 +27,11 @@ TABLES: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
 }  # fmt: skip
 """Lists of tables and an example entry for each."""
 
+OPTIONAL: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
+    "tls": (NodeTls, {"certificate_file": "qagate.crt", "key_file": "qagate.key", "ca_file": "hospital-ca.crt"}),
+}
+"""Tables that may be absent as a whole, and an example of each."""
+
 
 def settings_template() -> str:
     """Return the text of a settings file that loads as it stands and means the defaults."""
@@ -41,7 +46,7 @@ def settings_template() -> str:
         assert issubclass(section, BaseModel)
         lines += [f"# {(section.__doc__ or '').splitlines()[0]}", f"[{name}]"]
         for key, entry in section.model_fields.items():
-            if key in TABLES:
+            if key in TABLES or key in OPTIONAL:
                 later += ["", *_example(key, f"{name}.{key}")]
                 continue
             lines.append(f"# {entry.description}")
@@ -51,12 +56,13 @@ def settings_template() -> str:
 
 
 def _example(key: str, path: str) -> list[str]:
-    model, example = TABLES[key]
-    lines = [f"# {(model.__doc__ or '').splitlines()[0]} Repeat the block for each."]
+    repeated = key in TABLES
+    model, example = TABLES[key] if repeated else OPTIONAL[key]
+    lines = [f"# {(model.__doc__ or '').splitlines()[0]}{' Repeat the block for each.' if repeated else ''}"]
     for name, entry in model.model_fields.items():
         default = "" if entry.is_required() else f" (default {_toml(_shown(entry))})"
         lines.append(f"#   {name}: {entry.description or (Match.__doc__ or '').splitlines()[0]}{default}")
-    lines.append(f"# [[{path}]]")
+    lines.append(f"# [[{path}]]" if repeated else f"# [{path}]")
     lines += [f"# {name} = {_toml(value)}" for name, value in example.items()]
     return lines
 

@@ -6,11 +6,13 @@ Source: PS3.7 9.3.1, PS3.8 9.3.4 and 9.3.8.
 from __future__ import annotations
 
 import contextlib
+import logging
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, cast
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
@@ -18,11 +20,14 @@ from pynetdicom import AE, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
-from pynetdicom.transport import AssociationSocket
+from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
-from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
+from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, SettingsError, Unreachable
 from qagate.settings import Destination
+from qagate.tls import client_context, words
+
+logger = logging.getLogger(__name__)
 
 _SUCCESS = 0x0000
 _MAX_PDU_BYTES = 131072
@@ -31,13 +36,59 @@ _MAX_PDU_BYTES = 131072
 class Requestor(AE):
     """An application entity that closes its sockets: pynetdicom's own leaves one open whenever the peer went first."""
 
+    connection: RequestorSocket | None = None
+
     def _create_socket(self, assoc: Association, address: Any, tls_args: Any) -> AssociationSocket:
-        connection = _ClosedSocket(assoc, address=address)
-        connection.tls_args = tls_args
-        return connection
+        self.connection = RequestorSocket(assoc, address=address)
+        self.connection.tls_args = tls_args
+        return self.connection
 
 
-class _ClosedSocket(AssociationSocket):
+class RequestorSocket(AssociationSocket):
+    """The socket of an association that we request; `trouble` is why it could not be opened, or read."""
+
+    trouble: OSError | None = None
+
+    def connect(self, primitive: T_CONNECT) -> None:
+        """Connect, and agree on TLS if it is wanted; the time limit is for both."""
+        connection = cast(socket.socket, self.socket)
+        patience = self.assoc.connection_timeout
+        end = time.monotonic() + (patience or 0)
+        try:
+            connection.settimeout(patience)
+            connection.connect(primitive.address_info.as_tuple)
+            with contextlib.suppress(OSError):
+                # dcmtk-based peers answer some 40 ms later without it
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls_args:
+                context, name = self.tls_args
+                secured = context.wrap_socket(connection, server_hostname=name, do_handshake_on_connect=False)
+                self.socket = connection = secured
+                secured.settimeout(None if patience is None else max(end - time.monotonic(), 0.001))
+                secured.do_handshake()
+            connection.settimeout(None)
+            self.assoc.requestor.address_info = AddressInformation.from_tuple(connection.getsockname())
+            self._is_connected = True
+            evt.trigger(self.assoc, evt.EVT_CONN_OPEN, {"address": primitive.address_info.as_tuple})
+            primitive.result = "Evt2"
+        except OSError as error:
+            self.trouble = error
+            logger.debug("deliver: no connection to %s: %s", primitive.address, words(error))
+            self._shutdown_socket()
+            self.socket = None
+            primitive.result = "Evt17"
+        finally:
+            self.provider_queue.put(primitive)
+            self._ready.set()
+
+    def recv(self, nr_bytes: int) -> bytearray:
+        """Return `nr_bytes`, or fewer when the peer has closed the connection. Raises OSError."""
+        try:
+            return super().recv(nr_bytes)
+        except OSError as error:
+            self.trouble = error  # with TLS 1.3 a peer says only here that it does not like our certificate
+            raise
+
     def _shutdown_socket(self) -> None:
         if self.socket is not None:
             with contextlib.suppress(OSError):
@@ -68,6 +119,7 @@ class Peer:
         self._opened = False
         self._received: list[Any] = []
         self._association: Association | None = None
+        self._entity: Requestor | None = None
 
     @property
     def name(self) -> str:
@@ -85,7 +137,7 @@ class Peer:
     def __enter__(self) -> Peer:
         """Connect and negotiate."""
         to = self._destination
-        entity = Requestor(self._calling_ae_title)
+        entity = self._entity = Requestor(self._calling_ae_title)
         entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
         entity.connection_timeout = to.timeout_seconds  # without it a dead host costs minutes
@@ -106,7 +158,10 @@ class Peer:
                 max_pdu=_MAX_PDU_BYTES,
                 ext_neg=list(self._roles),
                 evt_handlers=handlers,
+                tls_args=self._tls(),
             )
+        except SettingsError as error:
+            raise Unreachable(f"{self.name} cannot be reached: {error}") from None
         except OSError as error:
             raise Unreachable(f"{self.name} cannot be reached, got {error.strerror or error}") from None
         if not association.is_established:
@@ -173,13 +228,19 @@ class Peer:
 
     def _connected(self, event: Any) -> None:
         self._opened = True
-        connection = event.assoc.dul.socket.socket
-        with contextlib.suppress(OSError, AttributeError):
-            # dcmtk-based peers answer some 40 ms later without it
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _tls(self) -> tuple[ssl.SSLContext, str] | None:
+        to = self._destination
+        if to.tls is None:
+            return None
+        return client_context(to.tls, to.name), to.tls.server_name or str(to.host)
 
     def _failure(self) -> DeliveryError:
         """Return why the association is not there."""
+        connection = self._entity.connection if self._entity is not None else None
+        trouble = connection.trouble if connection is not None else None
+        if isinstance(trouble, ssl.SSLError):
+            return AssociationRejected(f"{self.name} and we cannot agree on TLS, got {words(trouble)}")
         if not self._opened:
             return Unreachable(f"{self.name} cannot be reached, got no connection (refused, filtered or not routed)")
         answers = [primitive for primitive in self._received if isinstance(primitive, A_ASSOCIATE)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,10 +11,12 @@ import requests
 from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmread
 from pydicom.dataset import Dataset
+from requests.adapters import HTTPAdapter
 
 from qagate.deliver.receipt import Receipt, Variant, meaning, raise_refused, read_variants
-from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
+from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, SettingsError, Unreachable
 from qagate.settings import Destination
+from qagate.tls import client_context, words
 
 _DUPLICATE = 0x0111
 _TRY_AGAIN = frozenset({0x0110, 0x0124, 0x0213})
@@ -125,6 +128,14 @@ def _from_http(destination: Destination, status: int, what: str) -> DeliveryErro
 
 
 def _unreachable(destination: Destination, error: requests.RequestException) -> DeliveryError:
+    cause: BaseException | None = error
+    for _ in range(8):  # the reason lies deep inside; arguments hold it where no chain does
+        if isinstance(cause, ssl.SSLError):
+            return AssociationRejected(f"{_name(destination)} and we cannot agree on TLS, got {words(cause)}")
+        inside = next((each for each in cause.args if isinstance(each, BaseException)), None) if cause else None
+        cause = inside or getattr(cause, "reason", None) or (cause.__cause__ or cause.__context__ if cause else None)
+        if not isinstance(cause, BaseException):
+            break
     # the text of requests' errors holds memory addresses and no more than the kind says
     return Unreachable(f"{_name(destination)} cannot be reached, got {type(error).__name__}")
 
@@ -142,8 +153,32 @@ def _client(destination: Destination) -> Any:
     return client
 
 
+class _SecuredAdapter(HTTPAdapter):
+    """Connects as destinations.tls says."""
+
+    def __init__(self, context: ssl.SSLContext, server_name: str | None) -> None:
+        self._options: dict[str, Any] = {"ssl_context": context}
+        if not context.check_hostname:
+            self._options["assert_hostname"] = False
+        elif server_name is not None:
+            self._options |= {"assert_hostname": server_name, "server_hostname": server_name}
+        super().__init__()
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **options: Any) -> None:
+        """Make the pool of connections."""
+        super().init_poolmanager(connections, maxsize, block, **options, **self._options)
+
+
 def _session(destination: Destination) -> requests.Session:
     session = requests.Session()
+    if destination.tls is not None:
+        try:
+            context = client_context(destination.tls, destination.name)
+        except SettingsError as error:
+            raise Unreachable(f"{_name(destination)} cannot be reached: {error}") from None
+        session.mount("https://", _SecuredAdapter(context, destination.tls.server_name))
+        if destination.tls.ca_file is not None:
+            session.verify = str(destination.tls.ca_file)  # else the library would trust its own list beside it
     session.trust_env = False  # no credentials from ~/.netrc, no proxy that nobody configured here
     if destination.token:
         session.headers["Authorization"] = f"Bearer {destination.token}"

@@ -9,13 +9,10 @@ from typing import Any
 
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.association import Association
-from pynetdicom.presentation import PresentationContext
 
+from qagate.errors import SpoolError, TooLarge
+from qagate.receive.incoming import Incoming
 from qagate.receive.provider import MessageProvider, NetworkProvider, StoreRequest
-
-_IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
-_EXPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
-_EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,36 +31,6 @@ class AssociationEvent:
     aborted: bool = False
 
 
-def contexts_for(requested: list[Any], served: dict[str, PresentationContext]) -> list[PresentationContext]:
-    """Return the presentation contexts to support for this request, one for each abstract syntax in it.
-
-    `served` holds the services that are not storage, by SOP class; what it does not name is taken as storage, with the
-    transfer syntaxes that the peer proposes: its first one, but explicit VR before the encodings that lose the VR or
-    turn the bytes. Storing is all that happens to it, so nothing has to be known about it. Source: PS3.8 9.3.2.2.
-    """
-    supported: dict[str, PresentationContext] = {}
-    for proposal in requested:
-        abstract_syntax = str(proposal.abstract_syntax)
-        if abstract_syntax in served:
-            supported[abstract_syntax] = served[abstract_syntax]
-            continue
-        proposed = [str(uid) for uid in proposal.transfer_syntax]
-        if not proposed:
-            continue
-        chosen = proposed[0]
-        if chosen in (_IMPLICIT_LITTLE_ENDIAN, _EXPLICIT_BIG_ENDIAN) and _EXPLICIT_LITTLE_ENDIAN in proposed:
-            chosen = _EXPLICIT_LITTLE_ENDIAN
-        context = supported.get(abstract_syntax)
-        if context is None:
-            context = supported[abstract_syntax] = PresentationContext()
-            context.abstract_syntax = abstract_syntax
-            context.scu_role = True
-            context.scp_role = True
-        if chosen not in context.transfer_syntax:
-            context.add_transfer_syntax(chosen)
-    return list(supported.values())
-
-
 class AcceptedAssociation(Association):
     """An association that a peer requested of us.
 
@@ -75,12 +42,16 @@ class AcceptedAssociation(Association):
         self,
         ae: Any,
         on_c_store: Callable[[AcceptedAssociation, StoreRequest], int],
+        on_lost: Callable[[AcceptedAssociation, SpoolError | TooLarge], int],
         on_end: Callable[[AcceptedAssociation], None],
+        incoming: Incoming,
     ) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self._on_end = on_end
         self.daemon = True
-        self.dimse = MessageProvider(self, lambda request: on_c_store(self, request))
+        self.dimse = MessageProvider(
+            self, lambda request: on_c_store(self, request), lambda error: on_lost(self, error), incoming
+        )
         self.dul = NetworkProvider(self)
         # these setters pass the limits on to the timers of the new provider
         self.acse_timeout = self.acse_timeout

@@ -12,12 +12,15 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.timer import Timer
+
+from qagate.errors import SpoolError, TooLarge
+from qagate.receive.incoming import Incoming
 
 logger = logging.getLogger(__name__)
 
@@ -32,13 +35,13 @@ _MAX_COMMAND_BYTES = 1 << 16
 
 @dataclass(frozen=True, slots=True)
 class StoreRequest:
-    """A C-STORE request, with its data set as encoded by the peer."""
+    """A C-STORE request, with its data set as encoded by the peer; that is gone when the request has been served."""
 
     message_id: int
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
-    data_set: bytes
+    data_set: bytes | memoryview
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,14 +54,24 @@ class _StoreCommand:
 
 
 class MessageProvider(DIMSEServiceProvider):
-    """Puts messages together; serves C-STORE through `on_c_store`, which returns the status."""
+    """Puts messages together; serves C-STORE through `on_c_store`, which returns the status.
 
-    def __init__(self, association: Any, on_c_store: Callable[[StoreRequest], int]) -> None:
+    An object that could not be kept while it came in goes to `on_lost` instead, which returns the status too.
+    """
+
+    def __init__(
+        self,
+        association: Any,
+        on_c_store: Callable[[StoreRequest], int],
+        on_lost: Callable[[SpoolError | TooLarge], int],
+        incoming: Incoming,
+    ) -> None:
         super().__init__(association)
         self._on_c_store = on_c_store
+        self._on_lost = on_lost
         self._command = bytearray()
         self._store: _StoreCommand | None = None
-        self._fragments: list[Any] = []
+        self._incoming = incoming
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the next fragments of a message; one that cannot be understood ends the association."""
@@ -66,9 +79,14 @@ class MessageProvider(DIMSEServiceProvider):
             self._take(primitive)
         except Exception as error:  # top of this thread's work; the state machine would not survive it
             logger.warning("receive: a message from %s cannot be understood: %s", self.assoc.requestor.ae_title, error)
-            self._command.clear()
-            self._store, self._fragments = None, []
+            self.forget()
             self.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT
+
+    def forget(self) -> None:
+        """Forget what has come in of a message that will never be complete."""
+        self._command.clear()
+        self._store = None
+        self._incoming.clear()
 
     def _take(self, primitive: P_DATA) -> None:
         for context_id, fragment in primitive.presentation_data_value_list:
@@ -82,7 +100,7 @@ class MessageProvider(DIMSEServiceProvider):
                 if control & _LAST:
                     command, self._command = bytes(self._command), bytearray()
                     self._store = _store_command(context_id, command)
-                    self._fragments = []
+                    self._incoming.clear()
                     if self._store is not None and not self._store.has_data_set:
                         self._serve(self._store)
                     elif self._store is None:
@@ -90,7 +108,7 @@ class MessageProvider(DIMSEServiceProvider):
             elif self._store is None:
                 self._pass_on(context_id, bytes(fragment))
             else:
-                self._fragments.append(fragment[1:])
+                self._incoming.add(fragment[1:])
                 if control & _LAST:
                     self._serve(self._store)
 
@@ -100,8 +118,7 @@ class MessageProvider(DIMSEServiceProvider):
         super().receive_primitive(primitive)
 
     def _serve(self, command: _StoreCommand) -> None:
-        data_set = b"".join(self._fragments)
-        self._store, self._fragments = None, []
+        self._store = None
         association = self.assoc
         # the peer may send as soon as it has our acceptance, a moment before the association's own thread knows of it
         while not association.is_established:
@@ -111,18 +128,11 @@ class MessageProvider(DIMSEServiceProvider):
         context = association._accepted_cx.get(command.context_id)
         if context is None:
             raise ValueError(f"a request must use an accepted presentation context, got {command.context_id}")
-        if data_set:
-            status = self._on_c_store(
-                StoreRequest(
-                    message_id=command.message_id,
-                    sop_class_uid=_uid(command.sop_class_uid),
-                    sop_instance_uid=_uid(command.sop_instance_uid),
-                    transfer_syntax_uid=str(context.transfer_syntax[0]),
-                    data_set=data_set,
-                )
-            )
-        else:
-            status = _CANNOT_UNDERSTAND
+        try:
+            with self._incoming.taken() as data_set:
+                status = self._status(command, str(context.transfer_syntax[0]), data_set)
+        except (SpoolError, TooLarge) as error:
+            status = self._on_lost(error)
         if association._kill or association._sent_abort:
             return
         response = P_DATA()
@@ -130,6 +140,19 @@ class MessageProvider(DIMSEServiceProvider):
             (command.context_id, bytes([_COMMAND | _LAST]) + _store_response(command, status))
         )
         self.dul.send_pdu(response)
+
+    def _status(self, command: _StoreCommand, transfer_syntax_uid: str, data_set: bytes | memoryview) -> int:
+        if not len(data_set):
+            return _CANNOT_UNDERSTAND
+        return self._on_c_store(
+            StoreRequest(
+                message_id=command.message_id,
+                sop_class_uid=_uid(command.sop_class_uid),
+                sop_instance_uid=_uid(command.sop_instance_uid),
+                transfer_syntax_uid=transfer_syntax_uid,
+                data_set=data_set,
+            )
+        )
 
 
 class NetworkProvider(DULServiceProvider):
@@ -141,6 +164,13 @@ class NetworkProvider(DULServiceProvider):
         self.artim_timer = _MonotonicTimer(30)
         self._run_loop_delay = 0.0  # AcceptedSocket.ready does the waiting
         self.daemon = True
+
+    def run_reactor(self) -> None:
+        """Run until the connection is over; what had come in of an unfinished message is then forgotten."""
+        try:
+            super().run_reactor()
+        finally:
+            cast(MessageProvider, self.assoc.dimse).forget()
 
     def _decode_pdu(self, bytestream: bytearray) -> Any:
         if bytestream[0] == _P_DATA_TF:

@@ -5,9 +5,7 @@ Source: PS3.4 Annex B (storage), PS3.4 Annex J (storage commitment), PS3.8 9.3.4
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import socket
 import threading
 import time
 import uuid
@@ -17,39 +15,32 @@ from types import TracebackType
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom import AE, evt
-from pynetdicom.presentation import PresentationContext, build_context
 
 from qagate.clock import Clock, SystemClock
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.domain.series import StoredInstance
-from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError
-from qagate.receive.association import AcceptedAssociation, AssociationEvent, contexts_for
+from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError, TooLarge
+from qagate.receive.admission import rejection, too_many
+from qagate.receive.association import AcceptedAssociation, AssociationEvent
+from qagate.receive.connections import Connections
+from qagate.receive.contexts import contexts_for, served
+from qagate.receive.incoming import Incoming
 from qagate.receive.provider import StoreRequest
+from qagate.receive.sparing import SparingLog
 from qagate.receive.spool import Spool
-from qagate.receive.transport import AssociationServer
+from qagate.receive.transport import AssociationServer, Service
 from qagate.settings import Node
+from qagate.tls import server_context
 
 __all__ = ["AssociationEvent", "Receiver"]
 
 logger = logging.getLogger(__name__)
 
-_VERIFICATION = "1.2.840.10008.1.1"
-_STORAGE_COMMITMENT_PUSH_MODEL = "1.2.840.10008.1.20.1"
-
 _SUCCESS = 0x0000
 _PROCESSING_FAILURE = 0x0110
 _UNRECOGNISED_OPERATION = 0x0211
 _OUT_OF_RESOURCES = 0xA700
-
-# (result, source, diagnostic) of A-ASSOCIATE-RJ, PS3.8 Table 9-21
-_CALLING_AE_TITLE_NOT_RECOGNISED = (1, 1, 3)
-_CALLED_AE_TITLE_NOT_RECOGNISED = (1, 1, 7)
-_LOCAL_LIMIT_EXCEEDED = (2, 3, 2)
-
-_SECONDS_BETWEEN_EQUAL_LINES = 60.0
-_MOST_REMEMBERED_LINES = 1000
 
 
 @dataclass
@@ -71,7 +62,8 @@ class Receiver:
     `on_stored` is called in the association's thread after an object is durable and before the peer is told Success; if
     it raises StoreError the peer is told Success all the same, because the bytes are safe and Spool.adopt finds them.
     `on_association` is told of each association that was accepted, and once of its end. `on_commitment` gets the event
-    information of storage commitment results and the calling AE title; absent, they are refused.
+    information of storage commitment results and the calling AE title; absent, they are refused. Objects larger than
+    `max_object_bytes` are refused.
     """
 
     def __init__(
@@ -83,6 +75,7 @@ class Receiver:
         clock: Clock | None = None,
         *,
         on_commitment: Callable[[Dataset, str], None] | None = None,
+        max_object_bytes: int | None = None,
     ) -> None:
         self._node = node
         self._spool = spool
@@ -90,9 +83,10 @@ class Receiver:
         self._on_association = on_association
         self._on_commitment = on_commitment
         self._clock = clock or SystemClock()
+        self._max_object_bytes = max_object_bytes
+        self._log = SparingLog(logger, self._clock)
         self._lock = threading.Lock()
         self._running: dict[AcceptedAssociation, _Running] = {}
-        self._logged: dict[tuple[str, ...], float] = {}
         self._server: AssociationServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -119,8 +113,9 @@ class Receiver:
         self.stop()
 
     def start(self) -> None:
-        """Listen and return. Raises SettingsError when the address cannot be used."""
+        """Listen and return. Raises SettingsError when the address or a file of node.tls cannot be used."""
         node = self._node
+        tls = server_context(node.tls) if node.tls is not None else None
         entity = AE(node.ae_title)
         entity.implementation_class_uid = IMPLEMENTATION_CLASS_UID
         entity.implementation_version_name = IMPLEMENTATION_VERSION_NAME
@@ -141,10 +136,11 @@ class Receiver:
             server = AssociationServer(
                 entity,
                 (node.host, node.port),
-                list(_served().values()),
+                list(served().values()),
                 handlers,
-                on_c_store=self._store,
-                on_end=self._ended,
+                Service(self._store, self._lost, self._ended, self._incoming, self._log.warn),
+                connections=Connections(node.max_connections_per_host, node.max_connections),
+                tls=tls,
                 share_port=node.receivers > 1,
             )
         except OSError as error:
@@ -155,7 +151,7 @@ class Receiver:
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="receive", daemon=True)
         self._thread.start()
-        logger.info("receive: %s listens on %s:%d", node.ae_title, node.host, self.port)
+        logger.info("receive: %s listens on %s:%d%s", node.ae_title, node.host, self.port, " with TLS" if tls else "")
 
     def stop(self, grace_seconds: float = 5.0) -> None:
         """Take no new associations, wait for the open ones as long as that, then abort them."""
@@ -187,60 +183,21 @@ class Receiver:
             called_ae_title=str(request.called_ae_title).strip(),
             host=str(association.requestor.address_info.address),
         )
-        reason = self._reason_to_reject(running)
+        refused = rejection(self._node, running.calling_ae_title, running.called_ae_title, running.host)
         with self._lock:
-            if reason is None and len(self._running) >= self._node.max_associations:
-                reason = _LOCAL_LIMIT_EXCEEDED
-            if reason is None:
+            if refused is None and len(self._running) >= self._node.max_associations:
+                refused = too_many(self._node, running.calling_ae_title, running.host)
+            if refused is None:
                 self._running[association] = running
-        if reason is None:
+        if refused is None:
             association.acceptor.supported_contexts = contexts_for(
-                request.presentation_context_definition_list, _served()
+                request.presentation_context_definition_list, served()
             )
             return
-        if reason == _LOCAL_LIMIT_EXCEEDED:
-            self._warn_once(
-                ("limit", running.calling_ae_title, running.host),
-                f"receive: association from {running.calling_ae_title} at {running.host} rejected: "
-                f"{self._node.max_associations} are open (node.max_associations)",
-            )
-        association.acse.send_reject(*reason)
+        who = f"{running.calling_ae_title} at {running.host}"
+        self._log.warn(refused.key, f"receive: association from {who} rejected: {refused.words}")
+        association.acse.send_reject(*refused.reason)
         association.kill()  # returns when the rejection is on its way
-
-    def _reason_to_reject(self, peer: _Running) -> tuple[int, int, int] | None:
-        node = self._node
-        who = f"{peer.calling_ae_title} at {peer.host}"
-        if node.check_called_ae_title and peer.called_ae_title != node.ae_title:
-            self._warn_once(
-                ("called", peer.calling_ae_title, peer.host, peer.called_ae_title),
-                f"receive: association from {who} rejected: it calls {peer.called_ae_title}, we are {node.ae_title}",
-            )
-            return _CALLED_AE_TITLE_NOT_RECOGNISED
-        if node.accept_unknown_peers:
-            return None
-        known = [candidate for candidate in node.peers if candidate.ae_title.strip() == peer.calling_ae_title]
-        if any(candidate.host is None or _is_address_of(peer.host, candidate.host) for candidate in known):
-            return None
-        if known:
-            hosts = ", ".join(str(candidate.host) for candidate in known)
-            cure = f"this AE title is expected from {hosts}; correct its host under node.peers to let it send"
-        else:
-            cure = f'unknown; add {{ae_title = "{peer.calling_ae_title}", host = "{peer.host}"}} to node.peers'
-        self._warn_once(
-            ("calling", peer.calling_ae_title, peer.host), f"receive: association from {who} rejected: {cure}"
-        )
-        return _CALLING_AE_TITLE_NOT_RECOGNISED
-
-    def _warn_once(self, key: tuple[str, ...], line: str) -> None:
-        """Log a line, but the same one at most once a minute: a peer that tries again must not fill the disk."""
-        now = self._clock.monotonic_seconds()
-        with self._lock:
-            if now - self._logged.get(key, float("-inf")) < _SECONDS_BETWEEN_EQUAL_LINES:
-                return
-            if len(self._logged) >= _MOST_REMEMBERED_LINES:
-                self._logged.clear()
-            self._logged[key] = now
-        logger.warning("%s", line)
 
     # the life of an association
 
@@ -315,10 +272,10 @@ class Receiver:
                 association_id=running.id,
             )
         except SpoolFull as error:
-            self._warn_once(("full",), f"receive: objects are refused: {error}")
+            self._log.warn(("full",), f"receive: objects are refused: {error}")
             return _OUT_OF_RESOURCES
         except SpoolError as error:
-            self._warn_once(("spool",), f"receive: objects are refused: {error}")
+            self._log.warn(("spool",), f"receive: objects are refused: {error}")
             return _OUT_OF_RESOURCES
         running.stored += 1
         running.bytes += instance.size_bytes
@@ -331,8 +288,19 @@ class Receiver:
         try:
             self._on_stored(instance)
         except StoreError as error:
-            self._warn_once(("store",), f"receive: objects are safe in the spool but not in the database yet: {error}")
+            self._log.warn(("store",), f"receive: objects are safe in the spool but not in the database yet: {error}")
         return _SUCCESS
+
+    def _incoming(self) -> Incoming:
+        return Incoming(self._spool.root, self._max_object_bytes, self._spool.free_bytes)
+
+    def _lost(self, association: AcceptedAssociation, error: SpoolError | TooLarge) -> int:
+        running = self._of(association)
+        if running is not None:
+            running.refused += 1
+        who = running.calling_ae_title if running is not None else ""
+        self._log.warn(("lost", type(error).__name__, who), f"receive: an object from {who} is refused: {error}")
+        return _OUT_OF_RESOURCES
 
     def _commitment(self, event: Any) -> tuple[int, None]:
         if self._on_commitment is None:
@@ -347,22 +315,3 @@ class Receiver:
             logger.exception("receive: a storage commitment result could not be recorded")
             return _PROCESSING_FAILURE, None
         return _SUCCESS, None
-
-
-def _served() -> dict[str, PresentationContext]:
-    """Return the services beside storage, by SOP class."""
-    syntaxes: list[Any] = [ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian]
-    echo = build_context(_VERIFICATION, syntaxes)
-    commitment = build_context(_STORAGE_COMMITMENT_PUSH_MODEL, syntaxes)
-    # the result comes from the provider, which takes the SCP role on an association that it opens (PS3.4 J.3.3)
-    commitment.scu_role = True
-    commitment.scp_role = True
-    return {str(context.abstract_syntax): context for context in (echo, commitment)}
-
-
-def _is_address_of(address: str, host: str) -> bool:
-    if address == host:
-        return True
-    with contextlib.suppress(OSError):
-        return address in {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
-    return False

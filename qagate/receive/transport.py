@@ -6,16 +6,24 @@ import contextlib
 import logging
 import select
 import socket
+import ssl
+import threading
 import time
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, cast
 
 from pynetdicom import AE
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AddressInformation, AssociationSocket, RequestHandler, ThreadedAssociationServer
 
+from qagate.errors import SpoolError, TooLarge
 from qagate.receive.association import AcceptedAssociation
+from qagate.receive.connections import Connections
+from qagate.receive.incoming import Incoming
 from qagate.receive.provider import StoreRequest
+from qagate.tls import words
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +32,11 @@ _MIN_PDU_LIMIT_BYTES = 1 << 20  # an association request can be longer than the 
 _UNLIMITED_PDU_BYTES = 1 << 28
 _WAIT_SECONDS = 0.001
 _FOR_EVER_SECONDS = 86_400.0
+_FAREWELL_SECONDS = 1.0
+_MOST_FAREWELLS = 64
+
+# A-ASSOCIATE-RJ: transient, by the provider (presentation), local limit exceeded; PS3.8 Table 9-21
+_TURNED_AWAY = b"\x03\0\0\0\0\4\0\2\3\2"
 
 
 class AcceptedSocket(AssociationSocket):
@@ -41,6 +54,8 @@ class AcceptedSocket(AssociationSocket):
         if self.socket is None or not self._is_connected:
             return False
         try:
+            if isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+                return True  # decrypted already, nothing more need come
             return bool(self._poll.poll(_WAIT_SECONDS * 1000))
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
@@ -54,6 +69,9 @@ class AcceptedSocket(AssociationSocket):
                 for _ in range(16):
                     if not self.socket.recv(_READ_BYTES):
                         break
+            if isinstance(self.socket, ssl.SSLSocket) and threading.current_thread() is self.assoc.dul:
+                with contextlib.suppress(OSError, ValueError):
+                    self.socket.unwrap()  # says goodbye, and does not wait for the answer
         super().close()
 
     def _shutdown_socket(self) -> None:
@@ -84,14 +102,76 @@ class AcceptedSocket(AssociationSocket):
         return received
 
 
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a server is told to do with its connections and associations.
+
+    `on_lost` is asked for the status of an object that could not be kept while it came in. `warn` gets a key, equal
+    for lines that say the same, and the line.
+    """
+
+    on_c_store: Callable[[AcceptedAssociation, StoreRequest], int]
+    on_lost: Callable[[AcceptedAssociation, SpoolError | TooLarge], int]
+    on_end: Callable[[AcceptedAssociation], None]
+    incoming: Callable[[], Incoming]
+    warn: Callable[[tuple[str, ...], str], None]
+
+
 class AssociationHandler(RequestHandler):
-    """Makes an association out of an accepted connection."""
+    """Makes an association out of an accepted connection; runs in a thread of the connection's own."""
+
+    def handle(self) -> None:
+        """Agree on TLS if it is wanted, then start the association."""
+        server = cast(AssociationServer, self.server)
+        started = False
+        try:
+            if server.tls is not None:
+                connection = self._secured(self.request, server.tls)
+                if connection is None:
+                    return
+                self.request = connection
+            super().handle()
+            started = True
+        finally:
+            if not started:
+                server.connections.leave(self.client_address[0])
+
+    def _secured(self, plain: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket | None:
+        server = cast(AssociationServer, self.server)
+        host = self.client_address[0]
+        connection: ssl.SSLSocket | None = None
+        patience = self.ae.acse_timeout
+        try:
+            connection = context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False)
+            # one limit for all of the handshake, however slowly it goes on
+            connection.settimeout(None if patience is None else max(patience, 0.001))
+            with server.shaking_hands(connection):
+                connection.do_handshake()
+            connection.settimeout(self.ae.network_timeout)
+            return connection
+        except (OSError, ValueError) as error:
+            if not isinstance(error, ssl.SSLEOFError | ConnectionError):  # who goes away at once wants nothing
+                server.service.warn(
+                    ("tls", host, words(error)),
+                    f"receive: connection from {host} refused: TLS was not agreed on, got {words(error)}",
+                )
+            for each in (connection, plain):
+                if each is not None:
+                    with contextlib.suppress(OSError):
+                        each.close()
+            return None
 
     def _create_association(self) -> AcceptedAssociation:
         server = cast(AssociationServer, self.server)
-        association = AcceptedAssociation(self.ae, server.on_c_store, server.on_end)
+        service, host = server.service, self.client_address[0]
+
+        def ended(association: AcceptedAssociation) -> None:
+            server.connections.leave(host)
+            service.on_end(association)
+
+        association = AcceptedAssociation(self.ae, service.on_c_store, service.on_lost, ended, service.incoming())
         association._server = server
-        association.name = f"AcceptorThread-{self.client_address[0]}:{self.client_address[1]}"
+        association.name = f"AcceptorThread-{host}:{self.client_address[1]}"
         association.set_socket(AcceptedSocket(association, self.request, self.ae.maximum_pdu_size))
         acceptor = association.acceptor
         acceptor.maximum_length = self.ae.maximum_pdu_size
@@ -108,7 +188,11 @@ class AssociationHandler(RequestHandler):
 
 
 class AssociationServer(ThreadedAssociationServer):
-    """Listens, and gives each connection threads of its own."""
+    """Listens, and gives each connection threads of its own.
+
+    With `tls` every connection must begin with a handshake; it takes place in the connection's thread, so that a peer
+    that is silent in it is in nobody's way.
+    """
 
     daemon_threads = True
     request_queue_size = 128  # a burst of connections must not be answered with resets
@@ -119,14 +203,18 @@ class AssociationServer(ThreadedAssociationServer):
         address: tuple[str, int],
         contexts: list[PresentationContext],
         handlers: list[Any],
+        service: Service,
         *,
-        on_c_store: Callable[[AcceptedAssociation, StoreRequest], int],
-        on_end: Callable[[AcceptedAssociation], None],
+        connections: Connections,
+        tls: ssl.SSLContext | None,
         share_port: bool,
     ) -> None:
-        self.on_c_store = on_c_store
-        self.on_end = on_end
+        self.service = service
+        self.connections = connections
+        self.tls = tls
         self._share_port = share_port
+        self._shaking_hands: set[ssl.SSLSocket] = set()
+        self._leaving: deque[tuple[float, socket.socket]] = deque()
         super().__init__(ae, address, ae.ae_title, contexts, evt_handlers=handlers, request_handler=AssociationHandler)
         ae._servers.append(self)  # shutdown() takes it off again
 
@@ -145,6 +233,66 @@ class AssociationServer(ThreadedAssociationServer):
         if self.ae.network_timeout is not None:
             connection.settimeout(self.ae.network_timeout)
         return connection, address
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve one connection in a thread of its own, unless there are too many."""
+        host = client_address[0]
+        limit = self.connections.enter(host)
+        if limit:
+            self.service.warn(("connections", host), f"receive: connection from {host} refused: {limit}")
+            self._turn_away(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except BaseException:  # no thread could be started
+            self.connections.leave(host)
+            raise
+
+    def _turn_away(self, connection: socket.socket) -> None:
+        """Say no, and leave the peer a moment to read it: closing at once might lose our words with a reset."""
+        with contextlib.suppress(OSError):
+            connection.setblocking(False)
+            if self.tls is None:
+                connection.send(_TURNED_AWAY)
+            connection.shutdown(socket.SHUT_WR)
+        self._leaving.append((time.monotonic() + _FAREWELL_SECONDS, connection))
+        self._see_off()
+
+    def _see_off(self, *, everybody: bool = False) -> None:
+        now = time.monotonic()
+        while self._leaving and (everybody or len(self._leaving) > _MOST_FAREWELLS or self._leaving[0][0] <= now):
+            _, connection = self._leaving.popleft()
+            with contextlib.suppress(OSError):
+                for _ in range(4):
+                    if not connection.recv(_READ_BYTES):
+                        break
+            connection.close()
+
+    def service_actions(self) -> None:
+        """Do what is due between two connections."""
+        super().service_actions()
+        self._see_off()
+
+    @contextlib.contextmanager
+    def shaking_hands(self, connection: ssl.SSLSocket) -> Any:
+        """Remember a connection while its handshake lasts."""
+        self._shaking_hands.add(connection)
+        try:
+            yield
+        finally:
+            self._shaking_hands.discard(connection)
+
+    def server_close(self) -> None:
+        """Stop listening, and let nobody wait who has no association yet."""
+        super().server_close()
+        self._see_off(everybody=True)
+        for connection in tuple(self._shaking_hands):
+            with contextlib.suppress(OSError):
+                # not its own shutdown(), which would take the handshake's ground from under it
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        for association in self.active_associations:
+            if association.requestor.primitive is None:
+                association.dul.to_user_queue.put(None)  # as if its time were over
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log what went wrong with one connection; the others go on."""

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import shutil
 import socket
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Literal
 
 from pydicom.uid import UID
 
+from qagate.deliver.certificate import certificate_expiry
 from qagate.deliver.destination import accepted_sop_classes, echo
 from qagate.errors import QagateError
 from qagate.prompt.rules import load_rules
 from qagate.score.scorer import Scorer
 from qagate.settings import Destination, Settings
 from qagate.store.database import Database
+from qagate.tls import expiry, server_context
 
 State = Literal["good", "warning", "bad"]
 
@@ -27,6 +31,8 @@ DOCUMENT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.59": "Key Object Selection",
     "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture",
 }
+
+_SOON_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +66,9 @@ def inspect(settings: Settings) -> Preflight:
         ("rules", _rules),
         ("model", _model),
         ("dicom port", _port),
+        ("tls", _tls),
         ("peers", _peers),
+        ("clock", _clock),
     )
     for what, look in looks:
         items += _guarded(what, lambda look=look: look(settings))  # type: ignore[misc]
@@ -132,6 +140,44 @@ def _port(settings: Settings) -> Iterator[Item]:
             yield Item("dicom port", "good", f"{settings.node.port} is free")
 
 
+def _tls(settings: Settings) -> Iterator[Item]:
+    tls = settings.node.tls
+    if tls is not None:
+        server_context(tls)
+        asks = "asked of" if tls.asks_for_certificate else "not asked of"
+        yield _until("tls", f"our certificate {tls.certificate_file}", expiry(tls.certificate_file))
+        yield Item("", "good", f"TLS {tls.minimum_version} or newer; certificates are {asks} peers")
+    for destination in settings.destinations:
+        own = destination.tls.certificate_file if destination.tls is not None else None
+        if own is not None:
+            yield _until("tls", f"our certificate for {destination.name}, {own}", expiry(own))
+
+
+def _until(what: str, whose: str, end: datetime) -> Item:
+    days = (end - datetime.now(UTC)).total_seconds() / 86400
+    state: State = "bad" if days <= 0 else "warning" if days < _SOON_DAYS else "good"
+    words = f"expires in {days:.0f} days" if days > 0 else f"expired {-days:.0f} days ago"
+    return Item(what, state, f"{whose} {words}, on {end:%Y-%m-%d}")
+
+
+def _clock(_settings: Settings) -> Iterator[Item]:
+    # a wrong clock breaks quiet times, audit trails and TLS
+    try:
+        asked = subprocess.run(
+            ["timedatectl", "show", "--property=NTPSynchronized", "--value"],
+            capture_output=True, text=True, timeout=5, check=False,
+        ).stdout.strip()  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        asked = ""
+    now = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
+    if asked == "yes":
+        yield Item("clock", "good", f"{now}, synchronised")
+    elif asked == "no":
+        yield Item("clock", "warning", f"{now}, not synchronised: set up a time service")
+    else:
+        yield Item("clock", "warning", f"{now}; this machine does not tell whether it is synchronised")
+
+
 def _peers(settings: Settings) -> Iterator[Item]:
     node = settings.node
     if node.accept_unknown_peers:
@@ -145,6 +191,9 @@ def _peers(settings: Settings) -> Iterator[Item]:
 
 def _destination(settings: Settings, destination: Destination) -> Iterator[Item]:
     title = settings.node.ae_title
+    end = certificate_expiry(destination)
+    if end is not None:
+        yield _until(destination.name, "its certificate", end)
     yield Item(destination.name, "good", f"answers in {echo(destination, title):.0f} ms")
     if destination.kind == "stow":
         return
