@@ -39,7 +39,8 @@ class Pacs(MiniPacs):
     def _store(self, event: Any) -> int:
         self.asked[str(event.request.AffectedSOPInstanceUID)] += 1
         if self.silent.is_set():
-            self.stopped.wait(120)
+            while self.silent.is_set() and not self.stopped.wait(0.1):
+                pass
             event.assoc.abort()
             return 0xA700
         status = self.answers.pop(0) if self.answers else self.answer
