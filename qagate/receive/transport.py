@@ -102,6 +102,37 @@ class AcceptedSocket(AssociationSocket):
         return received
 
 
+class _Refused:
+    """A connection that was one too many, until its peer has been told."""
+
+    def __init__(self, connection: socket.socket, until: float) -> None:
+        self.until = until
+        self._connection = connection
+        self._told = False
+
+    def answer(self, words: bytes, *, last: bool) -> bool:
+        """Answer if the peer has asked or this is the `last` time; say whether the connection is closed now."""
+        gone = last
+        try:
+            for _ in range(4):
+                if not self._connection.recv(_READ_BYTES):
+                    gone = True
+                    break
+                last = True
+        except BlockingIOError:
+            pass
+        except OSError:
+            gone = True
+        if (last or gone) and not self._told:
+            self._told = True
+            with contextlib.suppress(OSError):
+                self._connection.send(words)
+                self._connection.shutdown(socket.SHUT_WR)
+        if gone:
+            self._connection.close()
+        return gone
+
+
 @dataclass(frozen=True, slots=True)
 class Service:
     """What a server is told to do with its connections and associations.
@@ -132,6 +163,8 @@ class AssociationHandler(RequestHandler):
                 self.request = connection
             super().handle()
             started = True
+            if server.closed:
+                server.end_waiting()
         finally:
             if not started:
                 server.connections.leave(self.client_address[0])
@@ -214,7 +247,8 @@ class AssociationServer(ThreadedAssociationServer):
         self.tls = tls
         self._share_port = share_port
         self._shaking_hands: set[ssl.SSLSocket] = set()
-        self._leaving: deque[tuple[float, socket.socket]] = deque()
+        self._leaving: deque[_Refused] = deque()
+        self.closed = False
         super().__init__(ae, address, ae.ae_title, contexts, evt_handlers=handlers, request_handler=AssociationHandler)
         ae._servers.append(self)  # shutdown() takes it off again
 
@@ -249,24 +283,18 @@ class AssociationServer(ThreadedAssociationServer):
             raise
 
     def _turn_away(self, connection: socket.socket) -> None:
-        """Say no, and leave the peer a moment to read it: closing at once might lose our words with a reset."""
-        with contextlib.suppress(OSError):
-            connection.setblocking(False)
-            if self.tls is None:
-                connection.send(_TURNED_AWAY)
-            connection.shutdown(socket.SHUT_WR)
-        self._leaving.append((time.monotonic() + _FAREWELL_SECONDS, connection))
-        self._see_off()
+        """Have a peer told no once it has asked; answering at once, or closing at once, might be lost on it."""
+        connection.setblocking(False)
+        self._leaving.append(_Refused(connection, time.monotonic() + _FAREWELL_SECONDS))
+        if len(self._leaving) > _MOST_FAREWELLS:
+            self._leaving.popleft().answer(b"", last=True)
 
     def _see_off(self, *, everybody: bool = False) -> None:
         now = time.monotonic()
-        while self._leaving and (everybody or len(self._leaving) > _MOST_FAREWELLS or self._leaving[0][0] <= now):
-            _, connection = self._leaving.popleft()
-            with contextlib.suppress(OSError):
-                for _ in range(4):
-                    if not connection.recv(_READ_BYTES):
-                        break
-            connection.close()
+        words = _TURNED_AWAY if self.tls is None else b""
+        for refused in tuple(self._leaving):
+            if refused.answer(words, last=everybody or refused.until <= now):
+                self._leaving.remove(refused)
 
     def service_actions(self) -> None:
         """Do what is due between two connections."""
@@ -275,9 +303,11 @@ class AssociationServer(ThreadedAssociationServer):
 
     @contextlib.contextmanager
     def shaking_hands(self, connection: ssl.SSLSocket) -> Any:
-        """Remember a connection while its handshake lasts."""
+        """Remember a connection while its handshake lasts. Raises ConnectionAbortedError when we do not listen."""
         self._shaking_hands.add(connection)
         try:
+            if self.closed:
+                raise ConnectionAbortedError("the server has stopped")
             yield
         finally:
             self._shaking_hands.discard(connection)
@@ -285,14 +315,19 @@ class AssociationServer(ThreadedAssociationServer):
     def server_close(self) -> None:
         """Stop listening, and let nobody wait who has no association yet."""
         super().server_close()
+        self.closed = True
         self._see_off(everybody=True)
         for connection in tuple(self._shaking_hands):
             with contextlib.suppress(OSError):
                 # not its own shutdown(), which would take the handshake's ground from under it
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
+        self.end_waiting()
+
+    def end_waiting(self) -> None:
+        """End the connections whose peers have not asked for an association, as if their time were over."""
         for association in self.active_associations:
             if association.requestor.primitive is None:
-                association.dul.to_user_queue.put(None)  # as if its time were over
+                association.dul.to_user_queue.put(None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log what went wrong with one connection; the others go on."""
