@@ -6,6 +6,7 @@ batches; when the database is down, or the process dies in between, the spool is
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import queue
 import threading
@@ -35,6 +36,10 @@ Item = TypeVar("Item")
 BATCH = 200
 ADOPT_SECONDS = 300
 """How often the spool is compared with the database while running; also after every fault of the database."""
+
+
+STALE_SECONDS = 3600
+"""After this long nobody is still writing a temporary file: its writer was killed."""
 
 
 class Registrar:
@@ -83,6 +88,8 @@ class Registrar:
                 adopted += self._register(batch)
                 batch = []
         adopted += self._register(batch)
+        with contextlib.suppress(OSError):
+            self._spool.remove_temporary(older_than_seconds=STALE_SECONDS)
         self._next_adoption = self._clock.monotonic_seconds() + ADOPT_SECONDS
         if adopted:
             logger.warning("%d objects of the spool were unknown to the database and have been adopted", adopted)

@@ -47,9 +47,9 @@ class Sweeps:
 
     def complete(self) -> None:
         """Close every series that is complete, and enqueue its revision."""
-        now = self.clock.now()
         with self.database.read() as session:
             waiting = reception.arrivals(session)
+        now = self.clock.now()  # after the reading: what was noted meanwhile is no step of the clock
         for arrival in waiting:
             decision = decide(
                 CompletionFacts(

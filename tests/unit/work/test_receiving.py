@@ -140,3 +140,17 @@ def test_what_is_longer_than_it_may_be_is_cut(database, spool):
         assert session.scalars(select(InstanceRow.sop_class_uid)).one() == "2" * 60
     with database.begin() as session:
         assert reception.register(session, [one]) == 0
+
+
+def test_what_killed_writers_left_behind_goes_away_once_nobody_can_be_writing_it(database, spool, monkeypatch):
+    one = put(spool, 1)
+    left = one.path.with_name(".dead.part")
+    left.write_bytes(b"half")
+    registrar = Registrar(database, spool, SystemClock(), receiver="r")
+    registrar.adopt()
+    assert left.exists()  # another receiver may be writing it
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now + 3601)
+    registrar.adopt()
+    assert not left.exists()
+    assert one.path.exists()

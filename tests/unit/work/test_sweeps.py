@@ -98,6 +98,19 @@ def test_a_clock_that_steps_back_delays_a_series_by_one_quiet_time_and_no_more(s
     assert state(sweeps) == "queued"
 
 
+def test_what_is_noted_while_the_sweep_reads_is_no_step_of_the_clock(sweeps, monkeypatch, caplog):
+    def arrivals(session):
+        sweeps.clock.time += timedelta(seconds=1)
+        arrive(sweeps, 1, at=sweeps.clock.time)
+        with sweeps.database.read() as fresh:
+            return real(fresh)
+
+    real = reception.arrivals
+    monkeypatch.setattr(reception, "arrivals", arrivals)
+    sweeps.complete()
+    assert "stepped back" not in caplog.text
+
+
 def test_an_association_that_closed_before_the_clock_stepped_back_holds_nothing_up(sweeps):
     with sweeps.database.begin() as session:
         reception.open_association(
