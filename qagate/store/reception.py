@@ -159,7 +159,7 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
             state="receiving",
             instances=SeriesRow.instances + 1,
             last_instance_at=instance.received_at,
-            calling_ae_title=instance.calling_ae_title,
+            calling_ae_title=_fitting(SeriesRow, "calling_ae_title", instance.calling_ae_title),
         )
     )
     return 1

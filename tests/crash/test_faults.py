@@ -9,13 +9,17 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pydicom import dcmread
-from sqlalchemy import select
+from sqlalchemy import select, update
 
+from qagate.domain.series import StoredInstance
+from qagate.errors import StoreRefused
+from qagate.store import reception
 from qagate.store.database import Database
 from qagate.store.tables import AssessmentRow, DeliveryRow, DocumentRow, RevisionRow, SeriesRow
 from tests.crash.ledger import Ledger, account, say
@@ -288,6 +292,20 @@ def test_postgresql_that_goes_away_and_comes_back(tmp_path):
         assert set(sender.statuses) == {0}, "objects were refused because the database was away"
         node.wait_for_end(number - 1, 240)
         assert settle(node, sender, pacs).faults == []
+
+
+@pytest.mark.skipif(not postgres_available(), reason="needs PostgreSQL")
+def test_postgresql_takes_what_is_longer_than_it_may_be(tmp_path):
+    odd = StoredInstance(
+        Path("/spool/1.dcm"), "1\0" * 90, "2" * 90, "3", "1.2.3" * 20, "4" * 90, "M" * 40, 1, "a" * 64, "S" * 40,
+        datetime(2026, 11, 22, tzinfo=UTC),
+    )  # fmt: skip
+    with Postgres(tmp_path / "postgres") as cluster, closing(Database.open(cluster.url)) as database:
+        for new in (1, 0):
+            with database.begin() as session:
+                assert reception.register(session, [odd]) == new
+        with pytest.raises(StoreRefused), database.begin() as session:
+            session.execute(update(SeriesRow).values(modality="M" * 40))
 
 
 def test_sqlite_that_is_locked_for_longer_than_anybody_waits(tmp_path):
