@@ -153,6 +153,21 @@ def fail(session: Session, revision_id: int, *, reason: str, at: datetime) -> No
     event(session, at, "failed", series.series_instance_uid, reason)
 
 
+def requeue(session: Session, series_instance_uid: str | None, *, at: datetime) -> int:
+    """Let parked revisions (all, or those of one series) be judged again by the next sweep; returns how many."""
+    statement = select(RevisionRow).where(RevisionRow.state == "failed")
+    if series_instance_uid is not None:
+        statement = statement.where(RevisionRow.series_instance_uid == series_instance_uid)
+    rows = session.scalars(statement).all()
+    for revision in rows:
+        series = session.get_one(SeriesRow, revision.series_instance_uid)
+        revision.state = "queued"
+        if series.revision == revision.number and series.state == "failed":
+            series.state, series.state_reason = "queued", ""
+        event(session, at, "requeued", series.series_instance_uid, f"revision {revision.number}")
+    return len(rows)
+
+
 def record_assessments(
     session: Session,
     revision_id: int,

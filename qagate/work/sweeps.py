@@ -104,6 +104,7 @@ class Sweeps:
                         reason=f"judging it ended its worker again and again ({status.lower()}); it was set aside",
                         at=self.clock.now(),
                     )
+                self.engine.forget(revisions.workflow_id(revision))  # so that a person can have it judged again
                 logger.error("series %s was set aside (%s)", revision.series_instance_uid, status)
 
     def _resume_deliveries(self) -> None:

@@ -199,7 +199,28 @@ def test_a_series_that_ends_its_worker_again_and_again_is_set_aside(sweeps):
     (workflow,) = sweeps.engine.enqueued
     sweeps.engine.known[workflow] = "MAX_RECOVERY_ATTEMPTS_EXCEEDED"
     sweeps.resume()
+    sweeps.resume()
     assert state(sweeps) == "failed"
+    assert sweeps.engine.enqueued == [workflow]
+
+
+@pytest.mark.parametrize("status", ["MAX_RECOVERY_ATTEMPTS_EXCEEDED", "SUCCESS"])
+def test_a_person_can_have_a_series_judged_again_that_was_set_aside(sweeps, status):
+    arrive(sweeps, 1, at=T0)
+    sweeps.clock.time += timedelta(seconds=10)
+    sweeps.complete()
+    (workflow,) = sweeps.engine.enqueued
+    sweeps.engine.known[workflow] = status
+    if status == "SUCCESS":  # its journey parked it
+        with sweeps.database.begin() as session:
+            revisions.fail(session, 1, reason="unreadable", at=T0)
+    sweeps.resume()
+    assert state(sweeps) == "failed"
+    with sweeps.database.begin() as session:
+        assert revisions.requeue(session, "1.2.3", at=T0) == 1
+    sweeps.resume()
+    assert state(sweeps) == "queued"
+    assert sweeps.engine.enqueued == [workflow, workflow]
 
 
 @pytest.mark.parametrize("status", ["ERROR", "SUCCESS"])
