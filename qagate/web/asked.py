@@ -63,7 +63,7 @@ class Asked(BaseModel):
     @property
     def narrow(self) -> bool:
         """Whether any filter is set."""
-        return any(value for name, value in self if name != "order")
+        return any(value for name, value in self if name not in ("order", "page"))
 
     def address(self, path: str = "/", **changes: Any) -> str:
         """Return the address of the same question with some words changed; empty words are left out."""

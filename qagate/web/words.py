@@ -51,6 +51,8 @@ NAMES = {
     "fber": "FBER",
 }
 
+UNIT_SUFFIXES = ("_hu", "_per_mm", "_mm", "_percent", "_degrees")
+
 EVENT_WORDS = {"complete": "complete", "verdict": "verdict", "delivered": "delivered", "parked": "delivery parked",
                "excluded": "not for us", "failed": "failed"}  # fmt: skip
 
@@ -98,6 +100,8 @@ def unit(code: str) -> str:
 
 def named(name: str) -> str:
     """Return the name of a measurement or an artefact as words; its unit stands beside the value already."""
+    for suffix in UNIT_SUFFIXES:
+        name = name.removesuffix(suffix)
     parts = [NAMES.get(part, part) for part in name.split("_")]
     return " ".join(part for part in parts if part)
 

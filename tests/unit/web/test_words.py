@@ -54,5 +54,6 @@ def test_unit(code, text):
 
 
 def test_named():
-    assert words.named("noise_soft_tissue") == "noise soft tissue"
+    assert words.named("noise_soft_tissue_hu") == "noise soft tissue"
+    assert words.named("mtf50_per_mm") == "MTF 50 %"
     assert words.named("snr_air") == "SNR air"
