@@ -1,10 +1,10 @@
 """Calibration: from what the network says to a score with an interval, and whether it may say anything at all.
 
 temperature: the bins' logits are divided by it (fit by likelihood on the select part).
-knots: network score 0..1 → score 0-100, monotone, straight between knots; None in a sheet means the identity.
-multiples: half width of a 90 % interval in units of the spread of the bins, by modality (split conformal over subjects,
-each residual divided by its own spread; Vovk 2005, Lei et al., JASA 2018).
-mean, precision: of the pooled features of training, for the distance of a volume from all of them (Mahalanobis 1936).
+knots: network score 0..1 → score 0-100, monotone, straight between knots.
+multiples: half width of a 90 % interval in units of the spread of the bins, by modality (from subjects apart, each
+residual divided by its own spread, after Lei et al., JASA 2018; few subjects, so coverage is measured, not guaranteed).
+mean, directions: of the pooled features of training, for the distance of a volume from all of them (Mahalanobis 1936).
 """
 
 from __future__ import annotations
