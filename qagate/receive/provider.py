@@ -16,6 +16,7 @@ from typing import Any, cast
 
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
+from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.timer import Timer
 
@@ -53,6 +54,10 @@ class _StoreCommand:
     has_data_set: bool
 
 
+class _BrokenMessage(ValueError):
+    """A message is not as PS3.7 and PS3.8 say."""
+
+
 class MessageProvider(DIMSEServiceProvider):
     """Puts messages together; serves C-STORE through `on_c_store`, which returns the status.
 
@@ -78,7 +83,9 @@ class MessageProvider(DIMSEServiceProvider):
         try:
             self._take(primitive)
         except Exception as error:  # top of this thread's work; the state machine would not survive it
-            logger.warning("receive: a message from %s cannot be understood: %s", self.assoc.requestor.ae_title, error)
+            # the words of others than us may hold what was sent
+            why = str(error) if isinstance(error, _BrokenMessage) else type(error).__name__
+            logger.warning("receive: a message from %s cannot be understood: %s", self.assoc.requestor.ae_title, why)
             self.forget()
             self.dul.event_queue.put("Evt19")  # invalid PDU: A-ABORT
 
@@ -96,7 +103,7 @@ class MessageProvider(DIMSEServiceProvider):
             if control & _COMMAND:
                 self._command += fragment[1:]
                 if len(self._command) > _MAX_COMMAND_BYTES:
-                    raise ValueError(f"a command set must stay under {_MAX_COMMAND_BYTES} bytes")
+                    raise _BrokenMessage(f"a command set must stay under {_MAX_COMMAND_BYTES} bytes")
                 if control & _LAST:
                     command, self._command = bytes(self._command), bytearray()
                     self._store = _store_command(context_id, command)
@@ -127,7 +134,7 @@ class MessageProvider(DIMSEServiceProvider):
             time.sleep(0.0005)
         context = association._accepted_cx.get(command.context_id)
         if context is None:
-            raise ValueError(f"a request must use an accepted presentation context, got {command.context_id}")
+            raise _BrokenMessage(f"a request must use an accepted presentation context, got {command.context_id}")
         try:
             with self._incoming.taken() as data_set:
                 status = self._status(command, str(context.transfer_syntax[0]), data_set)
@@ -169,6 +176,13 @@ class NetworkProvider(DULServiceProvider):
         """Run until the connection is over; what had come in of an unfinished message is then forgotten."""
         try:
             super().run_reactor()
+        except InvalidEventError:
+            # a peer that does not wait for our answers can meet the state machine between two states
+            association = self.assoc
+            association.is_aborted, association.is_established = True, False
+            association._kill = self._kill_thread = True
+            if self.socket is not None:
+                self.socket.close()
         finally:
             cast(MessageProvider, self.assoc.dimse).forget()
 
@@ -199,11 +213,11 @@ class _DataTransfer:
         offset = 6
         while offset < len(pdu):
             if offset + 5 > len(pdu):
-                raise ValueError("a P-DATA-TF PDU must hold whole items")
+                raise _BrokenMessage("a P-DATA-TF PDU must hold whole items")
             length, context_id = struct.unpack_from(">IB", pdu, offset)
             end = offset + 4 + length
             if length < 2 or end > len(pdu):
-                raise ValueError(f"an item of a P-DATA-TF PDU must lie inside it, got {length} bytes")
+                raise _BrokenMessage(f"an item of a P-DATA-TF PDU must lie inside it, got {length} bytes")
             self._items.append((context_id, pdu[offset + 5 : end]))
             offset = end
 
