@@ -16,7 +16,6 @@ from typing import Any, cast
 
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
-from pynetdicom.fsm import InvalidEventError
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.timer import Timer
 
@@ -32,6 +31,7 @@ _CANNOT_UNDERSTAND = 0xC000
 _P_DATA_TF = 0x04
 _COMMAND, _LAST = 0x01, 0x02  # bits of the message control header
 _MAX_COMMAND_BYTES = 1 << 16
+_ABORT = b"\7\0\0\0\0\4\0\0\2\0"  # A-ABORT by the provider, reason not specified; PS3.8 9.3.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +176,17 @@ class NetworkProvider(DULServiceProvider):
         """Run until the connection is over; what had come in of an unfinished message is then forgotten."""
         try:
             super().run_reactor()
-        except InvalidEventError:
-            # a peer that does not wait for our answers can meet the state machine between two states
+        except Exception as error:  # top of this thread
+            # a PDU that can be read and not be used, or a peer that does not wait for our answers
             association = self.assoc
+            logger.debug("receive: connection from %s ended: %s", association.requestor.address, type(error).__name__)
             association.is_aborted, association.is_established = True, False
             association._kill = self._kill_thread = True
             if self.socket is not None:
+                self.socket.send(_ABORT)
                 self.socket.close()
+            if association.requestor.primitive is None:
+                self.to_user_queue.put(None)  # nobody need wait for its request any longer
         finally:
             cast(MessageProvider, self.assoc.dimse).forget()
 

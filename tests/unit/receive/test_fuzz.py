@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import socket
 import threading
+from pathlib import Path
 
-from tests.fuzz_scp import Account, fuzz
+import pytest
+
+from tests.fuzz_scp import Account, association_request, data_sets, fuzz, p_data
+from tests.unit.receive.scanner import make_object, receiving, send
 
 
 def test_mutated_pdus_and_data_sets_break_nothing() -> None:
@@ -20,3 +25,31 @@ def test_the_account_says_what_is_wrong() -> None:
     assert "nothing left" in str(account)
     account.faults.append("connection 3 hung for 20 s")
     assert str(account).endswith("connection 3 hung for 20 s")
+
+
+def _even_context() -> bytes:
+    request = bytearray(association_request())
+    first = request.index(b"\x20\0", 74)  # the first presentation context item, PS3.8 Table 9-13
+    assert request[first + 4] == 1
+    request[first + 4] = 2
+    return bytes(request)
+
+
+def _impatient() -> bytes:
+    return association_request() + b"".join(p_data(1, 0, data_sets()[0]))
+
+
+@pytest.mark.parametrize("make", [_even_context, _impatient])
+def test_what_the_fuzzer_found(tmp_path: Path, make: object) -> None:
+    ended: list[object] = []
+    hook, threading.excepthook = threading.excepthook, ended.append
+    try:
+        with receiving(tmp_path, acse_timeout_seconds=3600) as (receiver, _):
+            with socket.create_connection(("127.0.0.1", receiver.port), 10) as connection:
+                connection.sendall(make())  # type: ignore[operator]
+                while connection.recv(4096):  # it is not left waiting
+                    pass
+            assert send(receiver.port, make_object()) == [0x0000]
+    finally:
+        threading.excepthook = hook
+    assert ended == []
