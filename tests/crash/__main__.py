@@ -18,11 +18,11 @@ from tests.peers.postgres import available as postgres_available
 
 
 @contextmanager
-def _database(kind: str, folder: Path) -> Iterator[str | None]:
+def _database(kind: str) -> Iterator[str | None]:
     if kind == "sqlite":
         yield None
         return
-    with Postgres(folder / "postgres") as cluster:
+    with Postgres() as cluster:
         yield cluster.url
 
 
@@ -50,7 +50,7 @@ def main() -> int:
                 folder = top / f"{kind}-{name}"
                 folder.mkdir(parents=True, exist_ok=True)
                 begun = time.monotonic()
-                with _database(kind, folder) as url:
+                with _database(kind) as url:
                     if name == "points":
                         ledger, died = matrix.every_point(folder, asked.points, url)
                     else:

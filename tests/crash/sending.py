@@ -14,7 +14,8 @@ from pydicom.data import get_testdata_file
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.uid import ExplicitVRLittleEndian
-from pynetdicom import AE
+
+from qagate.deliver.peer import Requestor
 
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 ROOT = "1.2.826.0.1.3680043.8.498.88"
@@ -96,7 +97,7 @@ class Sender:
 
         stop_after: abort the association after so many objects.
         """
-        entity = AE(self.ae_title)
+        entity = Requestor(self.ae_title)  # closes its sockets
         entity.acse_timeout = entity.connection_timeout = 5
         entity.dimse_timeout = entity.network_timeout = 30
         entity.add_requested_context(MR_IMAGE, ExplicitVRLittleEndian)

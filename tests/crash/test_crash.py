@@ -12,7 +12,14 @@ from tests.crash.ledger import say
 from tests.peers.postgres import Postgres
 from tests.peers.postgres import available as postgres_available
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.slow,
+    # pynetdicom leaves a socket open when nobody listens, which here is often so
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 SOME = ("linked", "kept", "complete", "document", "one-sent", "sent")
 """One of each kind: bytes without a row, a row without an answer, a row without work, a document without a row, ..."""
@@ -28,7 +35,7 @@ def test_nothing_is_lost_or_double_whenever_a_process_dies(tmp_path: Path) -> No
 
 @pytest.mark.skipif(not postgres_available(), reason="needs PostgreSQL")
 def test_nor_with_postgresql(tmp_path: Path) -> None:
-    with Postgres(tmp_path / "postgres") as cluster:
+    with Postgres() as cluster:
         ledger, deaths = matrix.every_point(tmp_path, ("row", "recording", "marking"), cluster.url)
     say(ledger)
     assert deaths >= 3

@@ -29,7 +29,14 @@ from tests.crash.sending import Sender, in_background, series
 from tests.peers.postgres import Postgres
 from tests.peers.postgres import available as postgres_available
 
-pytestmark = [pytest.mark.peers, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.peers,
+    pytest.mark.slow,
+    # pynetdicom leaves a socket open when nobody listens, which here is often so
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
 
 AWAY_SECONDS = float(os.environ.get("QAGATE_TEST_AWAY_SECONDS", "5"))
 """How long the PostgreSQL server stays away."""
@@ -273,7 +280,7 @@ def test_a_series_that_kills_its_worker_is_set_aside_and_the_others_go_on(tmp_pa
 @pytest.mark.skipif(not postgres_available(), reason="needs PostgreSQL")
 def test_postgresql_that_goes_away_and_comes_back(tmp_path):
     with (
-        Postgres(tmp_path / "postgres") as cluster,
+        Postgres() as cluster,
         Pacs(0, tmp_path / "pacs") as pacs,
         Node(tmp_path / "node", destinations=[destination("PACS", pacs.port)], database_url=cluster.url) as node,
     ):
@@ -300,7 +307,7 @@ def test_postgresql_takes_what_is_longer_than_it_may_be(tmp_path):
         Path("/spool/1.dcm"), "1\0" * 90, "2" * 90, "3", "1.2.3" * 20, "4" * 90, "M" * 40, 1, "a" * 64, "S" * 40,
         datetime(2026, 11, 22, tzinfo=UTC),
     )  # fmt: skip
-    with Postgres(tmp_path / "postgres") as cluster, closing(Database.open(cluster.url)) as database:
+    with Postgres() as cluster, closing(Database.open(cluster.url)) as database:
         for new in (1, 0):
             with database.begin() as session:
                 assert reception.register(session, [odd]) == new

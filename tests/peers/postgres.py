@@ -1,4 +1,4 @@
-"""A PostgreSQL cluster in a folder of its own, on a free port; it can be stopped and started again."""
+"""A PostgreSQL cluster in a new folder, on a free port; it can be stopped and started again."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -30,8 +31,9 @@ def _owner() -> pwd.struct_passwd | None:
 class Postgres:
     """Use as a context manager. As root it runs as the user `postgres`, because the server refuses root."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
+        # not below a test's own folder, which only its owner may enter
+        self.folder = Path(tempfile.mkdtemp(prefix="qagate-postgres-"))
         self.port = free_port()
         self._running = False
 
@@ -42,13 +44,9 @@ class Postgres:
 
     def __enter__(self) -> Postgres:
         """Make the cluster and start it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
         owner = _owner() if os.getuid() == 0 else None
         if owner is not None:
             shutil.chown(self.folder, owner.pw_uid, owner.pw_gid)
-            for parent in self.folder.parents:
-                if parent.stat().st_uid == 0 and parent != Path(parent.anchor) and not parent.stat().st_mode & 0o001:
-                    parent.chmod(parent.stat().st_mode | 0o011)  # the server must reach its folder
         self._run(
             "initdb", "-D", str(self.folder / "data"), "-U", "qagate", "-A", "trust", "-N", "--no-locale", "-E", "UTF8"
         )
@@ -58,8 +56,9 @@ class Postgres:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Stop it."""
+        """Stop it, and remove it."""
         self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def start(self) -> None:
         """Start, and wait until it takes connections."""
@@ -85,5 +84,5 @@ class Postgres:
             stdin=subprocess.DEVNULL,
             user=owner.pw_uid if owner else None,
             group=owner.pw_gid if owner else None,
-            cwd=self.folder,
+            cwd="/",
         )
