@@ -22,6 +22,7 @@ from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, SCP_SCU_R
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
+from qagate.deliver.checkpoint import Checkpoint
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, SettingsError, Unreachable
 from qagate.settings import Destination
@@ -34,11 +35,15 @@ _MAX_PDU_BYTES = 131072
 
 
 class Requestor(AE):
-    """An application entity that closes its sockets: pynetdicom's own leaves one open whenever the peer went first."""
+    """An application entity that loses no answer and closes its sockets.
+
+    pynetdicom's own leaves a socket open whenever the peer went first; about answers see Checkpoint.
+    """
 
     connection: RequestorSocket | None = None
 
     def _create_socket(self, assoc: Association, address: Any, tls_args: Any) -> AssociationSocket:
+        assoc._reactor_checkpoint = Checkpoint(assoc)
         self.connection = RequestorSocket(assoc, address=address)
         self.connection.tls_args = tls_args
         return self.connection

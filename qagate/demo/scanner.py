@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pydicom
 from pydicom.errors import InvalidDicomError
-from pynetdicom import AE, evt
 from pynetdicom.association import Association
 
+from qagate.deliver.peer import Requestor
 from qagate.demo.sample import Sample, Way
 from qagate.demo.samples import folder_samples
 from qagate.errors import AssociationRejected, Unreachable
@@ -91,12 +89,11 @@ def _associate(
         kinds[kind] = None
     if not usable:
         return
-    entity = AE(ae_title=title)
+    entity = Requestor(ae_title=title)
     entity.maximum_pdu_size = 131072
     for sop_class, syntax in list(kinds)[:MAX_CONTEXTS]:
         entity.add_requested_context(sop_class, syntax)
-    handlers: list[Any] = [(evt.EVT_CONN_OPEN, _no_delay)]
-    association = entity.associate(host, port, ae_title=called, evt_handlers=handlers)
+    association = entity.associate(host, port, ae_title=called)
     if association.is_rejected:
         raise AssociationRejected(f"{called} at {host}:{port} rejected the association of {title}")
     if not association.is_established:
@@ -128,10 +125,3 @@ def _store(association: Association, path: Path, result: Sending) -> None:
         return
     result.sent += 1
     result.statuses[int(status)] = result.statuses.get(int(status), 0) + 1
-
-
-def _no_delay(event: evt.Event) -> None:
-    """Switch off Nagle's algorithm: it costs 40 ms for each object."""
-    connection = event.assoc.dul.socket
-    if connection is not None and connection.socket is not None:
-        connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -16,7 +16,8 @@ ORGANS = (
     "spine", "shoulder", "elbow", "wrist_hand", "hip", "thigh", "knee", "lower_leg", "ankle_foot", "hippocampus",
 )  # fmt: skip
 SEQUENCES = (
-    "T1", "T2", "PD", "FLAIR", "STIR", "T2STAR", "SWI", "DWI", "ADC", "BOLD", "ASL", "MRA", "BSSFP", "DIXON", "PERFUSION",
+    "T1", "T2", "PD", "FLAIR", "STIR", "T2STAR", "SWI", "DWI", "ADC", "BOLD", "ASL", "MRA", "BSSFP", "DIXON",
+    "PERFUSION",
 )  # fmt: skip
 KERNELS = ("soft", "medium", "sharp")
 PLANES = ("axial", "coronal", "sagittal", "oblique")

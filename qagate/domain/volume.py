@@ -70,7 +70,7 @@ class Volume:
     """One regular grid from one series (a series may hold several).
 
     voxels: (slices, rows, columns), int16 or float32; CT in HU, MR as stored after rescaling. Slices ascend along the
-    normal. `slices[i]` says where `voxels[i]` came from. `label` tells volumes of one series apart ("echo 2", "b 1000").
+    normal. `slices[i]` says where `voxels[i]` came from. `label` tells volumes of one series apart, as "echo 2".
     valid: (slices,) bool; False where the pixels of a slice could not be read (its voxels are then padding).
     """
 

@@ -41,6 +41,7 @@ _SUCCESS = 0x0000
 _PROCESSING_FAILURE = 0x0110
 _UNRECOGNISED_OPERATION = 0x0211
 _OUT_OF_RESOURCES = 0xA700
+_CANNOT_UNDERSTAND = 0xC000
 
 
 @dataclass
@@ -129,6 +130,8 @@ class Receiver:
             (evt.EVT_REQUESTED, self._negotiate),
             (evt.EVT_ESTABLISHED, self._opened),
             (evt.EVT_C_ECHO, lambda event: _SUCCESS),
+            # whole requests take the straight path; only one whose command set is broken comes here
+            (evt.EVT_C_STORE, lambda event: _CANNOT_UNDERSTAND),
             (evt.EVT_N_ACTION, lambda event: (_UNRECOGNISED_OPERATION, None)),
             (evt.EVT_N_EVENT_REPORT, self._commitment),
         ]
