@@ -79,10 +79,11 @@ def status(config: Config = None) -> None:
 @plain_errors
 def requeue(
     destination: Annotated[str | None, typer.Argument(help="Only what is parked for this destination.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Judge series again that were set aside.")] = False,
     config: Config = None,
 ) -> None:
-    """Try parked deliveries again."""
-    from qagate.store import outbox
+    """Try parked deliveries again; with --failed, judge series again that were set aside."""
+    from qagate.store import outbox, revisions
     from qagate.store.database import Database
 
     settings = settings_from(config)
@@ -92,6 +93,10 @@ def requeue(
         raise typer.Exit(BAD_INPUT)
     database = Database.open(settings.database_url)
     with database.begin() as session:
-        number = outbox.requeue(session, destination=destination, at=datetime.now(UTC))
+        if failed:
+            said = f"{revisions.requeue(session, None, at=datetime.now(UTC))} series are judged again"
+        else:
+            number = outbox.requeue(session, destination=destination, at=datetime.now(UTC))
+            said = f"{number} deliveries are tried again"
     database.close()
-    typer.echo(f"{number} deliveries are tried again")
+    typer.echo(said)

@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from qagate.cli.commands import app
+from qagate.domain.series import StoredInstance
+from qagate.settings import load
+from qagate.store import reception, revisions, worklist
+from qagate.store.database import Database
+
+T0 = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    """A node whose one series was set aside."""
+    path = tmp_path / "qagate.toml"
+    path.write_text('[storage]\ndata_dir = "data"\n')
+    database = Database.open(load(path, {}).database_url)
+    instance = StoredInstance(tmp_path / "1.dcm", "1", "2", "3", "1.2.3", "1.2", "CT", 1, "a" * 64, "S", T0)
+    with database.begin() as session:
+        reception.register(session, [instance])
+    with database.begin() as session:
+        revision = revisions.close_series(session, "1.2.3", completed_by="quiet", at=T0)
+        assert revision is not None
+        revisions.fail(session, revision.id, reason="it was not its day", at=T0)
+    database.close()
+    return path
+
+
+def run(*arguments: object) -> str:
+    result = CliRunner().invoke(app, [str(a) for a in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
+
+
+def test_status_accounts_for_a_series_that_was_set_aside(config: Path) -> None:
+    assert "1 received = 0 good + 0 to look at + 0 without score + 0 excluded + 1 failed" in run("status", "-c", config)
+
+
+def test_a_series_that_was_set_aside_can_be_judged_again(config: Path) -> None:
+    assert run("requeue", "--failed", "-c", config) == "1 series are judged again\n"
+    assert run("requeue", "--failed", "-c", config) == "0 series are judged again\n"
+    database = Database.open(load(config, {}).database_url)
+    with database.read() as session:
+        assert worklist.account(session).pending == 1
+    database.close()
+
+
+def test_a_destination_nobody_knows_is_refused(config: Path) -> None:
+    result = CliRunner().invoke(app, ["requeue", "NOWHERE", "-c", str(config)])
+    assert result.exit_code == 2
