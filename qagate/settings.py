@@ -182,7 +182,9 @@ class Policy(_Tree):
 
     name: str = Field(description="name shown with every verdict")
     match: Match = Field(default_factory=Match, description="which series it is for")
-    action: Literal["shadow", "advise", "hold"] = Field("advise", description="what qagate may do")
+    action: Literal["shadow", "advise"] = Field(
+        "advise", description="shadow: only the database and the page know; advise: documents go to the destinations"
+    )
     review_below: Percent = Field(50, description="score below which a person should look")
     reject_below: Percent = Field(0, description="score below which the verdict is reject; 0 = never")
     attributes: dict[str, Fraction] = Field(default_factory=dict, description="artefact severities above which to look")

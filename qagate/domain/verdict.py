@@ -20,7 +20,6 @@ class Action(StrEnum):
 
     SHADOW = "shadow"  # database only
     ADVISE = "advise"  # SR, SC, KO to the destinations
-    HOLD = "hold"  # advise, and images wait for the verdict
 
 
 WORDS = {
