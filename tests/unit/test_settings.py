@@ -55,3 +55,10 @@ def test_the_template_means_the_defaults_and_names_every_setting():
         for name, field in getattr(section.annotation, "model_fields", {}).items():
             assert name in text
             assert field.description, name
+
+
+def test_a_policy_cannot_hold_what_nothing_would_release(tmp_path):
+    path = tmp_path / "qagate.toml"
+    path.write_text("[[policies]]\nname = 'gate'\naction = 'hold'\n")
+    with pytest.raises(SettingsError, match=r"policies.0.action: .*got 'hold'"):
+        load(path, {})

@@ -181,8 +181,8 @@ def test_match(match: dict[str, Any], matches: bool) -> None:
 
 
 def test_first_match_decides() -> None:
-    policies = [Policy(name="a", action="hold"), Policy(name="b", action="shadow")]
-    assert decide(made(), policies).action is Action.HOLD
+    policies = [Policy(name="a", action="advise"), Policy(name="b", action="shadow")]
+    assert decide(made(), policies).action is Action.ADVISE
 
 
 def test_no_match_falls_back_to_the_built_in_policy() -> None:
