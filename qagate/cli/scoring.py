@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from qagate.domain.finding import Finding, FindingCode
+from qagate.domain.finding import FindingCode
 from qagate.domain.prompt import MODALITIES, ORGANS, REGIONS, Prompt
 from qagate.errors import InputError
 from qagate.prompt.infer import infer
@@ -41,8 +41,7 @@ def judge_path(item: Input, rules: Rules, scorer: Scorer, settings: Settings, gi
     """Read and judge one input. Raises InputError when there is nothing in it that could be judged."""
     volumes = read(item, limits(settings))
     if not volumes.volumes:
-        findings = volumes.findings or (Finding(FindingCode.NOT_AN_IMAGE, "none", "There is no image in it."),)  # type: ignore[arg-type]
-        raise InputError(f"{item.path}: {findings[0].detail}")
+        raise InputError(f"{item.path}: {volumes.why_empty.detail}")
     judged: list[Judged] = []
     for volume in volumes.volumes:
         prompt = _merged(infer(volume.tags, rules), given)

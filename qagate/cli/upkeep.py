@@ -61,7 +61,7 @@ def status(config: Config = None) -> None:
     settings = settings_from(config)
     database = Database.open(settings.database_url)
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    with database.begin() as session:
+    with database.read() as session:
         for title, account in (
             ("today (UTC)", worklist.account(session, since=today)),
             ("all", worklist.account(session)),

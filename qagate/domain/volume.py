@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qagate.domain.finding import Finding
+from qagate.domain.finding import Finding, FindingCode, Severity
 
 TagValue = str | int | float | bool | tuple[str, ...] | tuple[float, ...]
 Tags = Mapping[str, TagValue]
@@ -104,3 +104,8 @@ class SeriesVolumes:
     volumes: tuple[Volume, ...]
     findings: tuple[Finding, ...] = ()
     unreadable: tuple[tuple[str, str], ...] = field(default=())
+
+    @property
+    def why_empty(self) -> Finding:
+        """Return the reason for a series without volumes: its first finding, or that there is no image."""
+        return next(iter(self.findings), Finding(FindingCode.NOT_AN_IMAGE, Severity.NONE, "There is no image in it."))

@@ -12,6 +12,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian
 
 import qagate
+from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID
 from qagate.errors import ReportError
 from qagate.report import uids
 from qagate.report.evidence import Instance, Origin, clean
@@ -144,6 +145,6 @@ def _file_meta(sop_class_uid: str, sop_instance_uid: str) -> FileMetaDataset:
     meta.MediaStorageSOPClassUID = UID(sop_class_uid)
     meta.MediaStorageSOPInstanceUID = UID(sop_instance_uid)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    meta.ImplementationClassUID = UID(uids.IMPLEMENTATION_CLASS_UID)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     meta.ImplementationVersionName = f"QAGATE_{qagate.__version__}"[:16]
     return meta

@@ -10,8 +10,6 @@ import uuid
 NAMESPACE = uuid.UUID("6f1d3c1e-6d0b-5c0e-9f64-2b1a5d7c8e90")
 """Fixed for ever: another value would give every document another identity."""
 
-IMPLEMENTATION_CLASS_UID = f"2.25.{uuid.uuid5(NAMESPACE, 'implementation class').int}"
-
 
 def derive(*words: str) -> str:
     """Return the UID for these words; their number and order matter."""

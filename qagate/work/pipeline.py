@@ -66,7 +66,7 @@ class Pipeline:
 
     def journey(self, revision_id: int) -> None:
         """Take one revision from the spool to the outbox. Safe to repeat: what was written before stays."""
-        with self.database.begin() as session:
+        with self.database.read() as session:
             revision, series = revisions.get(session, revision_id)
             if revision.state not in revisions.UNFINISHED:
                 return
@@ -95,11 +95,11 @@ class Pipeline:
             self._park(revision_id, "an unexpected fault; the log has its details")
 
     def _exclude(self, revision_id: int, volumes: SeriesVolumes) -> None:
-        findings = volumes.findings or (Finding(FindingCode.NOT_AN_IMAGE, Severity.NONE, "There is no image in it."),)
-        rule = f"{findings[0].code}: {findings[0].detail}"
+        why = volumes.why_empty
+        rule = f"{why.code}: {why.detail}"
         with self.database.begin() as session:
             revisions.exclude(session, revision_id, rule=rule, at=self.clock.now())
-        logger.info("excluded %s (%s)", volumes.series_instance_uid, findings[0].code)
+        logger.info("excluded %s (%s)", volumes.series_instance_uid, why.code)
 
     def _park(self, revision_id: int, reason: str) -> None:
         with self.database.begin() as session:
@@ -132,7 +132,7 @@ class Pipeline:
         if overall.action is Action.SHADOW:
             documents: list[WrittenDocument] = []
         else:
-            with self.database.begin() as session:
+            with self.database.read() as session:
                 before = revisions.predecessor(session, revision)
             request = ReportRequest(
                 assessments=tuple((item.assessment, item.verdict) for item in judged),

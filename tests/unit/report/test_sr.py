@@ -13,8 +13,8 @@ from pydicom.uid import Comprehensive3DSRStorage, ComprehensiveSRStorage, Enhanc
 
 from qagate.domain.assessment import Measurement, SliceScore
 from qagate.domain.finding import Finding, FindingCode, Severity
+from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID
 from qagate.domain.verdict import Outcome
-from qagate.report import uids
 from qagate.report.build import build
 from qagate.report.document import Document
 from tests.unit.report import making
@@ -64,7 +64,7 @@ def test_there_are_three_variants_of_one_tree() -> None:
     for variant in variants:
         assert variant.file_meta.MediaStorageSOPClassUID == variant.SOPClassUID
         assert variant.file_meta.MediaStorageSOPInstanceUID == variant.SOPInstanceUID
-        assert variant.file_meta.ImplementationClassUID == uids.IMPLEMENTATION_CLASS_UID
+        assert variant.file_meta.ImplementationClassUID == IMPLEMENTATION_CLASS_UID
         assert variant.ContentSequence == variants[0].ContentSequence
 
 
