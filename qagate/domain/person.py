@@ -1,0 +1,51 @@
+"""A person or program at the page, and what each role may do. What is not granted is denied."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Role(StrEnum):
+    """Who somebody is to qagate; each may do what the one before may, and more."""
+
+    VIEWER = "viewer"
+    REVIEWER = "reviewer"
+    PHYSICIST = "physicist"
+    ADMIN = "admin"
+
+
+class Permission(StrEnum):
+    """What a route or command asks for."""
+
+    READ = "read"  # worklist, series, trends
+    DECIDE = "decide"  # agree, disagree, reject, release one series
+    TUNE = "tune"  # thresholds, alert budget, annotations, acknowledging alerts
+    ADMINISTER = "administer"  # people, tokens, audit page, releasing everything
+
+
+_STEPS = (
+    (Role.VIEWER, Permission.READ),
+    (Role.REVIEWER, Permission.DECIDE),
+    (Role.PHYSICIST, Permission.TUNE),
+    (Role.ADMIN, Permission.ADMINISTER),
+)
+
+GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
+    {role: frozenset(permission for _, permission in _STEPS[: step + 1]) for step, (role, _) in enumerate(_STEPS)}
+)
+"""What each role may do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody who asked for a page. name: unique, as in the audit trail."""
+
+    name: str
+    role: Role
+
+    def may(self, permission: Permission) -> bool:
+        """Whether this is granted."""
+        return permission in GRANTS[self.role]

@@ -1,0 +1,42 @@
+"""Settings: one typed tree, read from qagate.toml and the environment; unknown keys are refused.
+
+Precedence: environment (`QAGATE__NODE__PORT=104`) over file over defaults. A value may stand in a file of its own:
+`QAGATE__WEB__ADMIN_PASSWORD_FILE=/run/secrets/x` reads the secret from there.
+"""
+
+from __future__ import annotations
+
+from qagate.settings.base import AeTitle, Fraction, Percent, Port, Seconds, Tree
+from qagate.settings.delivering import Destination, DestinationTls, Report
+from qagate.settings.judging import DEFAULT_POLICIES, Completion, Match, Model, Policy
+from qagate.settings.node import Node, NodeTls, Peer
+from qagate.settings.reading import ENVIRONMENT_PREFIX, load
+from qagate.settings.storage import Storage
+from qagate.settings.tree import Settings
+from qagate.settings.web import Logging, Web
+
+__all__ = [
+    "DEFAULT_POLICIES",
+    "ENVIRONMENT_PREFIX",
+    "AeTitle",
+    "Completion",
+    "Destination",
+    "DestinationTls",
+    "Fraction",
+    "Logging",
+    "Match",
+    "Model",
+    "Node",
+    "NodeTls",
+    "Peer",
+    "Percent",
+    "Policy",
+    "Port",
+    "Report",
+    "Seconds",
+    "Settings",
+    "Storage",
+    "Tree",
+    "Web",
+    "load",
+]

@@ -1,0 +1,19 @@
+"""What all settings are made of: frozen trees that refuse unknown keys, and the values with their ranges."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+AeTitle = Annotated[str, Field(min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")]
+Port = Annotated[int, Field(ge=1, le=65535)]
+Seconds = Annotated[float, Field(ge=0)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Percent = Annotated[float, Field(ge=0, le=100)]
+
+
+class Tree(BaseModel):
+    """One section."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)

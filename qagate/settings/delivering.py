@@ -1,0 +1,68 @@
+"""Settings of what is written and where it goes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from qagate.settings.base import AeTitle, Port, Seconds, Tree
+
+
+class DestinationTls(Tree):
+    """TLS towards a destination."""
+
+    ca_file: Path | None = Field(None, description="PEM file with the authorities to trust; the system's when absent")
+    certificate_file: Path | None = Field(None, description="PEM file with our certificate, for peers that ask for one")
+    key_file: Path | None = Field(None, description="PEM file with its key, not encrypted")
+    server_name: str | None = Field(None, description="name in the peer's certificate; its host when absent")
+    check_name: bool = Field(True, description="refuse a certificate that is for another name")
+    minimum_version: Literal["1.2", "1.3"] = Field("1.2", description="oldest TLS version we speak")
+
+    @model_validator(mode="after")
+    def _complete(self) -> DestinationTls:
+        if (self.certificate_file is None) is not (self.key_file is None):
+            raise ValueError("certificate_file and key_file belong together")
+        return self
+
+
+class Destination(Tree):
+    """A peer we deliver to."""
+
+    name: Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.-]+$")] = Field(
+        description="our name for it"
+    )
+    kind: Literal["dimse", "stow"] = Field("dimse", description="C-STORE or STOW-RS")
+    ae_title: AeTitle | None = Field(None, description="called AE title (dimse)")
+    host: str | None = Field(None, description="address (dimse)")
+    port: Port | None = Field(None, description="port (dimse)")
+    url: str | None = Field(None, description="DICOMweb root (stow)")
+    token: str | None = Field(None, description="bearer token (stow); better from the environment or a file")
+    documents: tuple[Literal["SR", "SC", "KO"], ...] = Field(("SR", "SC", "KO"), description="what is sent there")
+    commitment: bool = Field(False, description="ask for storage commitment after sending")
+    timeout_seconds: Seconds = Field(30, description="patience with the peer")
+    max_attempts: Annotated[int, Field(ge=1)] = Field(12, description="tries before a delivery is parked")
+    tls: DestinationTls | None = Field(
+        None,
+        description="TLS as {ca_file = ..., certificate_file, key_file, server_name, check_name, minimum_version}",
+    )
+
+    @model_validator(mode="after")
+    def _complete(self) -> Destination:
+        needed = ("ae_title", "host", "port") if self.kind == "dimse" else ("url",)
+        missing = [name for name in needed if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"destination {self.name!r} of kind {self.kind} also needs {', '.join(missing)}")
+        if self.kind == "stow" and self.tls is not None and not str(self.url).startswith("https:"):
+            raise ValueError(f"destination {self.name!r} with tls needs a url that begins with https:")
+        return self
+
+
+class Report(Tree):
+    """What stands in the documents we write."""
+
+    series_number: Annotated[int, Field(ge=1)] = Field(9901, description="number of the SR series; SC and KO follow")
+    language: Literal["en"] = Field("en", description="language of the documents")
+    secondary_capture: bool = Field(True, description="write the one-page picture beside the SR")
+    key_object: bool = Field(True, description="write a Quality Issue note for flagged series")

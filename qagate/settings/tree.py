@@ -1,0 +1,61 @@
+"""The whole tree of settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, model_validator
+
+from qagate.settings.base import Tree
+from qagate.settings.delivering import Destination, Report
+from qagate.settings.judging import DEFAULT_POLICIES, Completion, Model, Policy
+from qagate.settings.node import Node
+from qagate.settings.storage import Storage
+from qagate.settings.web import Logging, Web
+
+
+class Settings(Tree):
+    """The whole tree."""
+
+    node: Node = Field(default_factory=Node)
+    storage: Storage = Field(default_factory=Storage)
+    completion: Completion = Field(default_factory=Completion)
+    model: Model = Field(default_factory=Model)
+    destinations: tuple[Destination, ...] = Field((), description="peers we deliver to")
+    policies: tuple[Policy, ...] = Field(DEFAULT_POLICIES, description="thresholds and actions, first match decides")
+    web: Web = Field(default_factory=Web)
+    report: Report = Field(default_factory=Report)
+    logging: Logging = Field(default_factory=Logging)
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Settings:
+        names = [d.name for d in self.destinations]
+        twice = sorted({n for n in names if names.count(n) > 1})
+        if twice:
+            raise ValueError(f"destination names must differ, got {', '.join(twice)} twice")
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The SQLAlchemy URL of the database."""
+        return self.storage.database_url or f"sqlite:///{self.storage.data_dir.absolute() / 'qagate.db'}"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where received objects lie."""
+        return self.storage.data_dir.absolute() / "spool"
+
+    @property
+    def outbox_dir(self) -> Path:
+        """Where documents wait for delivery."""
+        return self.storage.data_dir.absolute() / "outbox"
+
+    @property
+    def previews_dir(self) -> Path:
+        """Where the pictures of slices lie."""
+        return self.storage.data_dir.absolute() / "previews"
+
+    @property
+    def volumes_dir(self) -> Path:
+        """Where volumes that people looked at are kept for a while; all of it can be made again."""
+        return self.storage.data_dir.absolute() / "volumes"

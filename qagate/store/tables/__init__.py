@@ -1,0 +1,22 @@
+"""The tables: one row per fact. Times are UTC; UIDs and AE titles are as in DICOM."""
+
+from __future__ import annotations
+
+from qagate.store.tables.base import Base, UtcDateTime
+from qagate.store.tables.event import EventRow
+from qagate.store.tables.outbox import DeliveryRow, DocumentRow
+from qagate.store.tables.reception import AssociationRow, InstanceRow, SeriesRow
+from qagate.store.tables.revisions import AssessmentRow, RevisionRow
+
+__all__ = [
+    "AssessmentRow",
+    "AssociationRow",
+    "Base",
+    "DeliveryRow",
+    "DocumentRow",
+    "EventRow",
+    "InstanceRow",
+    "RevisionRow",
+    "SeriesRow",
+    "UtcDateTime",
+]

@@ -1,0 +1,88 @@
+"""Tables of what came in: associations, series, instances."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from qagate.store.tables.base import Base
+
+
+class AssociationRow(Base):
+    """One association a peer opened with us; closed_at is null while it lasts. receiver: the process that served it."""
+
+    __tablename__ = "association"
+
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    calling_ae_title: Mapped[str] = mapped_column(String(16))
+    called_ae_title: Mapped[str] = mapped_column(String(16))
+    host: Mapped[str] = mapped_column(String(255))
+    receiver: Mapped[str] = mapped_column(String(128), default="")
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None] = mapped_column(index=True)
+    aborted: Mapped[bool] = mapped_column(default=False)
+
+
+class SeriesRow(Base):
+    """One series as it stands now.
+
+    state: receiving → queued → scored → delivered, or excluded (not for us) or failed (parked after repeated faults).
+    The verdict columns repeat the latest revision's, so that the worklist is one query.
+    """
+
+    __tablename__ = "series"
+
+    series_instance_uid: Mapped[str] = mapped_column(String(64), primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
+    modality: Mapped[str] = mapped_column(String(16), default="")
+    calling_ae_title: Mapped[str] = mapped_column(String(16), default="")
+    state: Mapped[str] = mapped_column(String(16), index=True)
+    state_reason: Mapped[str] = mapped_column(Text, default="")
+    instances: Mapped[int] = mapped_column(default=0)
+    first_instance_at: Mapped[datetime]
+    last_instance_at: Mapped[datetime] = mapped_column(index=True)
+    completed_by: Mapped[str] = mapped_column(String(32), default="")
+    revision: Mapped[int] = mapped_column(default=0)
+    accession_number: Mapped[str] = mapped_column(String(64), default="")
+    series_description: Mapped[str] = mapped_column(String(128), default="")
+    protocol_name: Mapped[str] = mapped_column(String(128), default="")
+    station_name: Mapped[str] = mapped_column(String(64), default="")
+    device: Mapped[str] = mapped_column(String(160), default="")
+    region: Mapped[str] = mapped_column(String(64), default="")
+    organ: Mapped[str] = mapped_column(String(32), default="")
+    sequence: Mapped[str] = mapped_column(String(16), default="")
+    outcome: Mapped[str] = mapped_column(String(16), default="", index=True)
+    score: Mapped[float | None]
+    interval_low: Mapped[float | None]
+    interval_high: Mapped[float | None]
+    reason: Mapped[str] = mapped_column(Text, default="")
+    verdict_at: Mapped[datetime | None] = mapped_column(index=True)
+
+    __table_args__ = (Index("ix_series_outcome_last_instance_at", "outcome", "last_instance_at"),)
+
+
+class InstanceRow(Base):
+    """One object in the spool. Other bytes under the same UID are another row, marked as a conflict."""
+
+    __tablename__ = "instance"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    series_instance_uid: Mapped[str] = mapped_column(ForeignKey("series.series_instance_uid"))
+    sop_instance_uid: Mapped[str] = mapped_column(String(64))
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    transfer_syntax_uid: Mapped[str] = mapped_column(String(64))
+    path: Mapped[str] = mapped_column(Text)
+    size_bytes: Mapped[int]
+    sha256: Mapped[str] = mapped_column(String(64))
+    conflict: Mapped[bool] = mapped_column(default=False)
+    association_id: Mapped[str] = mapped_column(String(64), default="")
+    received_at: Mapped[datetime]
+    revision: Mapped[int | None] = mapped_column(default=None)
+    deleted_at: Mapped[datetime | None]
+
+    __table_args__ = (
+        UniqueConstraint("series_instance_uid", "sop_instance_uid", "sha256"),
+        Index("ix_instance_association_id", "association_id"),
+    )
