@@ -1,4 +1,4 @@
-"""Commands that look at files: score, explain, train."""
+"""Commands that look at files: score, process, explain, train."""
 
 from __future__ import annotations
 
@@ -69,6 +69,30 @@ def _with_progress(items: list[Input]) -> Iterator[Input]:
         return
     with typer.progressbar(items, label="scoring", file=sys.stderr) as bar:
         yield from bar
+
+
+@plain_errors
+def process(
+    source: Annotated[Path, typer.Argument(metavar="IN", envvar="MERCURE_IN_DIR", help="Folder of DICOM files.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", envvar="MERCURE_OUT_DIR", help="Folder for the answers; made if absent.")
+    ],
+    model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one when absent.")] = None,
+    config: Config = None,
+) -> None:
+    """Judge a folder into a folder, for routers: SR, SC and KO of each series, and qagate.json about all of them."""
+    from qagate.clock import SystemClock
+    from qagate.prompt.rules import load_rules
+    from qagate.score.scorer import Scorer
+    from qagate.work.folder import process as judge_folder
+
+    settings = settings_from(config)
+    scorer = Scorer.load(model or settings.model.folder, settings.model.device, settings.model.threads)
+    answers = judge_folder(source, target, load_rules(settings.model.rules_file), scorer, settings, SystemClock())
+    for answer in answers:
+        typer.echo(f"{answer.outcome:9} {answer.path}" + (f" · {answer.reasons[0]}" if answer.reasons else ""))
+    if not answers or any(answer.outcome == "unusable" for answer in answers):
+        raise typer.Exit(BAD_INPUT)
 
 
 @plain_errors

@@ -9,26 +9,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from pydicom.dataset import Dataset
 
 from qagate.assemble.child import Decoders
-from qagate.assemble.headers import read_header
 from qagate.assemble.series import read_series
 from qagate.clock import Clock
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.verdict import Action, worst
 from qagate.domain.volume import SeriesVolumes
-from qagate.errors import InputError, QagateError
+from qagate.errors import QagateError
 from qagate.prompt.rules import Rules
 from qagate.report.build import build
-from qagate.report.request import ReportRequest
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
 from qagate.store import reception, retention, revisions
@@ -37,11 +33,9 @@ from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import DocumentRow, RevisionRow, SeriesRow
 from qagate.work.assessing import Judged, assess, limits
 from qagate.work.previews import pictures_of, save
+from qagate.work.reporting import Pictures, request_for
 
 logger = logging.getLogger(__name__)
-
-Pictures = Mapping[int, Mapping[int, npt.NDArray[np.uint8]]]
-"""Volume index → slice index (0-based) → grey picture (rows, columns)."""
 
 HEADER_WORDS = {
     "accession_number": ("AccessionNumber",),
@@ -134,18 +128,15 @@ class Pipeline:
         else:
             with self.database.read() as session:
                 before = revisions.predecessor(session, revision)
-            request = ReportRequest(
-                assessments=tuple((item.assessment, item.verdict) for item in judged),
-                overall=overall,
-                evidence=tuple(_headers(paths)),
-                pictures={(v, i): grey for v, slices in pictures.items() for i, grey in slices.items()},
+            request = request_for(
+                judged,
+                paths,
+                pictures,
+                self.settings,
                 revision=revision.number,
                 predecessor=_reference(before) if before is not None else None,
+                set_of_images=f"{revision.series_instance_uid}|{revision.number}|{revision.digest}",
                 created_at=now,
-                settings=self.settings.report,
-                station_name=self.settings.node.station_name,
-                public_url=series_url(self.settings, series.series_instance_uid),
-                seed=_seed(revision, judged),
             )
             documents = [self._written(document) for document in build(request)]
         with self.database.begin() as session:
@@ -184,12 +175,6 @@ def header_words(volumes: SeriesVolumes) -> dict[str, str]:
     }
 
 
-def series_url(settings: Settings, series_instance_uid: str) -> str | None:
-    """Return the address of a series' page, when people can reach one."""
-    base = settings.web.public_url
-    return f"{base.rstrip('/')}/series/{series_instance_uid}" if base else None
-
-
 def _remarks(conflicting: Sequence[str], *, aborted: bool, gone: int) -> tuple[Finding, ...]:
     remarks = []
     if conflicting:
@@ -220,25 +205,5 @@ def _remarks(conflicting: Sequence[str], *, aborted: bool, gone: int) -> tuple[F
     return tuple(remarks)
 
 
-def _headers(paths: Sequence[Path]) -> list[Dataset]:
-    headers = []
-    for path in paths:
-        try:
-            headers.append(read_header(path))
-        except InputError:
-            continue  # already among the findings of the series
-    return headers
-
-
 def _reference(document: DocumentRow) -> tuple[str, str, str]:
     return document.sop_class_uid, document.sop_instance_uid, document.series_instance_uid
-
-
-def _seed(revision: RevisionRow, judged: Sequence[Judged]) -> str:
-    """What the UIDs of the documents are derived from: the same answer about the same set is the same document."""
-    said = ";".join(
-        f"{i.volume.index},{i.assessment.score},{i.verdict.outcome},{i.verdict.policy},"
-        f"{i.assessment.model and i.assessment.model.sha256},{i.assessment.prompt.rules_version}"
-        for i in judged
-    )
-    return f"{revision.series_instance_uid}|{revision.number}|{revision.digest}|{said}"
