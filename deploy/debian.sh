@@ -6,6 +6,7 @@ for pair in Orthanc:orthanc storescu:dcmtk dciodvfy:dicom3tools chromium:chromiu
     command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done
 ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so >/dev/null 2>&1 || missing="$missing orthanc-dicomweb"
+ls /usr/share/orthanc/plugins/libOrthancPython.so >/dev/null 2>&1 || missing="$missing orthanc-python"
 ls /usr/share/java/pixelmed.jar >/dev/null 2>&1 || missing="$missing pixelmed-apps libpixelmed-java"
 ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$missing postgresql"
 [ -z "$missing" ] && exit 0

@@ -37,7 +37,10 @@ def main() -> int:
     seen: dict[str, str] = {}
     needed("qagate", (), seen)
     answer = subprocess.run(
-        [sys.executable, "-m", "piplicenses", "--format=json", "--with-system"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "piplicenses", "--format=json", "--with-system"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     bad = []
     for package in json.loads(answer.stdout):
