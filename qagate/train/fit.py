@@ -29,7 +29,7 @@ from qagate.score.bundle import load_tensors, save_tensors
 from qagate.score.network import SIZES, Architecture, Network, size
 from qagate.score.preprocess import statistics
 from qagate.train import data, labels, losses
-from qagate.train.degrade import REGISTRY
+from qagate.train.degrade import REGISTRY, Artefact
 from qagate.train.pack import Packed, volumes
 
 WARM_UP_STEPS = 60
@@ -38,7 +38,7 @@ EMA = 0.996
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How to train. Ends at `steps`, or after `minutes` when steps is 0."""
+    """How to train. Ends at `steps`, or after `minutes` when steps is 0. without: artefacts left out, "blur,jpeg"."""
 
     size: str = "small"
     minutes: float = 50.0
@@ -58,12 +58,22 @@ class Plan:
     pseudo_3d: bool = True
     ranking: bool = True
     nuisance: bool = True
+    without: str = ""
     device: str = "cpu"
 
     @property
     def architecture(self) -> Architecture:
         """Sizes with the ablations applied."""
         return replace(SIZES[self.size], prompt=self.prompt, planar=self.planar, pseudo_3d=self.pseudo_3d)
+
+    @property
+    def artefacts(self) -> dict[str, Artefact]:
+        """Artefacts to train with. Raises InputError when one to leave out is not known, or none is left."""
+        left_out = {name.strip() for name in self.without.split(",") if name.strip()}
+        kept = {name: artefact for name, artefact in REGISTRY.items() if name not in left_out}
+        if not kept or left_out - REGISTRY.keys():
+            raise InputError(f"without must leave out some of {', '.join(REGISTRY)}, got {self.without}")
+        return kept
 
 
 @dataclass(slots=True)
@@ -153,9 +163,9 @@ def start(plan: Plan, contents: int) -> Run:
 @torch.no_grad()
 def measure(run: Run, fitted: list[Packed], plan: Plan) -> None:
     """Put the statistics of texture on one scale, by some groups of the fit part."""
-    groups = data.Groups(fitted, REGISTRY, plan.seed + 77)
+    groups = data.Groups(fitted, plan.artefacts, plan.seed + 77)
     generator = torch.Generator().manual_seed(plan.seed)
-    made = data.batch([groups.make(i) for i in range(plan.measure_groups)], fitted, REGISTRY, generator)
+    made = data.batch([groups.make(i) for i in range(plan.measure_groups)], fitted, plan.artefacts, generator)
     found = statistics(made.pictures).flatten(0, 1)
     for network in (run.network, run.ema):
         network.texture.centre.copy_(found.mean(0))
@@ -165,7 +175,7 @@ def measure(run: Run, fitted: list[Packed], plan: Plan) -> None:
 def step(run: Run, groups: list[data.Group], contents: list[Packed], plan: Plan) -> dict[str, float]:
     """Take one step and return the parts of the loss."""
     generator = torch.Generator().manual_seed(plan.seed * 7_000_003 + run.step)
-    batch = data.batch(groups, contents, REGISTRY, generator, plan.nuisance)
+    batch = data.batch(groups, contents, plan.artefacts, generator, plan.nuisance)
     target = aim(batch, run.offsets, plan.device)
     done = run.step / plan.steps if plan.steps else run.seconds / (plan.minutes * 60)
     for group in run.optimiser.param_groups:
@@ -207,7 +217,7 @@ def aim(batch: data.Batch, offsets: Tensor, device: str) -> losses.Target:
 def feed(fitted: list[Packed], plan: Plan, first: int) -> Iterator[list[data.Group]]:
     """Yield the groups of step `first`, `first` + 1, ...: some new, some from the last `pool` made."""
     begin = max(0, first * plan.fresh - plan.pool)
-    groups = data.Groups(fitted, REGISTRY, plan.seed, begin)
+    groups = data.Groups(fitted, plan.artefacts, plan.seed, begin)
     made: Iterator[data.Group]
     if plan.workers:
         loader = DataLoader(groups, batch_size=None, num_workers=1, prefetch_factor=8, worker_init_fn=_worker)
@@ -234,7 +244,7 @@ def select(network: Network, held: list[data.Group], kept: list[Packed], plan: P
     generator = torch.Generator().manual_seed(1)
     said, meant, within = [], [], []
     for group in held:
-        batch = data.batch([group], kept, REGISTRY, generator)
+        batch = data.batch([group], kept, plan.artefacts, generator)
         target = aim(batch, torch.zeros(len(kept)), "cpu")
         score = network(batch.pictures.to(plan.device), batch.fields.to(plan.device), batch.prompts.to(plan.device))[
             0
@@ -300,7 +310,7 @@ def say(out: Path, line: str) -> None:
 def _held_out(kept: list[Packed], plan: Plan) -> list[data.Group]:
     if not kept or plan.select_groups == 0:
         return []
-    groups = data.Groups(kept, REGISTRY, 999)
+    groups = data.Groups(kept, plan.artefacts, 999)
     return [groups.make(index) for index in range(plan.select_groups)]
 
 

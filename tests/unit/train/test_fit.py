@@ -107,6 +107,14 @@ def test_the_map_rises_whatever_is_said() -> None:
         assert (before[0], after[0], before[-1], after[-1]) == (0.0, 0.0, 1.0, 100.0)
 
 
+def test_artefacts_can_be_left_out() -> None:
+    assert set(fit.Plan(without="blur, jpeg").artefacts) == {"mr_noise"}
+    assert fit.Plan().artefacts == QUICK
+    for wrong in ("fog", "blur,fog", "blur,jpeg,mr_noise"):
+        with pytest.raises(InputError, match=f"got {wrong}"):
+            _ = fit.Plan(without=wrong).artefacts
+
+
 def test_a_missing_or_broken_checkpoint_is_said(tmp_path: Path) -> None:
     run = fit.start(PLAN, 1)
     with pytest.raises(InputError, match="checkpoint"):
