@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from qagate import __version__
-from qagate.cli import files, node, upkeep
+from qagate.cli import files, holding, node, upkeep
 
 app = typer.Typer(
     name="qagate",
@@ -43,6 +43,8 @@ app.command(rich_help_panel="Look after")(upkeep.init)
 app.command(rich_help_panel="Look after")(upkeep.check)
 app.command(rich_help_panel="Look after")(upkeep.status)
 app.command(rich_help_panel="Look after")(upkeep.requeue)
+app.command(rich_help_panel="Look after")(holding.release)
+app.command(rich_help_panel="Look after")(holding.reject)
 app.command(
     rich_help_panel="Model",
     add_help_option=False,

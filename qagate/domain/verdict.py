@@ -20,6 +20,7 @@ class Action(StrEnum):
 
     SHADOW = "shadow"  # database only
     ADVISE = "advise"  # SR, SC, KO to the destinations
+    HOLD = "hold"  # the same, and the images wait for it
 
 
 WORDS = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from qagate.settings.base import AeTitle, Fraction, Percent, Port, Seconds, Tree
 from qagate.settings.delivering import Destination, DestinationTls, Report
+from qagate.settings.holding import Holding
 from qagate.settings.judging import DEFAULT_POLICIES, Completion, Match, Model, Policy
 from qagate.settings.node import Node, NodeTls, Peer
 from qagate.settings.reading import ENVIRONMENT_PREFIX, load
@@ -23,6 +24,7 @@ __all__ = [
     "Destination",
     "DestinationTls",
     "Fraction",
+    "Holding",
     "Logging",
     "Match",
     "Model",

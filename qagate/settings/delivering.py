@@ -40,7 +40,17 @@ class Destination(Tree):
     url: str | None = Field(None, description="DICOMweb root (stow)")
     token: str | None = Field(None, description="bearer token (stow); better from the environment or a file")
     documents: tuple[Literal["SR", "SC", "KO"], ...] = Field(("SR", "SC", "KO"), description="what is sent there")
+    originals: bool = Field(False, description="forward the received images there, untouched (inline topology)")
     commitment: bool = Field(False, description="ask for storage commitment after sending")
+    sent_is_kept: bool = Field(
+        False, description="where it has no storage commitment: take its Success for a promise to keep originals"
+    )
+    rejection_notes: bool = Field(
+        False, description="send a rejection note (113001) when a person rejects a series; some archives then delete it"
+    )
+    withdrawal_notes: bool = Field(
+        False, description="send a note titled Rejection Withdrawn (131360) when a rejected series is released"
+    )
     timeout_seconds: Seconds = Field(30, description="patience with the peer")
     max_attempts: Annotated[int, Field(ge=1)] = Field(12, description="tries before a delivery is parked")
     tls: DestinationTls | None = Field(
@@ -56,6 +66,8 @@ class Destination(Tree):
             raise ValueError(f"destination {self.name!r} of kind {self.kind} also needs {', '.join(missing)}")
         if self.kind == "stow" and self.tls is not None and not str(self.url).startswith("https:"):
             raise ValueError(f"destination {self.name!r} with tls needs a url that begins with https:")
+        if self.kind == "stow" and self.originals:
+            raise ValueError(f"destination {self.name!r} with originals must be of kind dimse")
         return self
 
 

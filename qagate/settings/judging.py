@@ -48,6 +48,9 @@ class Policy(Tree):
     action: Literal["shadow", "advise"] = Field(
         "advise", description="shadow: only the database and the page know; advise: documents go to the destinations"
     )
+    hold_seconds: Annotated[float, Field(ge=10, le=86400)] = Field(
+        900, description="hold: seconds after its first image at which a series is forwarded in any case"
+    )
     review_below: Percent = Field(50, description="score below which a person should look")
     reject_below: Percent = Field(0, description="score below which the verdict is reject; 0 = never")
     attributes: dict[str, Fraction] = Field(default_factory=dict, description="artefact severities above which to look")

@@ -15,6 +15,9 @@ class Peer(Tree):
 
     ae_title: AeTitle = Field(description="calling AE title of the peer")
     host: str | None = Field(None, description="address the peer must come from; any when absent")
+    port: Port | None = Field(
+        None, description="port on which it takes the results of storage commitments that it asks for"
+    )
 
 
 class NodeTls(Tree):

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from qagate.settings.base import Tree
 from qagate.settings.delivering import Destination, Report
+from qagate.settings.holding import Holding
 from qagate.settings.judging import DEFAULT_POLICIES, Completion, Model, Policy
 from qagate.settings.node import Node
 from qagate.settings.storage import Storage
@@ -23,6 +24,7 @@ class Settings(Tree):
     model: Model = Field(default_factory=Model)
     destinations: tuple[Destination, ...] = Field((), description="peers we deliver to")
     policies: tuple[Policy, ...] = Field(DEFAULT_POLICIES, description="thresholds and actions, first match decides")
+    holding: Holding = Field(default_factory=Holding)
     web: Web = Field(default_factory=Web)
     report: Report = Field(default_factory=Report)
     logging: Logging = Field(default_factory=Logging)

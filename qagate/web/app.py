@@ -11,9 +11,9 @@ from fastapi.staticfiles import StaticFiles
 from qagate import __version__
 from qagate.settings import Settings
 from qagate.store.database import Database
-from qagate.web import api, health, pages, pictures, problems, room
+from qagate.web import api, health, holding, pages, pictures, problems, room
 
-ROUTERS = (pages.router, room.router, api.router, pictures.router, health.router)
+ROUTERS = (pages.router, room.router, api.router, holding.router, pictures.router, health.router)
 
 STATIC = Path(__file__).parent / "static"
 

@@ -23,6 +23,8 @@ def summary(row: SeriesRow) -> dict[str, Any]:
         "state": row.state,
         "state_word": STATE_WORDS[row.state],
         "state_reason": row.state_reason,
+        "holding": row.holding,
+        "held_until": row.held_until and row.held_until.isoformat(),
         "verdict": row.outcome or None,
         "word": WORDS[outcome] if outcome else None,
         "score": None if row.score is None else round(row.score, 1),

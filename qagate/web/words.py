@@ -20,6 +20,9 @@ STATE_WORDS = {
 }
 """The word people are shown for each state."""
 
+HOLDING_WORDS = {"held": "Held", "released": "Released", "rejected": "Rejected"}
+"""The word people are shown for what became of the images of a series, where a policy holds them."""
+
 STATE_SENTENCES = {
     "receiving": "Images are still arriving. The score comes when the series is complete.",
     "queued": "Complete and waiting for its score.",
@@ -54,7 +57,8 @@ NAMES = {
 UNIT_SUFFIXES = ("_hu", "_per_mm", "_mm", "_percent", "_degrees")
 
 EVENT_WORDS = {"complete": "complete", "verdict": "verdict", "delivered": "delivered", "parked": "delivery parked",
-               "excluded": "not for us", "failed": "failed"}  # fmt: skip
+               "excluded": "not for us", "failed": "failed", "held": "images held", "released": "images released",
+               "rejected": "rejected"}  # fmt: skip
 
 
 CODES = frozenset(str(code) for code in FindingCode)
@@ -130,6 +134,7 @@ def teach(templates: Jinja2Templates) -> None:
     templates.env.globals.update(
         WORDS={str(outcome): word for outcome, word in WORDS.items()},
         STATE_WORDS=STATE_WORDS,
+        HOLDING_WORDS=HOLDING_WORDS,
         STATE_SENTENCES=STATE_SENTENCES,
         DELIVERY_WORDS=DELIVERY_WORDS,
         COMPLETED_WORDS=COMPLETED_WORDS,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qagate.store.tables.base import Base, UtcDateTime
 from qagate.store.tables.event import EventRow
+from qagate.store.tables.holding import CommitmentRow, ForwardRow, HoldingRow
 from qagate.store.tables.outbox import DeliveryRow, DocumentRow
 from qagate.store.tables.reception import AssociationRow, InstanceRow, SeriesRow
 from qagate.store.tables.revisions import AssessmentRow, RevisionRow
@@ -12,9 +13,12 @@ __all__ = [
     "AssessmentRow",
     "AssociationRow",
     "Base",
+    "CommitmentRow",
     "DeliveryRow",
     "DocumentRow",
     "EventRow",
+    "ForwardRow",
+    "HoldingRow",
     "InstanceRow",
     "RevisionRow",
     "SeriesRow",

@@ -29,7 +29,8 @@ class SeriesRow(Base):
     """One series as it stands now.
 
     state: receiving → queued → scored → delivered, or excluded (not for us) or failed (parked after repeated faults).
-    The verdict columns repeat the latest revision's, so that the worklist is one query.
+    The verdict columns repeat the latest revision's, so that the worklist is one query. holding: whether its images
+    wait: "" (never asked), held, released or rejected; held_until: the deadline while they are held.
     """
 
     __tablename__ = "series"
@@ -59,6 +60,8 @@ class SeriesRow(Base):
     interval_high: Mapped[float | None]
     reason: Mapped[str] = mapped_column(Text, default="")
     verdict_at: Mapped[datetime | None] = mapped_column(index=True)
+    holding: Mapped[str] = mapped_column(String(16), default="")
+    held_until: Mapped[datetime | None]
 
     __table_args__ = (Index("ix_series_outcome_last_instance_at", "outcome", "last_instance_at"),)
 

@@ -1,0 +1,78 @@
+"""Commands that let images go or keep them back: release, reject."""
+
+from __future__ import annotations
+
+import getpass
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from qagate.cli import BAD_INPUT, plain_errors
+from qagate.cli.options import Config, settings_from
+
+Reason = Annotated[str, typer.Option("--reason", "-r", help="Why, in your own words; stands in the trail.")]
+
+
+@plain_errors
+def release(
+    series: Annotated[str | None, typer.Argument(help="Series Instance UID.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Let everything go that is held now.")] = False,
+    reason: Reason = "",
+    config: Config = None,
+) -> None:
+    """Let held (or rejected) images of a series go to the PACS."""
+    from qagate.store import holding
+    from qagate.store.database import Database
+
+    if (series is None) is not everything:
+        typer.echo("qagate: name one series, or say --all, got " + ("both" if everything else "neither"), err=True)
+        raise typer.Exit(BAD_INPUT)
+    database = Database.open(settings_from(config).database_url)
+    with database.begin() as session:
+        if series is None:
+            number = holding.release_everything(session, by=_who(), reason=reason, at=datetime.now(UTC))
+        else:
+            number = int(holding.release(session, series, by=_who(), reason=reason, at=datetime.now(UTC)))
+    database.close()
+    if series is not None and not number:
+        typer.echo(f"qagate: the images of this series are neither held nor rejected, got {series}", err=True)
+        raise typer.Exit(BAD_INPUT)
+    typer.echo(f"{number} series released")
+
+
+@plain_errors
+def reject(
+    series: Annotated[str, typer.Argument(help="Series Instance UID.")],
+    reason: Reason = "",
+    code: Annotated[str, typer.Option(help="Reason for rejection notes, as motion_blur or artifact.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    config: Config = None,
+) -> None:
+    """Reject a series: held images stay back; destinations that want rejection notes get one."""
+    from qagate.domain.holding import REJECTION_REASONS
+    from qagate.store import holding
+    from qagate.store.database import Database
+
+    if code and code not in REJECTION_REASONS:
+        typer.echo(f"qagate: the reason must be one of {', '.join(REJECTION_REASONS)}, got {code!r}", err=True)
+        raise typer.Exit(BAD_INPUT)
+    settings = settings_from(config)
+    notes = ", ".join(d.name for d in settings.destinations if d.rejection_notes) or "nobody"
+    if not yes:
+        typer.confirm(f"Reject {series}? A rejection note goes to {notes}.", abort=True)
+    database = Database.open(settings.database_url)
+    with database.begin() as session:
+        known = holding.reject(session, series, by=_who(), reason=reason, code=code, at=datetime.now(UTC))
+    database.close()
+    if not known:
+        typer.echo(f"qagate: there is no series with this UID, got {series}", err=True)
+        raise typer.Exit(BAD_INPUT)
+    typer.echo(f"{series} rejected")
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # no name for this user id
+        return "command line"

@@ -1,0 +1,192 @@
+"""What is held, and who let it go: every change of mind about a series' images goes through here.
+
+A series is `held` until something or somebody lets it go (`release`), or a person keeps it back (`reject`). A rejected
+series stays in the spool and can still be released. Each call is one short transaction of the caller's; two at once
+are put in order by the row's lock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from qagate.domain.holding import CAUSE_WORDS, Cause
+from qagate.store.revisions import event
+from qagate.store.tables import ForwardRow, HoldingRow, SeriesRow
+
+HELD, RELEASED, REJECTED = "held", "released", "rejected"
+
+MOST_WORDS = 500
+"""Longest reason of a person that is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A series whose images wait: since when, until when at the latest, and under which policy."""
+
+    series_instance_uid: str
+    policy: str
+    held_at: datetime
+    until: datetime
+
+
+def get(session: Session, series_instance_uid: str) -> HoldingRow | None:
+    """Return what is known about the holding of a series; None when it was never asked for."""
+    return session.get(HoldingRow, series_instance_uid)
+
+
+def waiting(session: Session) -> tuple[Waiting, ...]:
+    """Return every series that is held now, the one with the next deadline first."""
+    rows = session.scalars(select(HoldingRow).where(HoldingRow.state == HELD).order_by(HoldingRow.until))
+    return tuple(Waiting(r.series_instance_uid, r.policy, r.held_at, r.until or r.held_at) for r in rows)
+
+
+def hold(session: Session, series_instance_uid: str, *, policy: str, at: datetime, until: datetime) -> bool:
+    """Let the images of a new series wait; False when something was decided about it already."""
+    if _locked(session, series_instance_uid) is not None:
+        return False
+    session.add(HoldingRow(series_instance_uid=series_instance_uid, state=HELD, policy=policy, held_at=at, until=until))
+    _show(session, series_instance_uid, HELD, until)
+    event(
+        session, at, "held", series_instance_uid, f"until {until:%Y-%m-%d %H:%M:%S} UTC at the latest; policy {policy}"
+    )
+    return True
+
+
+def restamp(session: Session, series_instance_uid: str, *, at: datetime, until: datetime) -> None:
+    """Count the time of a held series anew, after the clock stepped back."""
+    row = _locked(session, series_instance_uid)
+    if row is not None and row.state == HELD:
+        row.held_at, row.until = at, until
+        _show(session, series_instance_uid, HELD, until)
+
+
+def let_go(session: Session, series_instance_uid: str, cause: Cause, *, at: datetime) -> bool:
+    """Let the images of a series go for a reason that is not a person's; False when they do not wait."""
+    row = _locked(session, series_instance_uid)
+    if row is None:
+        row = HoldingRow(series_instance_uid=series_instance_uid, state=HELD, held_at=at)
+        session.add(row)
+    if row.state != HELD:
+        return False
+    _release(session, row, cause, by="", reason="", at=at)
+    return True
+
+
+def release(session: Session, series_instance_uid: str, *, by: str, reason: str, at: datetime) -> bool:
+    """Let the images of a held or rejected series go because a person says so; False when there is nothing to release.
+
+    by: name of the person, for the trail. reason: in their words, may be empty. What a rejection note said is
+    withdrawn at destinations with withdrawal_notes.
+    """
+    row = _locked(session, series_instance_uid)
+    if row is None or row.state == RELEASED:
+        return False
+    _release(session, row, Cause.PERSON, by=by, reason=reason, at=at)
+    return True
+
+
+def release_everything(session: Session, *, by: str, reason: str, at: datetime) -> int:
+    """Let go every series that is held now; returns how many. What a person rejected stays."""
+    rows = session.scalars(select(HoldingRow).where(HoldingRow.state == HELD).with_for_update()).all()
+    for row in rows:
+        _release(session, row, Cause.EVERYTHING, by=by, reason=reason, at=at)
+    event(session, at, "released", "", f"{CAUSE_WORDS[Cause.EVERYTHING]}: {len(rows)} series; by {by}: {_cut(reason)}")
+    return len(rows)
+
+
+def reject(session: Session, series_instance_uid: str, *, by: str, reason: str, at: datetime, code: str = "") -> bool:
+    """Record that a person rejects a series, after they confirmed it; False when there is no such series.
+
+    Images that are still held stay in the spool: no deadline lets them go, a person can. Images that are at the PACS
+    already stay there: only destinations with rejection_notes = true get a rejection note (113001, DCM), and only of
+    images that they have. Images that come later are forwarded at once. code: a name under `ko_reasons` of
+    report/codes.yaml for the note, empty for the dominant reason. Rejecting again changes nothing but the trail.
+    """
+    series = session.get(SeriesRow, series_instance_uid)
+    if series is None:
+        return False
+    row = _locked(session, series_instance_uid)
+    if row is None:
+        row = HoldingRow(series_instance_uid=series_instance_uid, state=RELEASED, held_at=at, rejections=0)
+        session.add(row)
+    again = row.state == REJECTED
+    row.state, row.until, row.cause = REJECTED, None, Cause.REJECTED
+    row.decided_at, row.decided_by, row.reason, row.rejection_code = at, by[:64], _cut(reason), code[:64]
+    if not again:
+        row.rejections, row.note = row.rejections + 1, "asked"
+    session.execute(
+        update(ForwardRow)
+        .where(ForwardRow.series_instance_uid == series_instance_uid, ForwardRow.state == HELD)
+        .values(state=REJECTED)
+    )
+    _show(session, series_instance_uid, REJECTED, None)
+    event(session, at, "rejected", series_instance_uid, _by(by, reason))
+    return True
+
+
+def undecided(session: Session, limit: int = 500) -> Sequence[str]:
+    """Return series with originals that wait and about which nothing was decided yet."""
+    return session.scalars(
+        select(ForwardRow.series_instance_uid)
+        .where(
+            ForwardRow.state == HELD,
+            ForwardRow.series_instance_uid.not_in(select(HoldingRow.series_instance_uid)),
+        )
+        .distinct()
+        .limit(limit)
+    ).all()
+
+
+def late(session: Session, *, at: datetime) -> int:
+    """Plan the originals that came after their series was released or rejected; returns how many."""
+    decided = select(HoldingRow.series_instance_uid).where(HoldingRow.state.in_((RELEASED, REJECTED)))
+    return len(
+        session.execute(
+            update(ForwardRow)
+            .where(ForwardRow.state == HELD, ForwardRow.series_instance_uid.in_(decided))
+            .values(state="planned", next_attempt_at=at)
+            .returning(ForwardRow.id)
+        ).all()
+    )
+
+
+def _release(session: Session, row: HoldingRow, cause: Cause, *, by: str, reason: str, at: datetime) -> None:
+    row.note = {"asked": "", "written": "withdraw"}.get(row.note, row.note)  # an unwritten note is not written any more
+    row.state, row.until, row.cause = RELEASED, None, cause
+    row.decided_at, row.decided_by, row.reason = at, by[:64], _cut(reason)
+    session.execute(
+        update(ForwardRow)
+        .where(
+            ForwardRow.series_instance_uid == row.series_instance_uid,
+            ForwardRow.state.in_((HELD, REJECTED)),
+        )
+        .values(state="planned", next_attempt_at=at, urgent=cause is Cause.STAT)
+    )
+    _show(session, row.series_instance_uid, RELEASED, None)
+    words = CAUSE_WORDS[cause]
+    event(session, at, "released", row.series_instance_uid, f"{words}; {_by(by, reason)}" if by else words)
+
+
+def _locked(session: Session, series_instance_uid: str) -> HoldingRow | None:
+    return session.get(HoldingRow, series_instance_uid, with_for_update=True)
+
+
+def _show(session: Session, series_instance_uid: str, state: str, until: datetime | None) -> None:
+    session.execute(
+        update(SeriesRow)
+        .where(SeriesRow.series_instance_uid == series_instance_uid)
+        .values(holding=state, held_until=until)
+    )
+
+
+def _by(by: str, reason: str) -> str:
+    return f"by {by}: {_cut(reason)}" if reason.strip() else f"by {by}"
+
+
+def _cut(reason: str) -> str:
+    return " ".join(reason.split())[:MOST_WORDS]
