@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -13,6 +14,8 @@ import typer
 
 from qagate.cli import plain_errors
 from qagate.cli.options import Config, config_arguments, settings_from
+
+logger = logging.getLogger(__name__)
 
 
 def _until_told() -> threading.Event:
@@ -28,13 +31,18 @@ def _until_told() -> threading.Event:
 @plain_errors
 def serve(config: Config = None) -> None:
     """Run the whole node on this machine: receive, work and web."""
+    from qagate.errors import StoreError
     from qagate.observe.log import configure
     from qagate.store.database import Database
     from qagate.work.supervisor import Supervisor
 
     settings = settings_from(config)
     configure(settings.logging, "serve")
-    Database.open(settings.database_url).close()  # migrated once, before the children open it
+    try:
+        Database.open(settings.database_url).close()  # migrated once, before the children open it
+    except StoreError as error:
+        # images are safe in the spool without a database, and its verdicts come when it does
+        logger.warning("%s; images are taken all the same, and everything else waits for it", error)
     arguments = config_arguments(config)
     receivers = [f"receive-{i + 1}" for i in range(settings.node.receivers)]
     children = {name: ["receive", "--name", name, *arguments] for name in receivers}
@@ -58,7 +66,7 @@ def receive(
     settings = settings_from(config)
     configure(settings.logging, "receive")
     told, clock = _until_told(), SystemClock()
-    database = Database.open(settings.database_url)
+    database = Database.reach(settings.database_url)
     spool = Spool(settings.spool_dir, settings.storage.reserve_mb << 20)
     registrar = Registrar(database, spool, clock, receiver=f"{socket.gethostname()}:{name}")
     registrar.start()
@@ -79,13 +87,18 @@ def work(
 ) -> None:
     """Run only a worker: it judges complete series and delivers the documents."""
     from qagate.observe.log import configure
+    from qagate.work.waiting import when_there
     from qagate.work.worker import Worker
 
     settings = settings_from(config)
     configure(settings.logging, "work")
     told = _until_told()
-    with Worker(settings, name=name):
+    database = when_there(settings.database_url, told)
+    if database is None:
+        return
+    with Worker(settings, database, name=name):
         told.wait()
+    database.close()
 
 
 @plain_errors

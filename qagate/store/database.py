@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,31 +22,66 @@ READ_ONLY = "qagate_read_only"
 BUSY_TIMEOUT_MS = 30_000
 """How long SQLite waits for another process's write before giving up."""
 
+SERVER_PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 30_000}
+"""How long a database server may keep silent, in s and ms, as libpq names them; a URL may say otherwise."""
+
+ASK_AGAIN_SECONDS = 1.0
+"""A database that was away is not asked again earlier than this."""
+
 
 class Database:
     """An open database.
 
-    `Database.open(url)` brings the schema up to date; `begin()` gives a session inside one transaction. Every fault of
-    the database leaves as StoreError, which is retryable, and a value that it will never take as StoreRefused.
+    `Database.open(url)` brings the schema up to date; `Database.reach(url)` does so at its first use, for processes
+    that start while the database is away. `begin()` gives a session inside one transaction. Every fault of the database
+    leaves as StoreError, which is retryable, and a value that it will never take as StoreRefused.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, url: str = "") -> None:
         self.engine = engine
+        self._url = url
+        self._opening = threading.Lock()
+        self._opened = threading.Event()
+        self._away: StoreError | None = None
+        self._away_until = 0.0
         self._sessions = sessionmaker(engine, expire_on_commit=False)
         self._readers = sessionmaker(engine.execution_options(**{READ_ONLY: True}), expire_on_commit=False)
 
     @classmethod
     def open(cls, url: str, *, migrate: bool = True) -> Database:
         """Connect, and migrate unless told otherwise. Raises StoreError, or SettingsError for a malformed URL."""
-        database = cls(_engine(url))
+        database = cls(_engine(url), url)
+        database._open(migrate=migrate)
+        return database
+
+    @classmethod
+    def reach(cls, url: str) -> Database:
+        """Return a database that is connected and migrated when it is first used; until then uses raise StoreError."""
+        return cls(_engine(url), url)
+
+    def _open(self, *, migrate: bool) -> None:
         try:
             if migrate:
-                database.migrate()
-            with database.engine.connect() as connection:
+                self.migrate()
+            with self.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
         except SQLAlchemyError as error:
-            raise StoreError(f"the database at {_shown(url)} cannot be used: {_first_line(error)}") from error
-        return database
+            raise StoreError(f"the database at {_shown(self._url)} cannot be used: {_first_line(error)}") from error
+        self._opened.set()
+
+    def _reached(self) -> None:
+        if self._opened.is_set():
+            return
+        with self._opening:
+            if self._opened.is_set():
+                return
+            if self._away is not None and time.monotonic() < self._away_until:
+                raise StoreError(str(self._away)) from self._away
+            try:
+                self._open(migrate=True)
+            except StoreError as error:
+                self._away, self._away_until = error, time.monotonic() + ASK_AGAIN_SECONDS
+                raise
 
     def migrate(self) -> None:
         """Bring the schema to the newest version; safe when several processes start at once."""
@@ -59,6 +96,7 @@ class Database:
     @contextmanager
     def begin(self) -> Iterator[Session]:
         """Give a session in one transaction: committed at the end, rolled back on any error."""
+        self._reached()
         try:
             with self._sessions.begin() as session:
                 yield session
@@ -70,6 +108,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """Give a session that only reads: with SQLite it waits for nobody, and nobody waits for it."""
+        self._reached()
         try:
             with self._readers() as session:
                 yield session
@@ -91,7 +130,8 @@ def _engine(url: str) -> Engine:
             event.listen(engine, "connect", _configure_sqlite)
             event.listen(engine, "begin", _begin_immediate)
             return engine
-        return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=8)
+        patience = {name: value for name, value in SERVER_PATIENCE.items() if name not in parsed.query}
+        return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=8, connect_args=patience)
     except (ArgumentError, NoSuchModuleError) as error:
         raise SettingsError(f"storage.database_url is not a database URL: {error}") from None
     except OSError as error:

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import and_, func, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from qagate.domain.series import StoredInstance
 from qagate.store.tables import AssociationRow, InstanceRow, SeriesRow
@@ -20,7 +21,7 @@ class SeriesArrival:
     """How far the reception of one series is, for the decision whether it is complete.
 
     open_associations: those that carried an instance of it and still last. last_closed_at: when the last of the others
-    closed. aborted: whether one of those that carried it ended without a release.
+    closed. aborted: whether one of those that carried it broke off, and the sender did not take it up again.
     """
 
     series_instance_uid: str
@@ -129,14 +130,16 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
         },
     )
     if not inserted:
-        # Sent again, or adopted before its own entry came: what carried it last says whether it came whole.
+        # Sent again, or adopted before its own entry came: what carried it last says whether it came whole. Of what was
+        # judged already only what had been broken off can become better by that; nothing becomes worse.
+        broken_off = select(AssociationRow.id).where(AssociationRow.aborted)
         session.execute(
             update(InstanceRow)
             .where(
                 InstanceRow.series_instance_uid == series_instance_uid,
                 InstanceRow.sop_instance_uid == sop_instance_uid,
                 InstanceRow.sha256 == instance.sha256,
-                InstanceRow.revision.is_(None),
+                or_(InstanceRow.revision.is_(None), InstanceRow.association_id.in_(broken_off)),
             )
             .values(association_id=instance.association_id)
         )
@@ -197,7 +200,7 @@ def arrivals(session: Session) -> tuple[SeriesArrival, ...]:
             SeriesRow.last_instance_at,
             func.count(AssociationRow.id.distinct()).filter(AssociationRow.closed_at.is_(None)),
             func.max(AssociationRow.closed_at),
-            func.count(AssociationRow.id.distinct()).filter(AssociationRow.aborted),
+            func.count(AssociationRow.id.distinct()).filter(_broken_off()),
         )
         .join(InstanceRow, InstanceRow.series_instance_uid == SeriesRow.series_instance_uid)
         .outerjoin(AssociationRow, AssociationRow.id == InstanceRow.association_id)
@@ -207,6 +210,41 @@ def arrivals(session: Session) -> tuple[SeriesArrival, ...]:
     )
     return tuple(
         SeriesArrival(uid, n, last, open_, closed, bool(aborted)) for uid, n, last, open_, closed, aborted in rows
+    )
+
+
+def _broken_off() -> Any:
+    """Whether an association that brought an instance ended without a release, and its sender did not come back.
+
+    It came back when it opened another one afterwards that carried images of the same series, and released it: it then
+    had nothing left to send, whether it began anew or went on with what was missing.
+    """
+    later, brought = aliased(AssociationRow), aliased(InstanceRow)
+    taken_up = (
+        select(later.id)
+        .join(brought, brought.association_id == later.id)
+        .where(
+            brought.series_instance_uid == InstanceRow.series_instance_uid,
+            later.calling_ae_title == AssociationRow.calling_ae_title,
+            later.opened_at >= AssociationRow.closed_at,
+            later.closed_at.is_not(None),
+            not_(later.aborted),
+        )
+        .exists()
+    )
+    return and_(AssociationRow.aborted, not_(taken_up))
+
+
+def broke_off(session: Session, series_instance_uid: str) -> bool:
+    """Whether a sender of this series broke off and did not take it up again: images may be missing."""
+    return (
+        session.scalar(
+            select(AssociationRow.id)
+            .join(InstanceRow, InstanceRow.association_id == AssociationRow.id)
+            .where(InstanceRow.series_instance_uid == series_instance_uid, _broken_off())
+            .limit(1)
+        )
+        is not None
     )
 
 

@@ -17,7 +17,6 @@ from qagate.domain.verdict import Verdict, worst
 from qagate.errors import StoreError
 from qagate.store.tables import (
     AssessmentRow,
-    AssociationRow,
     DeliveryRow,
     DocumentRow,
     EventRow,
@@ -103,23 +102,6 @@ def get(session: Session, revision_id: int) -> tuple[RevisionRow, SeriesRow]:
     if revision is None:
         raise StoreError(f"there is no revision with this id, got {revision_id}")
     return revision, session.get_one(SeriesRow, revision.series_instance_uid)
-
-
-def aborted(session: Session, revision: RevisionRow) -> bool:
-    """Whether an association that brought instances of this revision ended without a release."""
-    return (
-        session.scalar(
-            select(AssociationRow.id)
-            .join(InstanceRow, InstanceRow.association_id == AssociationRow.id)
-            .where(
-                InstanceRow.series_instance_uid == revision.series_instance_uid,
-                InstanceRow.revision == revision.number,
-                AssociationRow.aborted,
-            )
-            .limit(1)
-        )
-        is not None
-    )
 
 
 def conflicting(session: Session, series_instance_uid: str) -> tuple[str, ...]:

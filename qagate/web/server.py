@@ -13,7 +13,7 @@ from qagate.web.app import create_app
 
 def run(settings: Settings) -> None:
     """Serve until told to stop."""
-    database = Database.open(settings.database_url)
+    database = Database.reach(settings.database_url)  # pages that need it say 503 until it is there
     logging.getLogger(__name__).info("pages on http://%s:%d", settings.web.host, settings.web.port)
     uvicorn.run(
         create_app(settings, database),

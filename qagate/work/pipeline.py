@@ -67,7 +67,7 @@ class Pipeline:
             paths = reception.spool_paths(session, series.series_instance_uid, revision.number)
             remarks = _remarks(
                 revisions.conflicting(session, series.series_instance_uid),
-                aborted=revisions.aborted(session, revision),
+                broke_off=reception.broke_off(session, series.series_instance_uid),
                 gone=retention.gone(session, series.series_instance_uid),
             )
         try:
@@ -175,7 +175,7 @@ def header_words(volumes: SeriesVolumes) -> dict[str, str]:
     }
 
 
-def _remarks(conflicting: Sequence[str], *, aborted: bool, gone: int) -> tuple[Finding, ...]:
+def _remarks(conflicting: Sequence[str], *, broke_off: bool, gone: int) -> tuple[Finding, ...]:
     remarks = []
     if conflicting:
         remarks.append(
@@ -186,7 +186,7 @@ def _remarks(conflicting: Sequence[str], *, aborted: bool, gone: int) -> tuple[F
                 tuple(conflicting),
             )
         )
-    if aborted:
+    if broke_off:
         remarks.append(
             Finding(
                 FindingCode.INCOMPLETE_SERIES,

@@ -63,9 +63,12 @@ class Engine:
         self._workflows[name] = DBOS.workflow(name=name, max_recovery_attempts=MAX_DEATHS)(function)
 
     def start(self) -> None:
-        """Continue what was left unfinished and begin to take from the queues."""
+        """Continue what was left unfinished and begin to take from the queues. Raises StoreError."""
         DBOS.listen_queues([queue.name for queue in self._queues])
-        DBOS.launch()
+        try:
+            DBOS.launch()
+        except Exception as error:  # whatever its driver raises
+            raise StoreError(f"the work queue cannot be used, got {type(error).__name__}") from error
         for queue in self._queues:
             DBOS.register_queue(
                 queue.name,

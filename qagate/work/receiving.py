@@ -1,7 +1,8 @@
 """The receive process: objects into the spool, and what is in the spool into the database.
 
 An object is safe, and answered with Success, once the spool has it. The database learns of it a moment later, in
-batches; when the database is down, or the process dies in between, the spool is read again and nothing is lost.
+batches; when the database is down, also from the start, or the process dies in between, the spool is read again and
+nothing is lost.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from qagate.deliver.commitment import parse_event
 from qagate.domain.series import StoredInstance
 from qagate.errors import QagateError, StoreError
 from qagate.receive.server import AssociationEvent, Receiver
+from qagate.receive.sparing import SparingLog
 from qagate.receive.spool import Spool
 from qagate.settings import Settings
 from qagate.store import reception
@@ -53,14 +55,12 @@ class Registrar:
         self._arrived: queue.SimpleQueue[StoredInstance | AssociationEvent | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
         self._next_adoption = 0.0
+        self._begun = False
+        self._away_since: float | None = None
+        self._log = SparingLog(logger, clock)
 
     def start(self) -> None:
-        """Adopt what an earlier process left in the spool, then begin."""
-        with self._database.begin() as session:
-            left = reception.close_all_associations(session, receiver=self._receiver, at=self._clock.now())
-        if left:
-            logger.warning("%d associations were open when the receiver stopped; they count as aborted", left)
-        self.adopt()
+        """Begin: first with what an earlier process left behind, as soon as the database is there."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -142,7 +142,7 @@ class Registrar:
         stopping = False
         while not stopping:
             try:
-                batch.append(self._take(timeout=1.0))
+                batch.append(self._take(timeout=1.0 if self._begun else 0))
                 while len(batch) < BATCH:
                     batch.append(self._take(timeout=0))
             except queue.Empty:
@@ -150,19 +150,47 @@ class Registrar:
             except _Stop:
                 stopping = True
             try:
+                self._begin()
                 self._write(batch)
                 batch = []
-                if self._clock.monotonic_seconds() >= self._next_adoption:
+                self._is_back()
+                if self._may_adopt():
                     self.adopt()
             except StoreError as error:
                 # Nothing is lost: the objects are in the spool, and the batch is tried again.
-                logger.error("%s; reception goes on, %d entries wait", error, len(batch))
-                threading.Event().wait(1.0)
+                self._is_away(error)
+                threading.Event().wait(0 if stopping else 1.0)
             except Exception:  # without this thread nothing that is received would ever be judged
                 logger.exception("the spool could not be compared with the database; it is tried again later")
                 self._next_adoption = self._clock.monotonic_seconds() + ADOPT_SECONDS
         if batch:
             logger.error("%d entries could not be written to the database; the spool has them", len(batch))
+
+    def _begin(self) -> None:
+        """Close what a process of this name that died left open; once, as soon as the database is there."""
+        if self._begun:
+            return
+        with self._database.begin() as session:
+            left = reception.close_all_associations(session, receiver=self._receiver, at=self._clock.now())
+        self._begun, self._next_adoption = True, self._clock.monotonic_seconds()
+        if left:
+            logger.warning("%d associations were open when the receiver stopped; they count as aborted", left)
+
+    def _may_adopt(self) -> bool:
+        """Whether to adopt now: not while entries wait that say more than the files do, unless they never end."""
+        late = self._clock.monotonic_seconds() - self._next_adoption
+        return late >= (0 if self._arrived.empty() else ADOPT_SECONDS)
+
+    def _is_away(self, error: StoreError) -> None:
+        self._log.warn(("away",), f"{error}; reception goes on into the spool, and the database is tried again")
+        if self._away_since is None:
+            self._away_since = self._clock.monotonic_seconds()
+
+    def _is_back(self) -> None:
+        if self._away_since is not None:
+            away = self._clock.monotonic_seconds() - self._away_since
+            logger.warning("the database is there again after %.0f s; it learns what came meanwhile", away)
+            self._away_since = None
 
     def _take(self, timeout: float) -> StoredInstance | AssociationEvent:
         item = self._arrived.get(timeout=timeout) if timeout else self._arrived.get_nowait()

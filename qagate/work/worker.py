@@ -25,11 +25,16 @@ READY_FILE = "worker.ready"
 
 
 class Worker:
-    """One worker; use as a context manager. It is ready when `__enter__` returns: the model is warm."""
+    """One worker over an open database; use as a context manager. It is ready when `__enter__` returns.
 
-    def __init__(self, settings: Settings, *, name: str = "worker-1", clock: Clock | None = None) -> None:
+    Raises StoreError when the database goes away before that.
+    """
+
+    def __init__(
+        self, settings: Settings, database: Database, *, name: str = "worker-1", clock: Clock | None = None
+    ) -> None:
         clock = clock or SystemClock()
-        self.database = Database.open(settings.database_url)
+        self.database = database
         self.engine = Engine(
             settings.database_url, executor_id=f"{socket.gethostname()}:{name}", queues=(SCORE, DELIVER)
         )
@@ -66,4 +71,3 @@ class Worker:
         self.scheduler.shutdown(wait=False)
         self.engine.stop()
         self.decoders.close()
-        self.database.close()

@@ -58,8 +58,8 @@ class ServedNode:
         """Stop it."""
         self.stop()
 
-    def start(self, seconds: float = 120) -> None:
-        """Start it and wait until receiver, worker and page are ready."""
+    def start(self, seconds: float = 120, *, wait: bool = True) -> None:
+        """Start it and wait until receiver, worker and page are ready, unless told not to wait."""
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
         with self.log_path.open("ab") as log:
             self._process = subprocess.Popen(
@@ -68,13 +68,14 @@ class ServedNode:
                 stderr=log,
                 env=environment,
             )
+        if wait:
+            self.wait(self.ready, seconds, "the node to be ready")
 
-        def ready() -> bool:
-            assert self._process is not None
-            assert self._process.poll() is None, self.log()
-            return (self.folder / "data" / "worker.ready").exists() and self._answers()
-
-        self.wait(ready, seconds, "the node to be ready")
+    def ready(self) -> bool:
+        """Whether it takes work; fails when it has ended."""
+        assert self._process is not None
+        assert self._process.poll() is None, self.log()
+        return (self.folder / "data" / "worker.ready").exists() and self._answers()
 
     def stop(self) -> None:
         """Stop it in order."""

@@ -24,3 +24,22 @@ def test_faults_leave_as_store_errors(database):
 def test_a_malformed_url_is_a_settings_error(url):
     with pytest.raises(SettingsError, match="database_url"):
         Database.open(url)
+
+
+def test_a_database_that_is_reached_later_is_migrated_at_its_first_use(tmp_path):
+    database = Database.reach(f"sqlite:///{tmp_path / 'q.db'}")
+    assert not (tmp_path / "q.db").exists()
+    with database.read() as session:
+        assert session.execute(text("SELECT count(*) FROM series")).scalar() == 0
+    database.close()
+
+
+def test_a_server_that_is_away_is_a_store_error_at_each_use_and_is_not_asked_for_each(monkeypatch):
+    database, asked = Database.reach("postgresql+psycopg://qagate@127.0.0.1:1/qagate"), []
+    opening = Database._open
+    monkeypatch.setattr(Database, "_open", lambda self, migrate: (asked.append(1), opening(self, migrate=migrate)))
+    for _ in range(3):
+        with pytest.raises(StoreError, match=r"127\.0\.0\.1:1/qagate cannot be used"), database.read():
+            raise AssertionError("unreachable")
+    assert len(asked) == 1
+    database.close()

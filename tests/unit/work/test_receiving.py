@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,10 @@ from sqlalchemy.exc import DataError
 
 from qagate.clock import SystemClock
 from qagate.domain.series import StoredInstance
+from qagate.errors import StoreError
 from qagate.receive.association import AssociationEvent
 from qagate.receive.spool import Spool
-from qagate.store import reception, revisions, worklist
+from qagate.store import reception, worklist
 from qagate.store.database import Database
 from qagate.store.tables import InstanceRow
 from qagate.work.receiving import Registrar
@@ -80,8 +82,7 @@ def test_orphans_count_as_brought_by_an_aborted_association(database, spool):
         assert arrival.aborted
         assert arrival.open_associations == 0
         assert arrival.last_closed_at is not None  # the quiet time starts when they were found, not when they came
-        revision = revisions.close_series(session, arrival.series_instance_uid, completed_by="quiet", at=T0)
-        assert revisions.aborted(session, revision)
+        assert reception.broke_off(session, arrival.series_instance_uid)
 
 
 def test_a_sender_that_sends_everything_again_is_not_incomplete(database, spool, registrar):
@@ -98,6 +99,64 @@ def test_a_sender_that_sends_everything_again_is_not_incomplete(database, spool,
             return arrival.open_associations == 0 and not arrival.aborted
 
     until(ended)
+
+
+@pytest.mark.parametrize(
+    ("sender", "seconds", "aborted", "broke_off"),
+    [
+        ("S", 2, False, False),  # it came back with what was missing
+        ("S", 2, True, True),  # it came back and broke off again
+        ("OTHER", 2, False, True),  # somebody else knows nothing of what is missing
+        ("S", 0, False, True),  # a second association beside the first one: it had its own part
+    ],
+)
+def test_a_sender_that_resumes_with_only_the_missing_images_is_not_incomplete(
+    database, spool, registrar, sender, seconds, aborted, broke_off
+):
+    one, two = put(spool, 1), put(spool, 2)
+    later = T0 + timedelta(seconds=seconds)
+    for event in (
+        AssociationEvent("A1", "S", "Q", "h", True, T0),
+        replace(one, association_id="A1"),
+        AssociationEvent("A1", "S", "Q", "h", False, T0 + timedelta(seconds=1), aborted=True),
+        AssociationEvent("A2", sender, "Q", "h", True, later),
+        replace(two, association_id="A2"),
+        AssociationEvent("A2", sender, "Q", "h", False, later + timedelta(seconds=1), aborted=aborted),
+    ):
+        (registrar.stored if isinstance(event, StoredInstance) else registrar.association)(event)
+    registrar.stop()
+    with database.read() as session:
+        assert reception.broke_off(session, "1.2.3") is broke_off
+        (arrival,) = [a for a in reception.arrivals(session) if a.series_instance_uid == "1.2.3"]
+        assert arrival.aborted is broke_off
+
+
+def test_a_database_that_is_away_from_the_start_learns_everything_when_it_comes(tmp_path, spool, monkeypatch, caplog):
+    there = threading.Event()
+    opening = Database._open
+
+    def away(self, *, migrate):
+        if not there.is_set():
+            raise StoreError("the database at nowhere cannot be used")
+        opening(self, migrate=migrate)
+
+    monkeypatch.setattr(Database, "_open", away)
+    put(spool, 9)  # left by a process before this one
+    database = Database.reach(f"sqlite:///{tmp_path / 'later.db'}")
+    registrar = Registrar(database, spool, SystemClock(), receiver="r")
+    registrar.start()
+    registrar.association(AssociationEvent("A1", "S", "Q", "h", True, T0))
+    registrar.stored(put(spool, 1, "A1"))
+    until(lambda: "reception goes on" in caplog.text)
+    time.sleep(1.2)  # more than one try
+    there.set()
+    until(lambda: "there again" in caplog.text)
+    registrar.stop()
+    found = known(database)
+    database.close()
+    assert found["1.2.1"] == "A1"  # its own entry, not an orphan
+    assert found["1.2.9"] not in ("", "A1")
+    assert sum("reception goes on" in record.message for record in caplog.records) == 1
 
 
 def test_an_object_that_was_adopted_before_its_own_entry_came_keeps_its_association(database, spool, registrar):
