@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
@@ -13,12 +14,15 @@ from prometheus_client.registry import Collector
 
 from qagate.errors import StoreError
 from qagate.settings import Settings
-from qagate.store import neighbours, worklist
+from qagate.store import neighbours, pace, worklist
 from qagate.store.database import Database
 from qagate.web.problem import told
 from qagate.web.reading import database_of
 
 router = APIRouter(tags=["health"])
+
+LAST_HOUR = timedelta(hours=1)
+QUANTILES = (0.5, 0.95, 1.0)
 
 
 @router.get("/healthz", response_class=PlainTextResponse)
@@ -55,9 +59,12 @@ class NodeCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric; docs/metrics.md lists them."""
+        now = datetime.now(UTC)
         with self._database.read() as session:
             account = worklist.account(session)
             deliveries = worklist.delivery_counts(session)
+            seconds = pace.seconds_to_verdict(session, since=now - LAST_HOUR)
+            oldest = pace.oldest_unjudged(session)
         series = GaugeMetricFamily("qagate_series", "Series by where they are now", labels=["where"])
         for where in ("accepted", "flagged", "unscored", "excluded", "failed", "pending", "unaccounted"):
             series.add_metric([where], getattr(account, where))
@@ -68,6 +75,18 @@ class NodeCollector(Collector):
         for (destination, state), number in sorted(deliveries.items()):
             outbox.add_metric([destination, state], number)
         yield outbox
+        verdicts = GaugeMetricFamily(
+            "qagate_seconds_to_verdict", "From the last image to the verdict, over the last hour", labels=["quantile"]
+        )
+        for quantile in QUANTILES if seconds else ():
+            verdicts.add_metric([str(quantile)], seconds[min(int(quantile * len(seconds)), len(seconds) - 1)])
+        yield verdicts
+        yield GaugeMetricFamily("qagate_verdicts_last_hour", "Series judged in the last hour", value=len(seconds))
+        yield GaugeMetricFamily(
+            "qagate_oldest_unjudged_seconds",
+            "Age of the last image of the series that has waited longest for a verdict; 0 when none waits",
+            value=0 if oldest is None else max((now - oldest).total_seconds(), 0),
+        )
         free = GaugeMetricFamily("qagate_disk_free_bytes", "Free bytes on the disk of the data folder")
         folder = self._settings.storage.data_dir
         free.add_metric([], shutil.disk_usage(folder if folder.exists() else ".").free)

@@ -64,6 +64,7 @@ def test_csv_cells_are_no_formulas(text, cell):
 def test_metrics_hold_no_patient_data(site):
     text = site.client.get("/metrics").text
     assert 'qagate_series{where="flagged"} 2.0' in text
+    assert "qagate_verdicts_last_hour" in text
     assert "ACC0004711" not in text
     assert uid_of("look") not in text
 

@@ -1,0 +1,148 @@
+"""What stands in deploy/ is well-formed, hardened, and speaks of things that exist."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from qagate.cli.commands import app
+from qagate.settings import load
+
+ROOT = Path(__file__).resolve().parents[2]
+DEPLOY = ROOT / "deploy"
+UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
+COMMANDS = {command.callback.__name__ for command in app.registered_commands if command.callback}
+
+
+def yaml_of(name: str) -> Any:
+    return yaml.safe_load((DEPLOY / name).read_text(encoding="utf-8"))
+
+
+def metric_names(text: str) -> set[str]:
+    return set(re.findall(r"\bqagate_[a-z_]+\b", text))
+
+
+@pytest.mark.parametrize("name", ["grafana/qagate.json", "prometheus/qagate.rules.yml"])
+def test_only_metrics_that_exist_are_asked_for(name: str) -> None:
+    asked = metric_names((DEPLOY / name).read_text(encoding="utf-8"))
+    assert asked
+    assert asked <= metric_names((ROOT / "docs" / "metrics.md").read_text(encoding="utf-8"))
+
+
+def test_the_dashboard_has_panels_that_do_not_overlap() -> None:
+    panels = json.loads((DEPLOY / "grafana" / "qagate.json").read_text(encoding="utf-8"))["panels"]
+    cells = [
+        (x, y)
+        for place in (panel["gridPos"] for panel in panels)
+        for x in range(place["x"], place["x"] + place["w"])
+        for y in range(place["y"], place["y"] + place["h"])
+    ]
+    assert len(cells) == len(set(cells))
+    assert max(x for x, _ in cells) < 24
+    assert len({panel["id"] for panel in panels}) == len(panels)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
+@pytest.mark.parametrize("unit", UNITS, ids=lambda unit: unit.stem)
+def test_units_are_valid_and_closed(unit: Path, tmp_path: Path) -> None:
+    text = unit.read_text(encoding="utf-8")
+    command = re.search(r"^ExecStart=/opt/qagate/.venv/bin/qagate (\w+)", text, re.MULTILINE)
+    assert command is not None
+    assert command[1] in COMMANDS
+    copy = tmp_path / unit.name.replace("@", "@1")
+    copy.write_text(re.sub(r"^ExecStart=\S+", "ExecStart=/bin/true", text, flags=re.MULTILINE), encoding="utf-8")
+    done = subprocess.run(["systemd-analyze", "verify", str(copy)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert unit.name not in done.stderr
+    score = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--threshold=60", str(copy)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert score.returncode == 0, score.stdout[-800:]  # exposure at most 6.0 of 10
+
+
+def test_the_containers_settings_are_settings() -> None:
+    settings = load(DEPLOY / "container" / "qagate.toml", {})
+    (destination,) = settings.destinations
+    orthanc = json.loads((DEPLOY / "container" / "orthanc.json").read_text(encoding="utf-8"))
+    assert destination.ae_title == orthanc["DicomAet"] == settings.node.peers[0].ae_title
+    assert destination.port == orthanc["DicomPort"]
+    assert orthanc["DicomModalities"]["qagate"][::2] == [settings.node.ae_title, settings.node.port]
+
+
+def test_compose_follows_its_schema_and_names_files_that_exist() -> None:
+    compose_spec = pytest.importorskip("compose_spec")
+    compose = yaml_of("container/compose.yml")
+    read = compose_spec.PyCompose.from_yaml(yaml.safe_dump(compose))  # merge keys resolved: it knows none
+    read.validate_secrets()
+    read.validate_configs()
+    read.validate_volumes()
+    for config in compose["configs"].values():
+        assert (DEPLOY / "container" / config["file"]).exists(), config
+    for name, service in compose["services"].items():
+        assert re.search(r":[\w.]+$", service["image"]) or service["image"] == "qagate", name  # no floating "latest"
+        for used in service.get("configs", []):
+            assert used["source"] in compose["configs"]
+        if service["image"] == "qagate":
+            assert service["command"][0] in COMMANDS
+            assert service["read_only"] is True
+            assert service["cap_drop"] == ["ALL"]
+
+
+def test_the_image_runs_unprivileged_and_starts_a_command_that_exists() -> None:
+    lines = (DEPLOY / "container" / "Containerfile").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("USER")] == ["USER 10001"]
+    assert 'CMD ["serve"]' in lines
+    assert all(":" in line.rpartition("/")[2] for line in lines if line.startswith("FROM"))
+
+
+def manifests() -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = yaml_of("kubernetes/qagate.yaml")["items"]
+    return items
+
+
+def test_manifests_follow_the_schemas() -> None:
+    validate = pytest.importorskip("kubernetes_validate")
+    for document in manifests():
+        validate.validate(document, "1.33", strict=True)
+
+
+def test_pods_run_unprivileged_commands_that_exist() -> None:
+    seen = set()
+    for document in manifests():
+        if document["kind"] not in ("Deployment", "StatefulSet"):
+            continue
+        pod = document["spec"]["template"]["spec"]
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        (container,) = pod["containers"]
+        assert container["args"][0] in COMMANDS
+        assert container["securityContext"]["readOnlyRootFilesystem"] is True
+        assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
+        seen.add(container["args"][0])
+    assert seen == {"receive", "work", "web"}
+
+
+def test_manifest_settings_are_settings(tmp_path: Path) -> None:
+    (settings,) = (d for d in manifests() if d["kind"] == "ConfigMap")
+    path = tmp_path / "qagate.toml"
+    path.write_text(settings["data"]["qagate.toml"], encoding="utf-8")
+    assert load(path, {}).web.receiver == "qagate-receive:11112"
+
+
+@pytest.mark.skipif(shutil.which("haproxy", path="/usr/sbin:/usr/bin") is None, reason="needs haproxy")
+def test_haproxy_takes_its_file(tmp_path: Path) -> None:
+    text = (DEPLOY / "edge" / "haproxy.cfg").read_text(encoding="utf-8")
+    text = re.sub(r" ssl crt \S+( ca-file \S+ verify required)?( ssl-min-ver \S+)?", "", text)  # we hold no such keys
+    path = tmp_path / "haproxy.cfg"
+    path.write_text(text)
+    done = subprocess.run(["/usr/sbin/haproxy", "-c", "-f", path], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
