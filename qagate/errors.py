@@ -15,6 +15,7 @@ QagateError
 │   └── SpoolFull
 ├── StoreError               (retryable) the database cannot be used now
 │   └── StoreRefused         the database will never take this value
+├── PeopleError             what was asked about people or tokens cannot be done
 ├── ReportError              a DICOM document could not be built
 └── DeliveryError            (retryable) a destination did not take a document now
     ├── Unreachable          (retryable)
@@ -96,6 +97,10 @@ class StoreRefused(StoreError):
     """The database will never take this value, however often it is tried."""
 
     retryable = False
+
+
+class PeopleError(QagateError):
+    """What was asked about people, invitations or tokens cannot be done."""
 
 
 class ReportError(QagateError):

@@ -71,5 +71,6 @@ def demo_settings(
             {"name": "MINIPACS", "ae_title": "MINIPACS", "host": "127.0.0.1", "port": pacs_port, "timeout_seconds": 10}
         ],
         "web": {"host": "127.0.0.1", "port": web_port, "public_url": f"http://127.0.0.1:{web_port}"},
+        "people": {"anonymous_role": "admin"},  # only this machine reaches it, and nothing in it is anybody's
     }
     return Settings.model_validate(tree)

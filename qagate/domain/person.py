@@ -41,11 +41,15 @@ GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody who asked for a page. name: unique, as in the audit trail."""
+    """Somebody who asked for a page. name: unique, as in the audit trail; `person/token` when a program asks.
+
+    scopes: what a token is limited to; None: no limit but the role's.
+    """
 
     name: str
     role: Role
+    scopes: frozenset[Permission] | None = None
 
     def may(self, permission: Permission) -> bool:
         """Whether this is granted."""
-        return permission in GRANTS[self.role]
+        return permission in GRANTS[self.role] and (self.scopes is None or permission in self.scopes)

@@ -11,6 +11,7 @@ from qagate.settings.delivering import Destination, DestinationTls, Report
 from qagate.settings.holding import Holding
 from qagate.settings.judging import DEFAULT_POLICIES, Completion, Match, Model, Policy
 from qagate.settings.node import Node, NodeTls, Peer
+from qagate.settings.people import People
 from qagate.settings.reading import ENVIRONMENT_PREFIX, load
 from qagate.settings.storage import Storage
 from qagate.settings.tree import Settings
@@ -31,6 +32,7 @@ __all__ = [
     "Node",
     "NodeTls",
     "Peer",
+    "People",
     "Percent",
     "Policy",
     "Port",

@@ -11,6 +11,7 @@ from qagate.settings.delivering import Destination, Report
 from qagate.settings.holding import Holding
 from qagate.settings.judging import DEFAULT_POLICIES, Completion, Model, Policy
 from qagate.settings.node import Node
+from qagate.settings.people import People
 from qagate.settings.storage import Storage
 from qagate.settings.web import Logging, Web
 
@@ -26,6 +27,7 @@ class Settings(Tree):
     policies: tuple[Policy, ...] = Field(DEFAULT_POLICIES, description="thresholds and actions, first match decides")
     holding: Holding = Field(default_factory=Holding)
     web: Web = Field(default_factory=Web)
+    people: People = Field(default_factory=People)
     report: Report = Field(default_factory=Report)
     logging: Logging = Field(default_factory=Logging)
 

@@ -9,19 +9,21 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from qagate.domain.person import Permission
 from qagate.store import worklist
 from qagate.store.database import Database
 from qagate.store.worklist import Filter
 from qagate.web import views
+from qagate.web.access import needs
 from qagate.web.asked import Asked
 from qagate.web.problem import told
 from qagate.web.reading import Uid, aware, database_of, whole_series
 
-router = APIRouter(prefix="/api/v1", tags=["series"])
+router = APIRouter(prefix="/api/v1", tags=["series"], dependencies=[Depends(needs(Permission.READ))])
 
 EXPORTED = (
     "series_instance_uid", "study_instance_uid", "verdict", "word", "score", "interval_low", "interval_high", "reason",

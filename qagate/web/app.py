@@ -9,13 +9,26 @@ from fastapi.responses import Response
 from fastapi.staticfiles import StaticFiles
 
 from qagate import __version__
+from qagate.clock import Clock, SystemClock
 from qagate.settings import Settings
 from qagate.store.database import Database
-from qagate.web import api, health, holding, pages, pictures, problems, room
+from qagate.web import access, api, description, health, holding, login, pages, pictures, problems, room
 
-ROUTERS = (pages.router, room.router, api.router, holding.router, pictures.router, health.router)
+ROUTERS = (
+    pages.router,
+    room.router,
+    login.router,
+    api.router,
+    holding.router,
+    pictures.router,
+    health.router,
+    description.router,
+)
 
 STATIC = Path(__file__).parent / "static"
+
+LARGEST_BODY = 1 << 20
+"""Bytes of a request: people and programs send words, images come by DICOM."""
 
 POLICY = "; ".join(
     (
@@ -33,23 +46,28 @@ POLICY = "; ".join(
 )
 
 
-def create_app(settings: Settings, database: Database) -> FastAPI:
-    """Return the application over an open database."""
+def create_app(settings: Settings, database: Database, clock: Clock | None = None) -> FastAPI:
+    """Return the application over an open database. Raises RuntimeError when a route is open that must not be."""
     app = FastAPI(
         title="qagate",
         version=__version__,
         summary="Image quality of CT and MR series: verdicts, reasons, documents and their delivery.",
         docs_url=None,  # their scripts come from elsewhere; /openapi.json has all of it
         redoc_url=None,
+        max_body_size=LARGEST_BODY,
+        openapi_url=None,  # asked for with a permission, like everything else
     )
     app.state.settings = settings
     app.state.database = database
+    app.state.clock = clock or SystemClock()
     app.state.choices = pages.Choices(database)
     app.state.receiver = room.Receiver.of(settings)
     for router in ROUTERS:
         app.include_router(router)
     app.mount("/static", StaticFiles(directory=STATIC), name="static")
     problems.install(app)
+    if bare := access.unguarded(app):
+        raise RuntimeError(f"every route needs a permission: Depends(needs(...)), got none for {', '.join(bare)}")
     app.middleware("http")(_closed_page)
     return app
 

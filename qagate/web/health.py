@@ -6,16 +6,18 @@ import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from qagate.domain.person import Permission
 from qagate.errors import StoreError
 from qagate.settings import Settings
 from qagate.store import neighbours, pace, worklist
 from qagate.store.database import Database
+from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.web.reading import database_of
 
@@ -42,7 +44,12 @@ def readyz(request: Request) -> Response:
     return PlainTextResponse("ready\n")
 
 
-@router.get("/metrics", response_class=PlainTextResponse, responses=told())
+@router.get(
+    "/metrics",
+    response_class=PlainTextResponse,
+    responses=told(),
+    dependencies=[Depends(needs(Permission.READ, by_itself=True))],
+)
 def metrics(request: Request) -> Response:
     """Return the node's figures in Prometheus' text format; no patient data."""
     registry = CollectorRegistry()

@@ -8,14 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
+from qagate.domain.person import Permission
 from qagate.settings import Settings
 from qagate.store import neighbours, worklist
 from qagate.store.database import Database
 from qagate.web import stack, views, words
+from qagate.web.access import needs
 from qagate.web.asked import Asked, span
 from qagate.web.pictures import previews_folder, slices_pictured
 from qagate.web.reading import Uid, database_of, whole_series
@@ -59,7 +61,7 @@ class AskedPage(Asked):
     page: Annotated[int, Query(ge=1, le=200_000)] = 1
 
 
-@router.get("/")
+@router.get("/", dependencies=[Depends(needs(Permission.READ))])
 def worklist_page(request: Request, asked: Annotated[AskedPage, Query()]) -> Response:
     """Show the series, the latest first; filters live in the address."""
     context = _rows(request, asked)
@@ -74,7 +76,7 @@ def worklist_page(request: Request, asked: Annotated[AskedPage, Query()]) -> Res
     return templates.TemplateResponse(request, "worklist.html", context)
 
 
-@router.get("/rows")
+@router.get("/rows", dependencies=[Depends(needs(Permission.READ, by_itself=True))])
 def rows_fragment(request: Request, asked: Annotated[AskedPage, Query()]) -> Response:
     """Return the worklist's counts and rows alone, for the page that keeps itself current; 304 when nothing changed."""
     with database_of(request).read() as session:
@@ -126,7 +128,7 @@ def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
     }
 
 
-@router.get("/series/{uid}")
+@router.get("/series/{uid}", dependencies=[Depends(needs(Permission.READ))])
 def series_page(request: Request, uid: Uid, volume: Annotated[int | None, Query(ge=0, le=100_000)] = None) -> Response:
     """Show one series: verdict, reasons, artefacts, slices, documents, trail."""
     database, settings = database_of(request), request.app.state.settings

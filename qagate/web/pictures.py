@@ -7,19 +7,21 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 from PIL import Image
 
+from qagate.domain.person import Permission
 from qagate.settings import Settings
 from qagate.store import worklist
 from qagate.store.database import Database
+from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.web.reading import Uid, database_of
 from qagate.web.volumes import volume_file
 
-router = APIRouter(prefix="/api/v1", tags=["pictures"])
+router = APIRouter(prefix="/api/v1", tags=["pictures"], dependencies=[Depends(needs(Permission.READ))])
 
 THUMBNAIL = 96
 """Pixels along one side of a small picture, twice what is shown, for fine screens."""

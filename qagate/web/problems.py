@@ -1,17 +1,19 @@
-"""One shape for every error: {"detail": "one sentence"}, or the same sentence on a page for those who asked for one."""
+"""One shape for every error: a problem with one sentence, or the same sentence on a page."""
 
 from __future__ import annotations
 
 import logging
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from qagate.errors import StoreError
 from qagate.web.pages import templates
+from qagate.web.problem import PROBLEM_TYPE, problem
 
 logger = logging.getLogger(__name__)
 
@@ -32,9 +34,12 @@ def install(app: FastAPI) -> None:
 def answer(request: Request, code: int, detail: str, headers: dict[str, str] | None = None) -> Response:
     """Return an error as JSON, or as a page to a browser."""
     if "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/"):
+        if code == 401 and request.method == "GET":  # the way in, and from there to where they wanted to go
+            wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+            return RedirectResponse(f"/login?{urlencode({'next': wanted})}", 303)
         context = {"code": code, "detail": detail}
         return templates.TemplateResponse(request, "problem.html", context, status_code=code, headers=headers)
-    return JSONResponse({"detail": detail}, code, headers=headers)
+    return JSONResponse(problem(code, detail), code, headers=headers, media_type=PROBLEM_TYPE)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

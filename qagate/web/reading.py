@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Path as PathParameter
 from fastapi import Request
 
+from qagate.clock import Clock
 from qagate.store import worklist
 from qagate.store.database import Database
 from qagate.web import views
@@ -19,6 +20,12 @@ def database_of(request: Request) -> Database:
     """Return the database of the running application."""
     database: Database = request.app.state.database
     return database
+
+
+def now(request: Request) -> datetime:
+    """Return the time by the application's clock."""
+    clock: Clock = request.app.state.clock
+    return clock.now()
 
 
 def aware(value: datetime | None) -> datetime | None:

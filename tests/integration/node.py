@@ -44,6 +44,7 @@ class ServedNode:
             "completion": {"quiet_seconds": 1.5, "open_quiet_seconds": 5},
             "model": {"threads": 1},
             "web": {"port": self.web_port, "public_url": "http://qagate.example"},
+            "people": {"anonymous_role": "admin"},
         }
         self.config.write_text(as_toml(Settings.model_validate(settings)), encoding="utf-8")
 

@@ -52,9 +52,10 @@ class Seed:
         return demo_uid("seed", self.name)
 
 
-def settings_in(folder: Path, **web: object) -> Settings:
-    """Return settings with everything in a folder."""
-    return Settings.model_validate({"storage": {"data_dir": folder, "reserve_mb": 0}, "web": web})
+def settings_in(folder: Path, *, anonymous_role: str | None = "admin", **web: object) -> Settings:
+    """Return settings with everything in a folder. anonymous_role: most tests ask without logging in."""
+    people = {"anonymous_role": anonymous_role}
+    return Settings.model_validate({"storage": {"data_dir": folder, "reserve_mb": 0}, "web": web, "people": people})
 
 
 def seed(database: Database, settings: Settings, one: Seed) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from qagate.store.tables.audit import AuditRow
 from qagate.store.tables.base import Base, UtcDateTime
 from qagate.store.tables.event import EventRow
 from qagate.store.tables.holding import CommitmentRow, ForwardRow, HoldingRow
 from qagate.store.tables.outbox import DeliveryRow, DocumentRow
+from qagate.store.tables.people import InvitationRow, LoginRow, PersonRow, TokenRow, TryRow
 from qagate.store.tables.reception import AssociationRow, InstanceRow, SeriesRow
 from qagate.store.tables.revisions import AssessmentRow, RevisionRow
 
 __all__ = [
     "AssessmentRow",
     "AssociationRow",
+    "AuditRow",
     "Base",
     "CommitmentRow",
     "DeliveryRow",
@@ -20,7 +23,12 @@ __all__ = [
     "ForwardRow",
     "HoldingRow",
     "InstanceRow",
+    "InvitationRow",
+    "LoginRow",
+    "PersonRow",
     "RevisionRow",
     "SeriesRow",
+    "TokenRow",
+    "TryRow",
     "UtcDateTime",
 ]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
+from qagate.clock import Clock
 from qagate.settings import Settings
 from qagate.store.database import Database
 from qagate.web.app import create_app
@@ -50,14 +51,16 @@ class Site:
         return answer.json()
 
 
-def make_site(folder: Path, *seeds: Seed) -> Iterator[Site]:
+def make_site(
+    folder: Path, *seeds: Seed, anonymous_role: str | None = "admin", clock: Clock | None = None
+) -> Iterator[Site]:
     """Yield a site over these series, with somebody listening where the receiver should be."""
     with socket.create_server(("127.0.0.1", 0)) as receiver:
-        settings = settings_in(folder, receiver=f"127.0.0.1:{receiver.getsockname()[1]}")
+        settings = settings_in(folder, anonymous_role=anonymous_role, receiver=f"127.0.0.1:{receiver.getsockname()[1]}")
         database = Database.open(settings.database_url)
         for one in seeds:
             seed(database, settings, one)
-        with TestClient(create_app(settings, database), raise_server_exceptions=False) as client:
+        with TestClient(create_app(settings, database, clock), raise_server_exceptions=False) as client:
             yield Site(client, database, settings)
         database.close()
 

@@ -1,4 +1,4 @@
-"""Every error has one shape: {"detail": sentence}, or the same sentence on a page."""
+"""Every error has one shape, that of RFC 9457, or the same sentence on a page."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ BAD = [
 @pytest.mark.parametrize(("address", "code"), BAD)
 def test_as_json(site, address, code):
     answer = site.json(address, code)
-    assert list(answer) == ["detail"]
+    assert (list(answer), answer["status"]) == (["type", "title", "status", "detail"], code)
     assert isinstance(answer["detail"], str)
 
 
