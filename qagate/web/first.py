@@ -22,7 +22,7 @@ def announce(settings: Settings, database: Database, clock: Clock, out: TextIO) 
 
     Only here is it ever to be read, so `out` is not the log.
     """
-    if settings.people.anonymous_role == Role.ADMIN:
+    if settings.people.anonymous_role == Role.ADMIN.value:
         return
     try:
         with database.begin() as session:
