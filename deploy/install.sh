@@ -21,5 +21,5 @@ if ! "$VENV/bin/python" -c 'import torch' 2>/dev/null; then
 fi
 echo "installing qagate [$1]"
 $pip -c constraints.txt -e ".[$1]"
-echo "installing the viewer of the pages"
-VENV="$VENV" sh deploy/vendor.sh || echo "no viewer: the pages show single slices instead (is npm's registry within reach?)" >&2
+echo "installing the viewer and the charts of the pages"
+VENV="$VENV" sh deploy/vendor.sh || echo "no viewer and no charts: the pages show single slices and tables instead (is npm's registry within reach?)" >&2
