@@ -14,9 +14,9 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
 from qagate.domain.person import Permission
-from qagate.store import worklist
+from qagate.store import lists, worklist
 from qagate.store.database import Database
-from qagate.store.worklist import Filter
+from qagate.store.lists import MOST_COUNTED, Filter
 from qagate.web import views
 from qagate.web.access import needs
 from qagate.web.asked import Asked
@@ -62,7 +62,7 @@ class AskedByProgram(Asked):
 class SeriesList(BaseModel):
     """One page of series, the latest first."""
 
-    total: int
+    total: int = Field(description=f"how many match, counted up to {MOST_COUNTED}")
     limit: int
     offset: int
     series: list[dict[str, Any]]
@@ -86,8 +86,8 @@ def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> 
     """List series, the latest first."""
     wanted = asked.wanted()
     with database_of(request).read() as session:
-        total = worklist.count(session, wanted)
-        rows = worklist.listing(
+        total = lists.count(session, wanted)
+        rows = lists.listing(
             session, wanted, limit=asked.limit, offset=asked.offset, flagged_first=asked.order == "flagged"
         )
         found = [views.summary(row) for row in rows]
@@ -122,7 +122,7 @@ def _lines(database: Database, wanted: Filter) -> Iterator[str]:
         if offset == 0:
             writer.writerow(EXPORTED)
         with database.read() as session:
-            rows = [views.summary(row) for row in worklist.listing(session, wanted, limit=EXPORT_PAGE, offset=offset)]
+            rows = [views.summary(row) for row in lists.listing(session, wanted, limit=EXPORT_PAGE, offset=offset)]
         for row in rows:
             low, high = row["interval"] or (None, None)
             row |= {"interval_low": low, "interval_high": high, "regions": " ".join(row["regions"])}

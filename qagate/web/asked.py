@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from qagate.store.worklist import Filter
+from qagate.store.lists import Filter
 
 OUTCOMES = Literal["accept", "review", "reject", "unscored", "flagged", ""]
 WORD_DATES = ("", "today", "yesterday", "week")
@@ -43,7 +43,9 @@ class Asked(BaseModel):
     scanner: Word = Field("", description="station name or calling AE title")
     protocol: Long = Field("", description="protocol name")
     date: Day = Field("", description="of the last image: today, yesterday, week, or like 2026-11-22")
-    text: Word = Field("", description="part of description, protocol, accession number or station, or a whole UID")
+    text: Word = Field(
+        "", description="part of description, protocol or station; beginning or end of an accession number; a whole UID"
+    )
     order: Literal["", "flagged"] = Field("", description="flagged = what a person should look at stands first")
 
     def wanted(self) -> Filter:

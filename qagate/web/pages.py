@@ -14,7 +14,7 @@ from fastapi.templating import Jinja2Templates
 
 from qagate.domain.person import Permission
 from qagate.settings import Settings
-from qagate.store import neighbours, worklist
+from qagate.store import lists, neighbours, worklist
 from qagate.store.database import Database
 from qagate.web import stack, views, words
 from qagate.web.access import needs
@@ -50,7 +50,7 @@ class Choices:
             if time.monotonic() >= self._until:
                 with self._database.read() as session:
                     since = datetime.now(UTC) - timedelta(days=self.DAYS)
-                    self._known = worklist.choices(session, since=since)
+                    self._known = lists.choices(session, since=since)
                 self._until = time.monotonic() + self.SECONDS
             return self._known
 
@@ -92,21 +92,22 @@ def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
     wanted = asked.wanted()
     settings: Settings = request.app.state.settings
     with database_of(request).read() as session:
-        rows = worklist.listing(
+        rows = lists.listing(
             session,
             wanted,
-            limit=PAGE_SIZE,
+            limit=PAGE_SIZE + 1,  # one more tells whether there is a next page
             offset=(asked.page - 1) * PAGE_SIZE,
             flagged_first=asked.order == "flagged",
         )
-        speakers = neighbours.speakers(session, [row.series_instance_uid for row in rows])
-        counts = worklist.outcome_counts(session, wanted)
-        newest = worklist.listing(session, worklist.Filter(), limit=1)
-        shown = [views.summary(row) for row in rows]
+        shown = [views.summary(row) for row in rows[:PAGE_SIZE]]
+        speakers = neighbours.speakers(session, [row["series_instance_uid"] for row in shown])
+        counts = lists.outcome_counts(session, wanted)
+        newest = lists.listing(session, lists.Filter(), limit=1)
         last = newest[0].last_instance_at.isoformat() if newest else None
+    everything = sum(counts.values())
     counts["flagged"] = counts.get("review", 0) + counts.get("reject", 0)
-    everything = sum(number for name, number in counts.items() if name != "flagged")
     total = counts.get(asked.verdict, 0) if asked.verdict else everything
+    more = len(rows) > PAGE_SIZE
     for row in shown:
         judged = speakers.get(row["series_instance_uid"])
         row["thumbnails"] = (
@@ -121,7 +122,7 @@ def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
         "asked": asked,
         "rows": shown,
         "total": total,
-        "pages": -(-total // PAGE_SIZE),
+        "more": more,
         "page_size": PAGE_SIZE,
         "tabs": [(name, word, counts.get(name, 0) if name else everything) for name, word in TABS],
         "last": last,

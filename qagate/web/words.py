@@ -9,6 +9,7 @@ from fastapi.templating import Jinja2Templates
 from qagate.domain.assessment import severity_of
 from qagate.domain.finding import FindingCode
 from qagate.domain.verdict import WORDS
+from qagate.store.lists import MOST_COUNTED
 
 STATE_WORDS = {
     "receiving": "Arriving",
@@ -91,6 +92,11 @@ def whole(value: float | None) -> str:
     return "" if value is None else f"{value:.0f}"
 
 
+def counted(number: int) -> str:
+    """Return a count as people read it; large ones are not counted to their end."""
+    return f"{number:,}".replace(",", " ") + ("+" if number >= MOST_COUNTED else "")
+
+
 def measured(value: float) -> str:
     """Return a measurement with three significant digits."""
     text = f"{value:.3g}"
@@ -129,7 +135,7 @@ def sentence(text: str) -> str:
 
 def teach(templates: Jinja2Templates) -> None:
     """Give the templates all words."""
-    filters = (ago, clock, whole, measured, unit, named, took, sentence)
+    filters = (ago, clock, counted, whole, measured, unit, named, took, sentence)
     templates.env.filters.update({function.__name__: function for function in filters}, grade=severity_of)
     templates.env.globals.update(
         WORDS={str(outcome): word for outcome, word in WORDS.items()},

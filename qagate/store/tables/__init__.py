@@ -6,6 +6,7 @@ from qagate.store.tables.audit import AuditRow
 from qagate.store.tables.base import Base, UtcDateTime
 from qagate.store.tables.event import EventRow
 from qagate.store.tables.holding import CommitmentRow, ForwardRow, HoldingRow
+from qagate.store.tables.kind import KindRow
 from qagate.store.tables.outbox import DeliveryRow, DocumentRow
 from qagate.store.tables.people import InvitationRow, LoginRow, PersonRow, TokenRow, TryRow
 from qagate.store.tables.reception import AssociationRow, InstanceRow, SeriesRow
@@ -24,6 +25,7 @@ __all__ = [
     "HoldingRow",
     "InstanceRow",
     "InvitationRow",
+    "KindRow",
     "LoginRow",
     "PersonRow",
     "RevisionRow",

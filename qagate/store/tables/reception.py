@@ -30,7 +30,8 @@ class SeriesRow(Base):
 
     state: receiving → queued → scored → delivered, or excluded (not for us) or failed (parked after repeated faults).
     The verdict columns repeat the latest revision's, so that the worklist is one query. holding: whether its images
-    wait: "" (never asked), held, released or rejected; held_until: the deadline while they are held.
+    wait: "" (never asked), held, released or rejected; held_until: the deadline while they are held. kind_id (of
+    KindRow) and accession_tail (the last four characters, lower case) are kept by triggers of the database.
     """
 
     __tablename__ = "series"
@@ -39,11 +40,11 @@ class SeriesRow(Base):
     study_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
     modality: Mapped[str] = mapped_column(String(16), default="")
     calling_ae_title: Mapped[str] = mapped_column(String(16), default="")
-    state: Mapped[str] = mapped_column(String(16), index=True)
+    state: Mapped[str] = mapped_column(String(16))
     state_reason: Mapped[str] = mapped_column(Text, default="")
     instances: Mapped[int] = mapped_column(default=0)
     first_instance_at: Mapped[datetime]
-    last_instance_at: Mapped[datetime] = mapped_column(index=True)
+    last_instance_at: Mapped[datetime]
     completed_by: Mapped[str] = mapped_column(String(32), default="")
     revision: Mapped[int] = mapped_column(default=0)
     accession_number: Mapped[str] = mapped_column(String(64), default="")
@@ -54,7 +55,7 @@ class SeriesRow(Base):
     region: Mapped[str] = mapped_column(String(64), default="")
     organ: Mapped[str] = mapped_column(String(32), default="")
     sequence: Mapped[str] = mapped_column(String(16), default="")
-    outcome: Mapped[str] = mapped_column(String(16), default="", index=True)
+    outcome: Mapped[str] = mapped_column(String(16), default="")
     score: Mapped[float | None]
     interval_low: Mapped[float | None]
     interval_high: Mapped[float | None]
@@ -62,8 +63,20 @@ class SeriesRow(Base):
     verdict_at: Mapped[datetime | None] = mapped_column(index=True)
     holding: Mapped[str] = mapped_column(String(16), default="")
     held_until: Mapped[datetime | None]
+    kind_id: Mapped[int | None] = mapped_column(default=None)
+    accession_tail: Mapped[str] = mapped_column(String(4), default="", server_default="")
 
-    __table_args__ = (Index("ix_series_outcome_last_instance_at", "outcome", "last_instance_at"),)
+    __table_args__ = (
+        # each answers one question of the worklist by itself, without a look at the rows: docs/performance.md
+        Index("ix_series_time", "last_instance_at", "series_instance_uid", "kind_id", "outcome", "state"),
+        Index("ix_series_outcome_last_instance_at", "outcome", "last_instance_at"),
+        Index("ix_series_kind", "kind_id", "outcome", "last_instance_at"),
+        Index("ix_series_state_outcome", "state", "outcome"),
+        Index(
+            "ix_series_accession_number", "accession_number", postgresql_ops={"accession_number": "text_pattern_ops"}
+        ),
+        Index("ix_series_accession_tail", "accession_tail"),
+    )
 
 
 class InstanceRow(Base):

@@ -1,0 +1,156 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import text, update
+
+from qagate.store import lists
+from qagate.store.database import Database
+from qagate.store.lists import Filter
+from qagate.store.tables import KindRow, SeriesRow
+from tests.peers import postgres
+from tests.unit.store.conftest import T0
+
+WORDS = ("protocol_name", "series_description", "station_name", "calling_ae_title", "modality", "region", "organ")
+ROWS = (
+    # name, outcome, minutes, protocol, description, station, AE title, modality, region, organ, accession
+    ("a", "reject", 50, "Thorax", "lung 1mm", "CT1", "AE1", "CT", "chest", "lung", "ACC0004711"),
+    ("b", "accept", 40, "Abdomen", "venous 3mm", "CT2", "AE2", "CT", "abdomen", "liver", "ACC0004712"),
+    ("c", "review", 30, "Abdomen", "venous 100%", "CT2", "AE2", "CT", "abdomen pelvis", "", "ACC0004713"),
+    ("d", "", 20, "", "", "", "AE1", "MR", "", "", ""),
+    ("e", "unscored", 10, "Knee", "PD_FS sag", "MR1", "AE3", "MR", "", "knee", "X4713"),
+    ("f", "review", 60, "Knee", "PDxFS sag", "OLD", "AE3", "MR", "", "knee", "b-77"),
+)
+
+
+def fill(database: Database) -> None:
+    with database.begin() as session:
+        for name, outcome, minutes, protocol, description, station, title, modality, region, organ, accession in ROWS:
+            at = T0 - timedelta(minutes=minutes)
+            session.add(
+                SeriesRow(
+                    series_instance_uid=f"1.2.{ord(name)}", study_instance_uid="1.9", state="delivered",
+                    outcome=outcome, first_instance_at=at, last_instance_at=at, protocol_name=protocol,
+                    series_description=description, station_name=station, calling_ae_title=title, modality=modality,
+                    region=region, organ=organ, accession_number=accession,
+                )
+            )  # fmt: skip
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.peers)], scope="module")
+def filled(request, tmp_path_factory) -> Iterator[Database]:
+    """The same six series in each database."""
+    if request.param == "sqlite":
+        database = Database.open(f"sqlite:///{tmp_path_factory.mktemp('lists') / 'qagate.db'}")
+        fill(database)
+        yield database
+        database.close()
+        return
+    if not postgres.available():
+        pytest.skip("there is no PostgreSQL here")
+    with postgres.Postgres() as server:
+        database = Database.open(server.url)
+        fill(database)
+        yield database
+        database.close()
+
+
+FILTERS = (
+    (Filter(), "edcbaf"),  # the latest first
+    (Filter(outcome="review"), "cf"),
+    (Filter(outcome="flagged"), "caf"),
+    (Filter(modality="CT"), "cba"),
+    (Filter(modality="CT", outcome="accept"), "b"),
+    (Filter(organ="knee"), "ef"),
+    (Filter(organ="pelvis"), "c"),
+    (Filter(organ="pel"), ""),  # whole words only
+    (Filter(scanner="AE1"), "da"),
+    (Filter(scanner="OLD"), "f"),
+    (Filter(protocol="Abdomen", scanner="CT2"), "cb"),
+    (Filter(calling_ae_title="AE3", state="delivered"), "ef"),
+    (Filter(state="failed"), ""),
+    (Filter(since=T0 - timedelta(minutes=40), until=T0 - timedelta(minutes=10)), "dcb"),
+    (Filter(modality="CT", since=T0 - timedelta(minutes=40)), "cb"),
+    (Filter(text="VENOUS"), "cb"),
+    (Filter(text="100%"), "c"),  # what SQL takes for a placeholder is a letter here
+    (Filter(text="PD_FS"), "e"),
+    (Filter(text="4713"), "ec"),  # the tail that the pages show
+    (Filter(text="04713"), "c"),
+    (Filter(text="acc000"), "cba"),
+    (Filter(text="ACC0004712"), "b"),
+    (Filter(text="B-77"), "f"),
+    (Filter(text="-77"), ""),  # too short for an accession number
+    (Filter(text="1.2.98"), "b"),
+    (Filter(text="1.9"), ""),
+    (Filter(text="4713", modality="MR"), "e"),
+    (Filter(text="4713", outcome="review"), "c"),
+    (Filter(text="nothing"), ""),
+)
+
+
+def names(rows) -> str:
+    return "".join(chr(int(row.series_instance_uid.rsplit(".", 1)[1])) for row in rows)
+
+
+@pytest.mark.parametrize("most", [lists.MOST_COUNTED, 1], ids=["seldom", "often"])
+@pytest.mark.parametrize(("wanted", "expected"), FILTERS, ids=[str(i) for i in range(len(FILTERS))])
+def test_every_filter_by_either_way(filled, monkeypatch, wanted, expected, most):
+    monkeypatch.setattr(lists, "MOST_COUNTED", most)  # 1: everything matches "often", and is found by walking
+    with filled.read() as session:
+        assert names(lists.listing(session, wanted)) == expected
+        assert lists.count(session, wanted) == min(len(expected), most)
+        assert sum(lists.outcome_counts(session, replace(wanted, outcome="")).values()) >= min(len(expected), 1)
+
+
+def test_too_many_accession_numbers_are_not_taken_one_by_one(filled, monkeypatch):
+    monkeypatch.setattr(lists, "MOST_NAMED", 1)
+    with filled.read() as session:
+        assert names(lists.listing(session, Filter(text="acc000"))) == "cba"
+        assert lists.count(session, Filter(text="acc000", outcome="review")) == 1
+
+
+@pytest.mark.parametrize(
+    ("limit", "offset", "expected"),
+    [(6, 0, "acfedb"), (2, 0, "ac"), (2, 1, "cf"), (2, 2, "fe"), (3, 3, "edb"), (2, 5, "b"), (2, 6, "")],
+)
+def test_flagged_first_in_parts(filled, limit, offset, expected):
+    with filled.read() as session:
+        assert names(lists.listing(session, Filter(), limit=limit, offset=offset, flagged_first=True)) == expected
+
+
+def test_flagged_first_with_an_outcome(filled):
+    with filled.read() as session:
+        assert names(lists.listing(session, Filter(outcome="flagged"), flagged_first=True)) == "acf"
+        assert names(lists.listing(session, Filter(outcome="review"), flagged_first=True)) == "cf"
+
+
+def test_choices(filled):
+    with filled.read() as session:
+        assert lists.choices(session, since=T0 - timedelta(minutes=45)) == {
+            "modality": ["CT", "MR"],
+            "organ": ["abdomen", "knee", "liver", "pelvis"],
+            "scanner": ["AE1", "AE2", "AE3", "CT2", "MR1"],
+            "protocol": ["Abdomen", "Knee"],
+        }
+
+
+def test_the_database_keeps_kinds_true_whoever_writes(filled):
+    with filled.begin() as session:
+        session.execute(update(SeriesRow).where(SeriesRow.series_instance_uid == "1.2.97").values(station_name="CT9"))
+    with filled.read() as session:
+        kind = session.get_one(KindRow, session.get_one(SeriesRow, "1.2.97").kind_id)
+        assert (kind.station_name, kind.protocol_name) == ("CT9", "Thorax")
+        assert session.get_one(SeriesRow, "1.2.97").accession_tail == "4711"
+    with filled.begin() as session:
+        session.execute(text("UPDATE series SET station_name = 'CT1', accession_number = 'Z99' WHERE kind_id = :id"),
+                        {"id": kind.id})  # fmt: skip
+    with filled.read() as session:
+        assert names(lists.listing(session, Filter(scanner="CT1"))) == "a"
+        assert session.get_one(SeriesRow, "1.2.97").accession_tail == "z99"
+    with filled.begin() as session:
+        session.execute(
+            update(SeriesRow).where(SeriesRow.series_instance_uid == "1.2.97").values(accession_number="ACC0004711")
+        )
