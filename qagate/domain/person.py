@@ -24,17 +24,21 @@ class Permission(StrEnum):
     DECIDE = "decide"  # agree, disagree, reject, release one series
     TUNE = "tune"  # thresholds, alert budget, annotations, acknowledging alerts
     ADMINISTER = "administer"  # people, tokens, audit page, releasing everything
+    SEND = "send"  # images by STOW-RS; only for programs that an administrator gave a token
 
 
 _STEPS = (
-    (Role.VIEWER, Permission.READ),
-    (Role.REVIEWER, Permission.DECIDE),
-    (Role.PHYSICIST, Permission.TUNE),
-    (Role.ADMIN, Permission.ADMINISTER),
+    (Role.VIEWER, frozenset({Permission.READ})),
+    (Role.REVIEWER, frozenset({Permission.DECIDE})),
+    (Role.PHYSICIST, frozenset({Permission.TUNE})),
+    (Role.ADMIN, frozenset({Permission.ADMINISTER, Permission.SEND})),
 )
 
 GRANTS: Mapping[Role, frozenset[Permission]] = MappingProxyType(
-    {role: frozenset(permission for _, permission in _STEPS[: step + 1]) for step, (role, _) in enumerate(_STEPS)}
+    {
+        role: frozenset[Permission]().union(*(more for _, more in _STEPS[: step + 1]))
+        for step, (role, _) in enumerate(_STEPS)
+    }
 )
 """What each role may do."""
 

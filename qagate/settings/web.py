@@ -16,6 +16,7 @@ class Web(Tree):
     port: Port = Field(8080, description="port to listen on")
     public_url: str | None = Field(None, description="address people use; stands in SR, SC and messages")
     volumes_mb: Annotated[int, Field(ge=0)] = Field(2048, description="disk for volumes that people looked at")
+    stow: bool = Field(False, description="take objects by STOW-RS too, at /dicom-web/studies")
     receiver: Annotated[str, Field(pattern=r"^.+:\d{1,5}$")] | None = Field(
         None, description="host:port of the receiver that the room page watches; this node's own when absent"
     )

@@ -12,7 +12,8 @@ from qagate import __version__
 from qagate.clock import Clock, SystemClock
 from qagate.settings import Settings
 from qagate.store.database import Database
-from qagate.web import access, api, description, health, holding, login, pages, pictures, problems, room
+from qagate.web import access, api, description, health, holding, login, pages, pictures, problems, room, stow
+from qagate.work.storing import Storing
 
 ROUTERS = (
     pages.router,
@@ -21,6 +22,7 @@ ROUTERS = (
     api.router,
     holding.router,
     pictures.router,
+    stow.router,
     health.router,
     description.router,
 )
@@ -46,8 +48,13 @@ POLICY = "; ".join(
 )
 
 
-def create_app(settings: Settings, database: Database, clock: Clock | None = None) -> FastAPI:
-    """Return the application over an open database. Raises RuntimeError when a route is open that must not be."""
+def create_app(
+    settings: Settings, database: Database, clock: Clock | None = None, storing: Storing | None = None
+) -> FastAPI:
+    """Return the application over an open database. storing: takes objects by STOW-RS; none are taken without.
+
+    Raises RuntimeError when a route is open that must not be.
+    """
     app = FastAPI(
         title="qagate",
         version=__version__,
@@ -60,6 +67,7 @@ def create_app(settings: Settings, database: Database, clock: Clock | None = Non
     app.state.settings = settings
     app.state.database = database
     app.state.clock = clock or SystemClock()
+    app.state.storing = storing
     app.state.choices = pages.Choices(database)
     app.state.receiver = room.Receiver.of(settings)
     for router in ROUTERS:

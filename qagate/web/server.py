@@ -12,6 +12,7 @@ from qagate.settings import Settings
 from qagate.store.database import Database
 from qagate.web import first
 from qagate.web.app import create_app
+from qagate.work.storing import Storing
 
 
 def run(settings: Settings) -> None:
@@ -20,8 +21,9 @@ def run(settings: Settings) -> None:
     logging.getLogger(__name__).info("pages on http://%s:%d", settings.web.host, settings.web.port)
     clock = SystemClock()
     first.announce(settings, database, clock, sys.stdout)
+    storing = Storing.open(settings, database) if settings.web.stow else None
     uvicorn.run(
-        create_app(settings, database, clock),
+        create_app(settings, database, clock, storing),
         host=settings.web.host,
         port=settings.web.port,
         log_config=None,
@@ -29,4 +31,6 @@ def run(settings: Settings) -> None:
         server_header=False,
         timeout_graceful_shutdown=3,
     )
+    if storing is not None:
+        storing.close()
     database.close()
