@@ -30,7 +30,7 @@ ROUTERS = (
 STATIC = Path(__file__).parent / "static"
 
 LARGEST_BODY = 1 << 20
-"""Bytes of a request: people and programs send words, images come by DICOM."""
+"""Bytes of a request: people and programs send words, images come to a route of their own."""
 
 POLICY = "; ".join(
     (

@@ -19,7 +19,10 @@ from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.work.storing import Storing
 
-router = APIRouter(prefix="/dicom-web", tags=["stow"])
+LARGEST_REQUEST = 1 << 40
+"""Bytes of a request: in effect none; each object has a limit of its own."""
+
+router = APIRouter(prefix="/dicom-web", tags=["stow"], max_body_size=LARGEST_REQUEST)
 
 PIECE_BYTES = 1 << 20
 """The body is handed on in pieces of about this size."""

@@ -11,12 +11,15 @@ import pytest
 from fastapi.testclient import TestClient
 from pydicom.data import get_testdata_file
 
+from qagate.domain.person import Permission, Role
 from qagate.settings import Settings
-from qagate.store import worklist
+from qagate.store import people as known_people
+from qagate.store import tokens, worklist
 from qagate.store.database import Database
 from qagate.store.tables import AssociationRow, InstanceRow
 from qagate.web.app import create_app
 from qagate.work.storing import Storing
+from tests.unit.web import people
 from tests.web.seeds import settings_in
 
 TYPE = 'multipart/related; type="application/dicom"; boundary=sep'
@@ -134,4 +137,32 @@ def test_a_node_that_takes_none_says_so(tmp_path: Path) -> None:
     answer = TestClient(create_app(settings, database)).post("/dicom-web/studies", headers={"content-type": TYPE})
     assert answer.status_code == 404
     assert "web.stow" in answer.json()["detail"]
+    database.close()
+
+
+def test_only_a_token_that_may_send_sends(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path, receiver="127.0.0.1:1", anonymous_role=None)
+    database = Database.open(settings.database_url)
+    storing = Storing.open(settings, database)
+    people.add(database, "ada", Role.ADMIN)
+    people.add(database, "rob", Role.REVIEWER)
+    body = b"--sep\r\nContent-Type: application/dicom\r\n\r\n" + ct(1) + b"\r\n--sep--\r\n"
+    with TestClient(create_app(settings, database, storing=storing)) as client:
+
+        def code(**headers: str) -> int:
+            return client.post(
+                "/dicom-web/studies", content=body, headers={"content-type": TYPE, **headers}
+            ).status_code
+
+        def bearer(name: str, scope: Permission) -> str:
+            with database.begin() as session:
+                row = known_people.get(session, name)
+                secret = tokens.add(session, row, f"{name}-{scope}", (scope,), by="console", at=people.T0, lasts=None)
+            return f"Bearer {secret}"
+
+        assert code() == 401
+        assert code(authorization=bearer("ada", Permission.READ)) == 403
+        assert code(authorization=bearer("rob", Permission.SEND)) == 403  # the role may not
+        assert code(authorization=bearer("ada", Permission.SEND)) == 200
+    storing.close()
     database.close()
