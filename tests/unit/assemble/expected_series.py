@@ -1,7 +1,7 @@
 """What each folder of the development data is expected to become.
 
-Shapes and spacings were read from the headers with plain pydicom and checked against SimpleITK and dcm2niix; where they
-differ from what those tools make, the line says why.
+Shapes and spacings were read from the headers with plain pydicom; test_affine.py checks every volume against dcm2niix
+and SimpleITK. Where they differ from what those tools make, the line says why.
 """
 
 from __future__ import annotations
