@@ -99,6 +99,8 @@ def _stack(group: Group, normal: Vector) -> Stack:
                 f"the slices are tilted by {tilt:.1f} degrees against the direction in which they are stacked",
             )
         )
+    if len(kept) > 1 and (said := _said_otherwise(kept, steps.spacing, thickness)):
+        findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, said))
     if thickness and len(kept) > 1 and thickness > 1.05 * steps.spacing + 0.05:
         findings.append(
             Finding(
@@ -118,6 +120,21 @@ def _stack(group: Group, normal: Vector) -> Stack:
     )
     placed = tuple((frame, float(mm)) for frame, mm in zip(kept, along, strict=True))
     return Stack(tuple(f for f, _ in placed), tuple(mm for _, mm in placed), dropped, geometry, tuple(findings))
+
+
+def _said_otherwise(kept: Sequence[Frame], spacing: float, thickness: float | None) -> str:
+    """Return a sentence when Spacing Between Slices is not what the positions say; "" when it is.
+
+    It is measured between the centres of slices (PS3.3 C.7.6.16.2.3.1); some scanners write the gap between them, which
+    is no contradiction, and a sign that means nothing.
+    """
+    between = _median(frame.spacing_between_slices for frame in kept)
+    if between is None:
+        return ""
+    near = 0.05 * spacing + 0.05
+    if any(abs(abs(between) + gap - spacing) <= near for gap in (0.0, thickness or 0.0)):
+        return ""
+    return f"Spacing Between Slices says {abs(between):.4g} mm, the positions lie {spacing:.4g} mm apart"
 
 
 def classify(steps: Sequence[float]) -> _Steps:

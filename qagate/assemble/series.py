@@ -196,6 +196,7 @@ def _volume(
         for f, mm in zip(stack.frames, stack.positions_mm, strict=True)
     )
     findings = [*stack.findings, *_structure(stack, localizer), *_lossy(tags, layouts, refs)]
+    findings += _calibration(tags, layouts, refs)
     pixels: Pixels | None = None
     if min(shape[1:]) < MIN_PIXELS:
         text = f"an image needs {MIN_PIXELS} x {MIN_PIXELS} pixels to be judged, got {shape[1]} x {shape[2]}"
@@ -231,6 +232,24 @@ def _lossy(tags: Tags, layouts: list[Layout], refs: list[Extracted]) -> list[Fin
     worst = max(ratio) if isinstance(ratio, tuple) else ratio
     text = "the images were compressed with loss" + (f", {worst}:1" if worst else "")
     return [Finding(FindingCode.LOSSY_COMPRESSION, Severity.MILD, text)]
+
+
+def _calibration(tags: Tags, layouts: list[Layout], refs: list[Extracted]) -> list[Finding]:
+    """Say when nothing proves that the values of a CT are Hounsfield units. Source: PS3.3 C.8.2.1.1.4, C.11.1.1.2."""
+    first = layouts[refs[0].pixels.source]
+    if not first.is_ct or first.lut is not None or first.samples > 1:
+        return []
+    unit = str(tags.get("RescaleType", "HU")).upper()
+    if "RescaleIntercept" not in tags:
+        why = "there is no Rescale Intercept"
+    elif not unit.startswith("HU"):
+        why = f"Rescale Type says {unit}"
+    elif not first.signed and first.whole and all(ref.pixels.rescale.intercept >= 0 for ref in refs):
+        why = "air at -1000 could not be stored: values are unsigned and nothing is taken off"
+    else:
+        return []
+    text = f"the values may not be Hounsfield units: {why}"
+    return [Finding(FindingCode.HU_UNPROVEN, Severity.MILD, text)]
 
 
 def _pixel_findings(pixels: Pixels, slices: tuple[SliceRef, ...]) -> list[Finding]:

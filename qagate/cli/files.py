@@ -97,17 +97,28 @@ def process(
 
 @plain_errors
 def explain(
-    path: Annotated[Path, typer.Argument(help="A DICOM file.")],
+    path: Annotated[Path, typer.Argument(help="A DICOM file or a folder of them, a NIfTI file or a picture.")],
     config: Config = None,
 ) -> None:
-    """Say what a file is taken for, how sure that is, and which tag said so."""
-    from qagate.assemble.headers import flatten, read_header
+    """Say what a file is taken for, how sure that is, and which tag (or the look of its pixels) said so."""
     from qagate.prompt.explain import explain as words
     from qagate.prompt.infer import infer
     from qagate.prompt.rules import load_rules
+    from qagate.work.assessing import limits
+    from qagate.work.inputs import find, read
+    from qagate.work.reading import read_prompt
 
     settings = settings_from(config)
-    typer.echo(words(infer(flatten(read_header(path)), load_rules(settings.model.rules_file))))
+    rules = load_rules(settings.model.rules_file)
+    pages = []
+    for item in find([path]):
+        series = read(item, limits(settings))
+        for volume in series.volumes:
+            title = f"{item.path} [{volume.label}]\n" if volume.label else ""
+            pages.append(title + words(read_prompt(volume, rules)))
+        if not series.volumes:
+            pages.append(words(infer(series.tags, rules)))
+    typer.echo("\n\n".join(pages))
 
 
 def train(context: typer.Context) -> None:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from qagate.domain.finding import FindingCode
 from qagate.domain.prompt import MODALITIES, ORGANS, REGIONS, Prompt
 from qagate.errors import InputError
-from qagate.prompt.infer import infer
 from qagate.prompt.rules import Rules
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
 from qagate.work.assessing import Judged, assess, limits
 from qagate.work.inputs import Input, read
+from qagate.work.reading import read_prompt
 
 SHAPES = {"accept": "●", "review": "▲", "reject": "⬣", "unscored": "◌"}
 
@@ -44,7 +44,7 @@ def judge_path(item: Input, rules: Rules, scorer: Scorer, settings: Settings, gi
         raise InputError(f"{item.path}: {volumes.why_empty.detail}")
     judged: list[Judged] = []
     for volume in volumes.volumes:
-        prompt = _merged(infer(volume.tags, rules), given)
+        prompt = _merged(read_prompt(volume, rules), given)
         if prompt.modality is None:
             raise InputError(f"{item.path}: say what it is with --modality CT or --modality MR; the file does not")
         one = replace(volumes, volumes=(volume,))

@@ -32,6 +32,7 @@ class FindingCode(StrEnum):
     # pixels
     UNREADABLE_SLICE = "unreadable_slice"
     LOSSY_COMPRESSION = "lossy_compression"
+    HU_UNPROVEN = "hu_unproven"
     CONFLICTING_COPY = "conflicting_copy"
     # reception
     INCOMPLETE_SERIES = "incomplete_series"

@@ -68,6 +68,7 @@ FINDING_WORDS = {
     FindingCode.POSITION_JITTER: "Slice positions are uneven",
     FindingCode.MULTIPLE_FRAMES_OF_REFERENCE: "Patient was repositioned within the series",
     FindingCode.NO_POSITION: "Slice positions are absent",
+    FindingCode.HU_UNPROVEN: "Grey values may not be Hounsfield units",
     FindingCode.CONTRADICTORY_TAGS: "Tags contradict one another",
     FindingCode.MULTIPLE_VOLUMES: "Several volumes in one series",
     FindingCode.UNREADABLE_SLICE: "A slice cannot be read",

@@ -52,7 +52,11 @@ def plane(tags: Tags) -> str | None:
     if len(cosines) != 6:
         return None
     (a, b, c), (d, e, f) = cosines[:3], cosines[3:]
-    normal = (b * f - c * e, c * d - a * f, a * e - b * d)
+    return plane_of((b * f - c * e, c * d - a * f, a * e - b * d))
+
+
+def plane_of(normal: tuple[float, float, float]) -> str | None:
+    """Return the plane of slices with this normal; None when it has no direction."""
     length = sum(v * v for v in normal) ** 0.5
     if not 0.5 < length < 2:  # parallel directions, or not unit vectors
         return None

@@ -9,6 +9,7 @@ from qagate.errors import QagateError
 
 COMMANDS = {
     "pack": ("qagate.train.pack", "make one file of a folder of volumes"),
+    "glance": ("qagate.train.glance", "make the table of the second opinion on modality and region"),
     "fit": ("qagate.train.fit", "train the network on a pack"),
     "export": ("qagate.train.export", "calibrate a checkpoint and write a bundle"),
     "benchmark": ("qagate.train.benchmark", "measure a bundle on the benchmark part of a pack"),

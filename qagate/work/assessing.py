@@ -17,11 +17,11 @@ from qagate.domain.verdict import Verdict
 from qagate.domain.volume import SeriesVolumes, Volume
 from qagate.errors import QagateError
 from qagate.judge.decide import decide
-from qagate.prompt.infer import infer
 from qagate.prompt.rules import Rules
 from qagate.score.physics import measure
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
+from qagate.work.reading import read_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ def assess(
     judged = []
     for volume in volumes.volumes:
         started = time.perf_counter()
-        words = prompt or infer(volume.tags, rules)
+        words = prompt or read_prompt(volume, rules)
         assessment = _assess_volume(volumes, volume, words, scorer, remarks, path)
         milliseconds = (time.perf_counter() - started) * 1000
         assessment = replace(assessment, timing_ms={**assessment.timing_ms, "total": milliseconds})

@@ -229,7 +229,10 @@ FOLDERS: dict[str, tuple[Ser, ...]] = {
     ),
     # only one of the two echoes is in the folder
     "mr_pdt2_dual_echo": (Ser("43.0.0.0", 10, (), (Vol((10, 64, 64), (2.34, 1.797, 1.797), ""),)),),
-    "mr_phase_diff": (Ser("37.0.0.0", 9, (), (Vol((9, 64, 64), (14.4, 3.25, 3.25), "", ("phase_image",)),)),),
+    # every fourth slice: positions 14.4 mm apart where the header says 3.6
+    "mr_phase_diff": (
+        Ser("37.0.0.0", 9, (), (Vol((9, 64, 64), (14.4, 3.25, 3.25), "", ("contradictory_tags", "phase_image")),)),
+    ),
     # times were removed from the headers: four rounds in order of Instance Number
     "mr_philips_4d": (
         Ser(
@@ -254,11 +257,11 @@ FOLDERS: dict[str, tuple[Ser, ...]] = {
         Ser("36.0.0.0", 10, (), (Vol((10, 512, 384), (2.5, 0.4297, 0.4297), "", ("missing_slices",)),)),
     ),
     "pt_acrin_single": (Ser("61793694", 1, ("not_ct_or_mr",)),),
-    # a made CT with few pixels but a whole geometry
+    # a made CT with few pixels but a whole geometry; Rescale Type US: unspecified
     "seg_rt_sr": (
         Ser("8.764873", 1, ("not_ct_or_mr",)),
-        Ser("50794718", 3, (), (Vol((3, 38, 23), (2.5, 0.7, 0.7), ""),)),
-        Ser("456.3456", 1, (), (Vol((3, 38, 23), (2.5, 0.7, 0.7), ""),)),
+        Ser("50794718", 3, (), (Vol((3, 38, 23), (2.5, 0.7, 0.7), "", ("hu_unproven",)),)),
+        Ser("456.3456", 1, (), (Vol((3, 38, 23), (2.5, 0.7, 0.7), "", ("hu_unproven",)),)),
     ),
     "skip_misc": (
         Ser("1.665795", 1, ("not_ct_or_mr",)),

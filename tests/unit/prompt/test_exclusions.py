@@ -49,7 +49,7 @@ CASES: list[tuple[Tags, list[str]]] = [
     ({"Modality": "CT", "SeriesDescription": "Thorax MPR sag"}, ["derived"]),
     ({"Modality": "MR", "SeriesDescription": "t1_mpr_sag"}, []),  # an old name of MPRAGE
     ({"Modality": "MR", "ImageType": ("DERIVED", "PRIMARY", "DIFFUSION", "FA")}, ["derived"]),
-    ({"Modality": "MR", "ImageType": ("DERIVED", "PRIMARY", "DIFFUSION", "ADC")}, []),
+    ({"Modality": "MR", "ImageType": ("DERIVED", "PRIMARY", "DIFFUSION", "ADC")}, ["derived"]),
     # anonymisers and compressors write DERIVED too: the word alone means nothing
     ({"Modality": "MR", "ImageType": ("DERIVED", "SECONDARY", "OTHER")}, []),
     ({"Modality": "MR", "ImageType": ("DERIVED", "SECONDARY", "M", "NORM", "DIS2D", "FS", "FIL")}, []),

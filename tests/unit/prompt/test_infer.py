@@ -118,7 +118,7 @@ EXPECTED: dict[str, list[tuple[str, str, str, str, str]]] = {
     "mr_mosaic_siemens": [("MR", "head", "brain", "BOLD", "")],
     "mr_enh_siemens_xa10": [("MR", "head", "brain", "BOLD", "")],
     "mr_enh_color_fa_xa30": [("MR", "head", "brain", "DWI", "derived")],
-    "mr_enh_adc_xa30": [("MR", "head", "brain", "ADC", "")],
+    "mr_enh_adc_xa30": [("MR", "head", "brain", "ADC", "derived")],
     "mr_multiecho_gre": [("MR", "head", "brain", "-", "")],
     "mr_phase_diff": [("MR", "head", "brain", "-", "phantom phase_image")],
     "mr_pdt2_dual_echo": [("MR", "head", "brain", "PD", "")],  # first echo

@@ -1,0 +1,32 @@
+"""Reading: what a volume is taken for, from its tags and a glance at its pixels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qagate.domain.prompt import Prompt
+from qagate.domain.volume import Geometry, Volume
+from qagate.prompt.acquisition import plane_of
+from qagate.prompt.infer import infer
+from qagate.prompt.rules import Rules
+from qagate.prompt.second import second_opinion
+from qagate.score.glance import glance
+
+
+def read_prompt(volume: Volume, rules: Rules) -> Prompt:
+    """Return the prompt of a volume: its tags first, its pixels as a second opinion. Never raises."""
+    plane = measured_plane(volume.geometry)
+    words = infer(volume.tags, rules, None if "ImageOrientationPatient" in volume.tags else plane)
+    if volume.unscorable or words.exclusions:
+        return words
+    return second_opinion(words, glance(volume, words.modality, plane or words.plane), rules)
+
+
+def measured_plane(geometry: Geometry) -> str | None:
+    """Return the plane in which the slices of a volume lie; None when it does not say."""
+    if not geometry.known:
+        return None
+    affine = np.array(geometry.affine_lps)
+    row, column = affine[:3, 0] / np.linalg.norm(affine[:3, 0]), affine[:3, 1] / np.linalg.norm(affine[:3, 1])
+    a, b, c = (float(v) for v in np.cross(row, column))
+    return plane_of((a, b, c))
