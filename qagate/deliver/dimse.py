@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -13,21 +12,14 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.presentation import PresentationContext, build_context
 
 from qagate.deliver.peer import Peer
-from qagate.deliver.receipt import Receipt, Variant, meaning, raise_refused, read_variants
+from qagate.deliver.receipt import Receipt, Variant, raise_refused, read_variants, receipt_for
 from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
 from qagate.settings import Destination
-
-logger = logging.getLogger(__name__)
 
 VERIFICATION = "1.2.840.10008.1.1"
 
 _UNCOMPRESSED: tuple[str, ...] = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 _MAX_CONTEXTS = 128  # context identifiers are the odd numbers of one byte, PS3.8 9.3.2.2
-
-_SUCCESS = 0x0000
-_DELIVERED_WITH_WARNING = frozenset({0x0111, 0xB000, 0xB006, 0xB007})
-# processing failure, resource limitation, not authorised (an administrator can change that)
-_TRY_AGAIN = frozenset({0x0110, 0x0213, 0x0124})
 
 
 def store(
@@ -76,17 +68,7 @@ def _send_richest(variants: tuple[Variant, ...], peer: Peer) -> Receipt:
 
 
 def _send(variant: Variant, peer: Peer) -> Receipt:
-    uid = variant.sop_instance_uid
-    status = peer.send(_readable_by(variant, peer))
-    words = f"status 0x{status:04X} ({meaning(status)})"
-    if status == _SUCCESS:
-        return Receipt(uid, "stored", status)
-    if status in _DELIVERED_WITH_WARNING or 0xB000 <= status <= 0xBFFF:
-        logger.warning("deliver: %s took %s with %s", peer.name, uid, words)
-        return Receipt(uid, "warning", status, meaning(status))
-    if status in _TRY_AGAIN or 0xA700 <= status <= 0xA7FF:
-        raise DeliveryError(f"{peer.name} could not take {uid} now, got {words}")
-    raise DeliveryRefused(f"{peer.name} refused {uid}, got {words}")
+    return receipt_for(peer.send(_readable_by(variant, peer)), variant.sop_instance_uid, peer.name)
 
 
 def _readable_by(variant: Variant, peer: Peer) -> Dataset:

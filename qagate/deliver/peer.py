@@ -11,12 +11,13 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, cast
 
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
-from pynetdicom import AE, evt
+from pynetdicom import AE, _config, evt
 from pynetdicom.association import Association
 from pynetdicom.pdu_primitives import A_ABORT, A_ASSOCIATE, A_P_ABORT, SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext
@@ -29,6 +30,8 @@ from qagate.settings import Destination
 from qagate.tls import client_context, words
 
 logger = logging.getLogger(__name__)
+
+_config.STORE_SEND_CHUNKED_DATASET = True  # what is given as a path is not read and written anew
 
 _SUCCESS = 0x0000
 _MAX_PDU_BYTES = 131072
@@ -198,10 +201,13 @@ class Peer:
             if context.abstract_syntax == sop_class_uid
         )
 
-    def send(self, data_set: Dataset) -> int:
-        """C-STORE one object and return the status. Raises DeliveryError when there is none."""
+    def send(self, what: Dataset | Path) -> int:
+        """C-STORE one object and return the status. Raises DeliveryError when there is none.
+
+        A file goes as its bytes stand on disk, in its own transfer syntax and no other.
+        """
         try:
-            return self._status(lambda: self.association.send_c_store(data_set))
+            return self._status(lambda: self.association.send_c_store(what))
         except (ValueError, AttributeError, TypeError, OverflowError) as error:
             raise DeliveryRefused(f"an object for {self.name} cannot be encoded, got {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,14 @@ from typing import Literal
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from qagate.errors import DeliveryError, ReportError
+from qagate.errors import DeliveryError, DeliveryRefused, ReportError
+
+logger = logging.getLogger(__name__)
+
+_SUCCESS = 0x0000
+_DELIVERED_WITH_WARNING = frozenset({0x0111, 0xB000, 0xB006, 0xB007})
+# processing failure, resource limitation, not authorised (an administrator can change that)
+_TRY_AGAIN = frozenset({0x0110, 0x0213, 0x0124})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +76,22 @@ def raise_refused(refused: Sequence[DeliveryError], receipts: Sequence[Receipt])
     combined = type(first)("; ".join(str(error) for error in refused))
     combined.receipts = tuple(receipts)
     raise combined
+
+
+def receipt_for(status: int, sop_instance_uid: str, peer: str) -> Receipt:
+    """Return what a C-STORE status means. Raises DeliveryError for a refusal, DeliveryRefused for one that is for good.
+
+    peer: its name, for messages. Source: PS3.4 Table B.2-1, PS3.7 Annex C.
+    """
+    said = f"status 0x{status:04X} ({meaning(status)})"
+    if status == _SUCCESS:
+        return Receipt(sop_instance_uid, "stored", status)
+    if status in _DELIVERED_WITH_WARNING or 0xB000 <= status <= 0xBFFF:
+        logger.warning("deliver: %s took %s with %s", peer, sop_instance_uid, said)
+        return Receipt(sop_instance_uid, "warning", status, meaning(status))
+    if status in _TRY_AGAIN or 0xA700 <= status <= 0xA7FF:
+        raise DeliveryError(f"{peer} could not take {sop_instance_uid} now, got {said}")
+    raise DeliveryRefused(f"{peer} refused {sop_instance_uid}, got {said}")
 
 
 def meaning(status: int) -> str:
