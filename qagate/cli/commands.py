@@ -33,6 +33,7 @@ def top(
 
 app.command(rich_help_panel="Run")(node.serve)
 app.command(rich_help_panel="Run")(node.receive)
+app.command(rich_help_panel="Run")(node.forward)
 app.command(rich_help_panel="Run")(node.work)
 app.command(rich_help_panel="Run")(node.web)
 app.command(rich_help_panel="Try")(node.demo)

@@ -46,6 +46,8 @@ def serve(config: Config = None) -> None:
     arguments = config_arguments(config)
     receivers = [f"receive-{i + 1}" for i in range(settings.node.receivers)]
     children = {name: ["receive", "--name", name, *arguments] for name in receivers}
+    if any(destination.originals for destination in settings.destinations):
+        children["forward"] = ["forward", *arguments]
     children |= {"work": ["work", *arguments], "web": ["web", *arguments]}
     # without a worker images are still taken and kept: better late verdicts than refused images
     raise typer.Exit(Supervisor(children, dispensable=("work",)).run())
@@ -61,6 +63,7 @@ def receive(
     from qagate.observe.log import configure
     from qagate.receive.spool import Spool
     from qagate.store.database import Database
+    from qagate.store.forwarding import Routing
     from qagate.work.receiving import Registrar, open_receiver
 
     settings = settings_from(config)
@@ -68,13 +71,36 @@ def receive(
     told, clock = _until_told(), SystemClock()
     database = Database.reach(settings.database_url)
     spool = Spool(settings.spool_dir, settings.storage.reserve_mb << 20)
-    registrar = Registrar(database, spool, clock, receiver=f"{socket.gethostname()}:{name}")
+    routing = Routing.of(settings)
+    registrar = Registrar(database, spool, clock, receiver=f"{socket.gethostname()}:{name}", routing=routing)
     registrar.start()
     receiver = open_receiver(settings, registrar, spool, database, clock)
     receiver.start()
     told.wait()
     receiver.stop()
     registrar.stop()
+    database.close()
+
+
+@plain_errors
+def forward(
+    config: Config = None,
+    name: Annotated[str, typer.Option(help="Name of this forwarder; what it leaves unfinished it continues.")] = (
+        "forward-1"
+    ),
+) -> None:
+    """Run only the forwarder: it lets held images go and carries images to destinations with originals = true."""
+    from qagate.clock import SystemClock
+    from qagate.observe.log import configure
+    from qagate.store.database import Database
+    from qagate.work.forwarding import Forwarder
+
+    settings = settings_from(config)
+    configure(settings.logging, "forward")
+    told = _until_told()
+    database = Database.reach(settings.database_url)
+    with Forwarder(settings, database, SystemClock(), name=f"{socket.gethostname()}:{name}"):
+        told.wait()
     database.close()
 
 

@@ -1,4 +1,4 @@
-"""Storage commitment as user: will the destination keep what we sent? Source: PS3.4 Annex J."""
+"""Storage commitment: will a destination keep what we sent, and what we say to a scanner. Source: PS3.4 Annex J."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from qagate.settings import Destination
 _PUSH_MODEL = "1.2.840.10008.1.20.1"
 _PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"
 _REQUEST_STORAGE_COMMITMENT = 1
+_ALL_KEPT, _SOME_FAILED = 1, 2  # event types, PS3.4 J.3.3
 _NOT_SUPPORTED = frozenset({0x0122, 0x0211, 0x0118})
 
 
@@ -94,6 +95,41 @@ def request(
     return results[0] if results else None
 
 
+def report(
+    peer: Destination,
+    transaction_uid: str,
+    kept: Sequence[tuple[str, str]],
+    failed: Sequence[tuple[str, str, int]],
+    *,
+    calling_ae_title: str,
+) -> None:
+    """Tell a scanner the result of its request, on an association that we open to it.
+
+    kept: (SOP Class UID, SOP Instance UID); failed: the same with a failure reason. Raises DeliveryError.
+    """
+    information = Dataset()
+    information.TransactionUID = transaction_uid
+    if kept:
+        information.ReferencedSOPSequence = [_reference(*pair) for pair in kept]
+    if failed:
+        information.FailedSOPSequence = [_reference(sop_class, uid, reason) for sop_class, uid, reason in failed]
+    role = SCP_SCU_RoleSelectionNegotiation()
+    role.sop_class_uid = _PUSH_MODEL
+    role.scu_role = False
+    role.scp_role = True
+    with Peer(peer, calling_ae_title, [build_context(_PUSH_MODEL)], roles=[role]) as association:
+        event_type = _SOME_FAILED if failed else _ALL_KEPT
+        status = association.answer(
+            lambda: association.association.send_n_event_report(
+                information, event_type, _PUSH_MODEL, _PUSH_MODEL_INSTANCE
+            )
+        )
+    if status != 0x0000:
+        raise DeliveryError(
+            f"{association.name} must take a storage commitment result, got status 0x{status:04X} ({meaning(status)})"
+        )
+
+
 def parse_event(event_information: Dataset) -> CommitmentResult:
     """Return what an N-EVENT-REPORT says; references without an instance are left out. Source: PS3.4 Table J.3-2."""
     committed = tuple(
@@ -109,8 +145,10 @@ def parse_event(event_information: Dataset) -> CommitmentResult:
     return CommitmentResult(str(event_information.get("TransactionUID") or ""), committed, failed)
 
 
-def _reference(sop_class_uid: str, sop_instance_uid: str) -> Dataset:
+def _reference(sop_class_uid: str, sop_instance_uid: str, failure_reason: int | None = None) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = sop_class_uid
     item.ReferencedSOPInstanceUID = sop_instance_uid
+    if failure_reason is not None:
+        item.FailureReason = failure_reason
     return item

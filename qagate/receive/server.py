@@ -39,9 +39,12 @@ logger = logging.getLogger(__name__)
 
 _SUCCESS = 0x0000
 _PROCESSING_FAILURE = 0x0110
+_NO_SUCH_ACTION = 0x0123
 _UNRECOGNISED_OPERATION = 0x0211
 _OUT_OF_RESOURCES = 0xA700
 _CANNOT_UNDERSTAND = 0xC000
+
+_REQUEST_STORAGE_COMMITMENT = 1  # the only action type, PS3.4 J.3.2
 
 
 @dataclass
@@ -63,8 +66,10 @@ class Receiver:
     `on_stored` is called in the association's thread after an object is durable and before the peer is told Success; if
     it raises StoreError the peer is told Success all the same, because the bytes are safe and Spool.adopt finds them.
     `on_association` is told of each association that was accepted, and once of its end. `on_commitment` gets the event
-    information of storage commitment results and the calling AE title; absent, they are refused. Objects larger than
-    `max_object_bytes` are refused.
+    information of storage commitment results and the calling AE title; absent, they are refused.
+    `on_commitment_request` gets the action information of a request for storage commitment, the calling AE title and
+    the host, and returns the status; absent, such requests are refused. Objects larger than `max_object_bytes` are
+    refused.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Receiver:
         clock: Clock | None = None,
         *,
         on_commitment: Callable[[Dataset, str], None] | None = None,
+        on_commitment_request: Callable[[Dataset, str, str], int] | None = None,
         max_object_bytes: int | None = None,
     ) -> None:
         self._node = node
@@ -83,6 +89,7 @@ class Receiver:
         self._on_stored = on_stored
         self._on_association = on_association
         self._on_commitment = on_commitment
+        self._on_commitment_request = on_commitment_request
         self._clock = clock or SystemClock()
         self._max_object_bytes = max_object_bytes
         self._log = SparingLog(logger, self._clock)
@@ -132,7 +139,7 @@ class Receiver:
             (evt.EVT_C_ECHO, lambda event: _SUCCESS),
             # whole requests take the straight path; only one whose command set is broken comes here
             (evt.EVT_C_STORE, lambda event: _CANNOT_UNDERSTAND),
-            (evt.EVT_N_ACTION, lambda event: (_UNRECOGNISED_OPERATION, None)),
+            (evt.EVT_N_ACTION, self._commitment_request),
             (evt.EVT_N_EVENT_REPORT, self._commitment),
         ]
         try:
@@ -304,6 +311,24 @@ class Receiver:
         who = running.calling_ae_title if running is not None else ""
         self._log.warn(("lost", type(error).__name__, who), f"receive: an object from {who} is refused: {error}")
         return _OUT_OF_RESOURCES
+
+    def _commitment_request(self, event: Any) -> tuple[int, None]:
+        if self._on_commitment_request is None:
+            return _UNRECOGNISED_OPERATION, None
+        running = self._of(event.assoc)
+        if event.action_type != _REQUEST_STORAGE_COMMITMENT:
+            return _NO_SUCH_ACTION, None
+        if running is None:
+            return _PROCESSING_FAILURE, None
+        try:
+            status = self._on_commitment_request(event.action_information, running.calling_ae_title, running.host)
+        except QagateError as error:
+            logger.warning("receive: a storage commitment request could not be recorded: %s", error)
+            return _PROCESSING_FAILURE, None
+        except Exception:  # top of this thread's work
+            logger.exception("receive: a storage commitment request could not be recorded")
+            return _PROCESSING_FAILURE, None
+        return status, None
 
     def _commitment(self, event: Any) -> tuple[int, None]:
         if self._on_commitment is None:

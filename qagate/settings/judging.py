@@ -45,8 +45,10 @@ class Policy(Tree):
 
     name: str = Field(description="name shown with every verdict")
     match: Match = Field(default_factory=Match, description="which series it is for")
-    action: Literal["shadow", "advise"] = Field(
-        "advise", description="shadow: only the database and the page know; advise: documents go to the destinations"
+    action: Literal["shadow", "advise", "hold"] = Field(
+        "advise",
+        description="shadow: only the database and the page know; advise: documents go to the destinations; "
+        "hold: images also wait for the verdict before they go to destinations with originals = true (docs/inline.md)",
     )
     hold_seconds: Annotated[float, Field(ge=10, le=86400)] = Field(
         900, description="hold: seconds after its first image at which a series is forwarded in any case"

@@ -5,14 +5,17 @@ Several forwarders may work at once: each claims what it sends, and a claim that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from qagate.domain.holding import CT_AND_MR_IMAGES
 from qagate.domain.series import StoredInstance
+from qagate.domain.verdict import Action
+from qagate.settings import Settings
 from qagate.store.revisions import event
 from qagate.store.tables import ForwardRow, InstanceRow
 
@@ -41,6 +44,15 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """One original that a destination took."""
+
+    forward_id: int
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class Route:
     """A destination of originals; what comes from its own AE title is not sent back to it."""
 
@@ -48,33 +60,61 @@ class Route:
     ae_title: str
 
 
-def intend(
-    session: Session, instance: StoredInstance, instance_id: int, routes: Iterable[Route], *, wait: bool, again: bool
-) -> None:
-    """Write down that an object is to be forwarded, in the transaction that writes down the object itself.
+@dataclass(frozen=True, slots=True)
+class Routing:
+    """Where originals go. holds: whether any policy lets images wait."""
 
-    wait: it is held until something is decided about its series. again: the sender has sent it once more; what had
-    reached its destination goes there once more too, because that may be why.
+    routes: tuple[Route, ...]
+    holds: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> Routing:
+        """Return what the settings say."""
+        routes = tuple(Route(d.name, str(d.ae_title).strip()) for d in settings.destinations if d.originals)
+        return cls(routes, any(Action(policy.action) is Action.HOLD for policy in settings.policies))
+
+
+NOWHERE = Routing((), False)
+
+
+def intend(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
+    """Write down that a new object is to be forwarded, in the transaction that writes down the object itself.
+
+    A CT or MR image is held until something is decided about its series, if any policy holds.
     """
-    for route in routes:
-        if route.ae_title.strip() == instance.calling_ae_title.strip():
-            continue
-        row = session.scalar(
-            select(ForwardRow).where(ForwardRow.instance_id == instance_id, ForwardRow.destination == route.name)
+    wait = to.holds and instance.sop_class_uid in CT_AND_MR_IMAGES
+    session.add_all(
+        ForwardRow(
+            instance_id=instance_id,
+            series_instance_uid=series_instance_uid,
+            destination=route.name,
+            state=HELD if wait else PLANNED,
+            next_attempt_at=instance.received_at,
         )
-        if row is None:
-            session.add(
-                ForwardRow(
-                    instance_id=instance_id,
-                    series_instance_uid=instance.series_instance_uid,
-                    destination=route.name,
-                    state=HELD if wait else PLANNED,
-                    next_attempt_at=instance.received_at,
-                )
-            )
-        elif again and row.state in (SENT, WARNING, COMMITTED):
-            row.state, row.next_attempt_at, row.attempts = PLANNED, instance.received_at, 0
-            row.transaction_uid, row.commitment_asked_at = "", None
+        for route in to.routes
+        if route.ae_title != instance.calling_ae_title.strip()
+    )
+
+
+def again(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
+    """Plan an object again that its sender sent once more: perhaps because its destination does not have it any more.
+
+    What waits, was rejected or is parked stays as it is.
+    """
+    known = session.scalars(select(ForwardRow.destination).where(ForwardRow.instance_id == instance_id)).all()
+    missing = tuple(route for route in to.routes if route.name not in known)
+    intend(session, instance_id, series_instance_uid, instance, replace(to, routes=missing))
+    session.execute(
+        update(ForwardRow)
+        .where(ForwardRow.instance_id == instance_id, ForwardRow.state.in_((SENT, WARNING, COMMITTED)))
+        .values(
+            state=PLANNED,
+            next_attempt_at=instance.received_at,
+            attempts=0,
+            transaction_uid="",
+            commitment_asked_at=None,
+        )
+    )
 
 
 def claim(session: Session, destination: str, *, by: str, at: datetime, limit: int) -> tuple[Claimed, ...]:
@@ -118,16 +158,14 @@ def claim(session: Session, destination: str, *, by: str, at: datetime, limit: i
     return tuple(Claimed(*row) for row in rows)
 
 
-def unclaim(session: Session, by: str) -> int:
-    """Free what an earlier process of this name had claimed; returns how many."""
-    return len(
-        session.execute(
-            update(ForwardRow)
-            .where(ForwardRow.claimed_by == by, ForwardRow.state == PLANNED)
-            .values(claimed_by="", claimed_until=None)
-            .returning(ForwardRow.id)
-        ).all()
-    )
+def unclaim(session: Session, forward_ids: Sequence[int]) -> None:
+    """Free what was claimed and not tried."""
+    session.execute(update(ForwardRow).where(ForwardRow.id.in_(forward_ids)).values(claimed_by="", claimed_until=None))
+
+
+def unclaim_all(session: Session, by: str) -> None:
+    """Free what an earlier process of this name had claimed."""
+    session.execute(update(ForwardRow).where(ForwardRow.claimed_by == by).values(claimed_by="", claimed_until=None))
 
 
 def sent(session: Session, results: Sequence[tuple[Claimed, str]], *, at: datetime) -> None:
@@ -173,6 +211,82 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
     if destination is not None:
         statement = statement.where(ForwardRow.destination == destination)
     return len(session.execute(statement.values(state=PLANNED, next_attempt_at=at).returning(ForwardRow.id)).all())
+
+
+def hurry(session: Session, destination: str, *, at: datetime) -> None:
+    """Let nothing wait on for a destination that is there again."""
+    session.execute(
+        update(ForwardRow)
+        .where(ForwardRow.destination == destination, ForwardRow.state == PLANNED, ForwardRow.next_attempt_at > at)
+        .values(next_attempt_at=at)
+    )
+
+
+def uncommitted(session: Session, destination: str, *, asked_before: datetime) -> tuple[Taken, ...]:
+    """Return what a destination took and does not promise to keep, unless asked since then; 500 at most."""
+    rows = session.execute(
+        select(ForwardRow.id, InstanceRow.sop_class_uid, InstanceRow.sop_instance_uid)
+        .join(InstanceRow, InstanceRow.id == ForwardRow.instance_id)
+        .where(
+            ForwardRow.destination == destination,
+            ForwardRow.state.in_((SENT, WARNING)),
+            or_(ForwardRow.commitment_asked_at.is_(None), ForwardRow.commitment_asked_at < asked_before),
+        )
+        .order_by(ForwardRow.id)
+        .limit(500)
+    )
+    return tuple(Taken(*row) for row in rows)
+
+
+def await_commitment(session: Session, forward_ids: Sequence[int], *, transaction_uid: str, at: datetime) -> None:
+    """Remember in which storage commitment transaction originals are asked for."""
+    session.execute(
+        update(ForwardRow)
+        .where(ForwardRow.id.in_(forward_ids))
+        .values(transaction_uid=transaction_uid, commitment_asked_at=at)
+    )
+
+
+def committed(session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], at: datetime) -> int:
+    """Record which originals a destination committed to keep; returns how many of ours those were."""
+    return _in_transaction(session, transaction_uid, sop_instance_uids, {"state": COMMITTED, "committed_at": at})
+
+
+def not_committed(
+    session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], detail: str, at: datetime
+) -> int:
+    """Plan originals again that a destination had taken and does not commit to keep; returns how many."""
+    values = {
+        "state": PLANNED,
+        "detail": detail,
+        "next_attempt_at": at + timedelta(seconds=BACKOFF_SECONDS[-1]),
+        "commitment_asked_at": None,
+    }
+    return _in_transaction(session, transaction_uid, sop_instance_uids, values)
+
+
+def _in_transaction(
+    session: Session, transaction_uid: str, sop_instance_uids: Sequence[str], values: dict[str, object]
+) -> int:
+    if not transaction_uid:
+        return 0
+    number = 0
+    for start in range(0, len(sop_instance_uids), 500):
+        instances = select(InstanceRow.id).where(
+            InstanceRow.sop_instance_uid.in_(sop_instance_uids[start : start + 500])
+        )
+        rows = session.execute(
+            update(ForwardRow)
+            .where(
+                ForwardRow.transaction_uid == transaction_uid,
+                ForwardRow.state.in_((SENT, WARNING, COMMITTED)),
+                ForwardRow.instance_id.in_(instances),
+            )
+            .values(**values)
+            .returning(ForwardRow.id)
+        )
+        number += len(rows.all())
+    return number
 
 
 def counts(session: Session, series_instance_uid: str | None = None) -> dict[tuple[str, str], int]:

@@ -7,16 +7,16 @@ are put in order by the row's lock.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from qagate.domain.holding import CAUSE_WORDS, Cause
+from qagate.domain.holding import CAUSE_WORDS, Cause, Held
+from qagate.domain.verdict import Action, Outcome
 from qagate.store.revisions import event
-from qagate.store.tables import ForwardRow, HoldingRow, SeriesRow
+from qagate.store.tables import AssessmentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow, SeriesRow
 
 HELD, RELEASED, REJECTED = "held", "released", "rejected"
 
@@ -129,17 +129,70 @@ def reject(session: Session, series_instance_uid: str, *, by: str, reason: str, 
     return True
 
 
-def undecided(session: Session, limit: int = 500) -> Sequence[str]:
-    """Return series with originals that wait and about which nothing was decided yet."""
-    return session.scalars(
-        select(ForwardRow.series_instance_uid)
-        .where(
-            ForwardRow.state == HELD,
-            ForwardRow.series_instance_uid.not_in(select(HoldingRow.series_instance_uid)),
-        )
-        .distinct()
+@dataclass(frozen=True, slots=True)
+class First:
+    """The first object of a series about which nothing was decided yet."""
+
+    series_instance_uid: str
+    path: str
+    sop_class_uid: str
+    modality: str
+    calling_ae_title: str
+    received_at: datetime
+
+
+def undecided(session: Session, limit: int = 200) -> tuple[First, ...]:
+    """Return the first object of each series with originals that wait and about which nothing was decided yet."""
+    firsts = (
+        select(func.min(ForwardRow.instance_id))
+        .where(ForwardRow.state == HELD, ForwardRow.series_instance_uid.not_in(select(HoldingRow.series_instance_uid)))
+        .group_by(ForwardRow.series_instance_uid)
         .limit(limit)
+    )
+    rows = session.execute(
+        select(
+            SeriesRow.series_instance_uid,
+            InstanceRow.path,
+            InstanceRow.sop_class_uid,
+            SeriesRow.modality,
+            SeriesRow.calling_ae_title,
+            InstanceRow.received_at,
+        )
+        .join(SeriesRow, SeriesRow.series_instance_uid == InstanceRow.series_instance_uid)
+        .where(InstanceRow.id.in_(firsts))
+        .order_by(InstanceRow.id)
+    )
+    return tuple(First(*row) for row in rows)
+
+
+def held(session: Session) -> tuple[tuple[str, Held], ...]:
+    """Return every series that is held now, with the facts that may let it go."""
+    rows = session.execute(
+        select(HoldingRow, SeriesRow.state, SeriesRow.revision)
+        .join(SeriesRow, SeriesRow.series_instance_uid == HoldingRow.series_instance_uid)
+        .where(HoldingRow.state == HELD)
+        .order_by(HoldingRow.until)
     ).all()
+    return tuple(
+        (
+            row.series_instance_uid,
+            Held(
+                row.held_at, row.until or row.held_at, state, _answers(session, row.series_instance_uid, number, state)
+            ),
+        )
+        for row, state, number in rows
+    )
+
+
+def _answers(session: Session, uid: str, number: int, state: str) -> tuple[tuple[Outcome, Action], ...]:
+    if state not in ("scored", "delivered"):
+        return ()
+    rows = session.execute(
+        select(AssessmentRow.outcome, AssessmentRow.document["policy"]["action"].as_string())
+        .join(RevisionRow, RevisionRow.id == AssessmentRow.revision_id)
+        .where(RevisionRow.series_instance_uid == uid, RevisionRow.number == number)
+    )
+    return tuple((Outcome(outcome), Action(action)) for outcome, action in rows)
 
 
 def late(session: Session, *, at: datetime) -> int:

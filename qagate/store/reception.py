@@ -13,6 +13,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from qagate.domain.series import StoredInstance
+from qagate.store import forwarding
+from qagate.store.forwarding import NOWHERE, Routing
 from qagate.store.tables import AssociationRow, InstanceRow, SeriesRow
 
 
@@ -75,19 +77,20 @@ def close_all_associations(session: Session, *, receiver: str, at: datetime) -> 
     return len(result.all())
 
 
-def register(session: Session, instances: Iterable[StoredInstance]) -> int:
+def register(session: Session, instances: Iterable[StoredInstance], to: Routing = NOWHERE) -> int:
     """Record instances that are in the spool; returns how many were new.
 
     The same object again (same UIDs, same bytes) changes nothing. A new one re-opens its series. Other bytes under a
-    known UID are recorded beside the first and marked as a conflict.
+    known UID are recorded beside the first and marked as a conflict. to: where originals are forwarded; what is new,
+    and what is sent again, is planned for it.
     """
     new = 0
     for instance in instances:
-        new += _register_one(session, instance)
+        new += _register_one(session, instance, to)
     return new
 
 
-def _register_one(session: Session, instance: StoredInstance) -> int:
+def _register_one(session: Session, instance: StoredInstance, to: Routing) -> int:
     # what a peer sends may be longer than its attribute allows; it must not stop what comes behind it
     series_instance_uid = _fitting(InstanceRow, "series_instance_uid", instance.series_instance_uid)
     sop_instance_uid = _fitting(InstanceRow, "sop_instance_uid", instance.sop_instance_uid)
@@ -129,7 +132,7 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
             "received_at": instance.received_at,
         },
     )
-    if not inserted:
+    if inserted is None:
         # Sent again, or adopted before its own entry came: what carried it last says whether it came whole. Of what was
         # judged already only what had been broken off can become better by that; nothing becomes worse.
         broken_off = select(AssociationRow.id).where(AssociationRow.aborted)
@@ -154,7 +157,17 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
             )
             .values(deleted_at=None, path=str(instance.path), received_at=instance.received_at)
         )
+        if to.routes:
+            known_id = session.scalar(
+                select(InstanceRow.id).where(
+                    InstanceRow.series_instance_uid == series_instance_uid,
+                    InstanceRow.sop_instance_uid == sop_instance_uid,
+                    InstanceRow.sha256 == instance.sha256,
+                )
+            )
+            forwarding.again(session, known_id or 0, series_instance_uid, instance, to)
         return 0
+    forwarding.intend(session, inserted, series_instance_uid, instance, to)
     session.execute(
         update(SeriesRow)
         .where(SeriesRow.series_instance_uid == series_instance_uid)
@@ -168,7 +181,8 @@ def _register_one(session: Session, instance: StoredInstance) -> int:
     return 1
 
 
-def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], values: dict[str, object]) -> bool:
+def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], values: dict[str, object]) -> Any:
+    """Insert a row and return its key; None when there is one like it."""
     dialect = session.get_bind().dialect.name
     defaults = {
         column.name: column.default.arg
@@ -178,7 +192,7 @@ def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], va
     values = {name: _fitting(table, name, value) if isinstance(value, str) else value for name, value in values.items()}
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     statement = insert.values(**defaults, **values).on_conflict_do_nothing().returning(*table.__table__.primary_key)
-    return session.execute(statement).first() is not None
+    return session.scalar(statement)
 
 
 def _fitting(table: type[SeriesRow | InstanceRow], column: str, value: str) -> str:

@@ -15,7 +15,7 @@ from qagate.clock import Clock
 from qagate.deliver.commitment import CommitmentResult, request
 from qagate.errors import DeliveryError
 from qagate.settings import Destination, Settings
-from qagate.store import outbox
+from qagate.store import forwarding, outbox
 from qagate.store.database import Database
 from qagate.store.outbox import Sent
 
@@ -49,10 +49,31 @@ class Commitments:
             outbox.await_commitment(
                 session, [i.delivery_id for i in items], transaction_uid=transaction_uid, at=self.clock.now()
             )
+        instances = [(_sop_class_of(item), item.sop_instance_uid) for item in items]
+        self._request(destination, instances, transaction_uid)
+
+    def ask_for_originals(self) -> None:
+        """Ask for every original that was taken and not yet promised. Safe to repeat."""
+        for destination in self.settings.destinations:
+            if not (destination.originals and destination.commitment):
+                continue
+            now = self.clock.now()
+            with self.database.read() as session:
+                items = forwarding.uncommitted(session, destination.name, asked_before=now - ASK_AGAIN_AFTER)
+            if not items:
+                continue
+            transaction_uid = str(generate_uid(prefix=None))
+            with self.database.begin() as session:
+                forwarding.await_commitment(
+                    session, [i.forward_id for i in items], transaction_uid=transaction_uid, at=now
+                )
+            self._request(destination, [(i.sop_class_uid, i.sop_instance_uid) for i in items], transaction_uid)
+
+    def _request(self, destination: Destination, instances: Sequence[tuple[str, str]], transaction_uid: str) -> None:
         try:
             result = request(
                 destination,
-                [(_sop_class_of(item), item.sop_instance_uid) for item in items],
+                instances,
                 calling_ae_title=self.settings.node.ae_title,
                 transaction_uid=transaction_uid,
             )
@@ -77,7 +98,17 @@ def record(result: CommitmentResult, database: Database, clock: Clock, who: str)
             detail="taken, but the destination does not promise to keep it; sent again",
             at=now,
         )
-    logger.log(logging.WARNING if lost else logging.INFO, "%s keeps %d documents for good, not %d", who, kept, lost)
+        kept += forwarding.committed(
+            session, transaction_uid=result.transaction_uid, sop_instance_uids=result.committed, at=now
+        )
+        lost += forwarding.not_committed(
+            session,
+            transaction_uid=result.transaction_uid,
+            sop_instance_uids=tuple(result.failed),
+            detail="taken, but the destination does not promise to keep it; sent again",
+            at=now,
+        )
+    logger.log(logging.WARNING if lost else logging.INFO, "%s keeps %d objects for good, not %d", who, kept, lost)
 
 
 def _sop_class_of(item: Sent) -> str:

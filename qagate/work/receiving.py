@@ -29,7 +29,9 @@ from qagate.receive.spool import Spool
 from qagate.settings import Settings
 from qagate.store import reception
 from qagate.store.database import Database
+from qagate.store.forwarding import NOWHERE, Routing
 from qagate.work.committing import record
+from qagate.work.promising import Promising
 
 logger = logging.getLogger(__name__)
 
@@ -47,11 +49,14 @@ STALE_SECONDS = 3600
 class Registrar:
     """Writes what arrives into the database, in order, in batches, from one thread."""
 
-    def __init__(self, database: Database, spool: Spool, clock: Clock, *, receiver: str) -> None:
+    def __init__(
+        self, database: Database, spool: Spool, clock: Clock, *, receiver: str, routing: Routing = NOWHERE
+    ) -> None:
         self._database = database
         self._spool = spool
         self._clock = clock
         self._receiver = receiver
+        self._routing = routing
         self._arrived: queue.SimpleQueue[StoredInstance | AssociationEvent | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
         self._next_adoption = 0.0
@@ -114,7 +119,8 @@ class Registrar:
                 at=now,
             )
             reception.close_association(session, association_id=lost, at=now, aborted=True)
-            found += reception.register(session, [replace(instance, association_id=lost) for instance in some])
+            adopted = [replace(instance, association_id=lost) for instance in some]
+            found += reception.register(session, adopted, self._routing)
 
         self._one_by_one(instances, record)
         return found
@@ -205,7 +211,7 @@ class Registrar:
     def _record(self, session: Session, batch: Sequence[StoredInstance | AssociationEvent]) -> None:
         for item in batch:
             if isinstance(item, StoredInstance):
-                reception.register(session, [item])
+                reception.register(session, [item], self._routing)
             elif item.opened:
                 reception.open_association(
                     session,
@@ -230,6 +236,7 @@ def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, databa
     def promised(event_information: Dataset, calling_ae_title: str) -> None:
         record(parse_event(event_information), database, clock, calling_ae_title)
 
+    promising = Promising(settings, database, clock)
     return Receiver(
         settings.node,
         spool,
@@ -237,5 +244,6 @@ def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, databa
         on_association=registrar.association,
         clock=clock,
         on_commitment=promised,
+        on_commitment_request=promising.take if promising.offered else None,
         max_object_bytes=settings.storage.max_object_mb << 20,
     )

@@ -101,4 +101,5 @@ class InstanceRow(Base):
     __table_args__ = (
         UniqueConstraint("series_instance_uid", "sop_instance_uid", "sha256"),
         Index("ix_instance_association_id", "association_id"),
+        Index("ix_instance_sop_instance_uid", "sop_instance_uid"),
     )

@@ -20,7 +20,7 @@ def held(database, instance):
     with database.begin() as session:
         reception.register(session, [instance(1), instance(2)])
         _originals(session)
-        assert holding.undecided(session) == ["1.2.3"]
+        assert [first.series_instance_uid for first in holding.undecided(session)] == ["1.2.3"]
         assert holding.hold(session, "1.2.3", policy="gate", at=T0, until=UNTIL)
     return database
 
@@ -57,7 +57,7 @@ def test_held_images_wait_and_are_shown_so(held):
         assert states(session) == ["held", "held"]
         assert shown(session) == ("held", UNTIL)
         assert holding.waiting(session) == (holding.Waiting("1.2.3", "gate", T0, UNTIL),)
-        assert holding.undecided(session) == []
+        assert holding.undecided(session) == ()
 
 
 @pytest.mark.parametrize("cause", [Cause.ACCEPTED, Cause.DEADLINE, Cause.STAT])

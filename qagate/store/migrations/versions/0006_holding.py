@@ -21,6 +21,7 @@ def upgrade() -> None:
     """Apply."""
     op.add_column("series", sa.Column("holding", sa.String(length=16), nullable=False, server_default=""))
     op.add_column("series", sa.Column("held_until", UtcDateTime(), nullable=True))
+    op.create_index("ix_instance_sop_instance_uid", "instance", ["sop_instance_uid"])
     op.create_table(
         "holding",
         sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
@@ -91,6 +92,7 @@ def downgrade() -> None:
     """Undo."""
     for table in ("commitment", "forward", "holding"):
         op.drop_table(table)
+    op.drop_index("ix_instance_sop_instance_uid", "instance")
     with op.batch_alter_table("series", schema=None) as batch_op:
         batch_op.drop_column("held_until")
         batch_op.drop_column("holding")
