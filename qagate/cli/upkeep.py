@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +55,7 @@ def check(config: Config = None) -> None:
 @plain_errors
 def status(config: Config = None) -> None:
     """Say where every received series is, and what waits for delivery."""
-    from qagate.store import worklist
+    from qagate.store import forwarding, holding, worklist
     from qagate.store.database import Database
 
     settings = settings_from(config)
@@ -73,6 +73,16 @@ def status(config: Config = None) -> None:
             )
         for (destination, state), number in sorted(worklist.delivery_counts(session).items()):
             typer.echo(f"{destination:12} {number} {state}")
+        for (destination, state), number in sorted(forwarding.counts(session).items()):
+            typer.echo(f"{destination:12} {number} images {state}")
+        held = holding.waiting(session)
+        if held:
+            typer.echo(
+                f"{'held':12} {len(held)} series; the next is released at {held[0].until:%H:%M:%S} UTC at the latest"
+            )
+        stuck = forwarding.overdue(session, before=datetime.now(UTC) - timedelta(minutes=2))
+        if stuck:
+            typer.echo(f"{'WAITING':12} {stuck} images are forwarded by nobody; does `qagate forward` run?")
     database.close()
 
 
@@ -83,7 +93,7 @@ def requeue(
     config: Config = None,
 ) -> None:
     """Try parked deliveries again; with --failed, judge series again that were set aside."""
-    from qagate.store import outbox, revisions
+    from qagate.store import forwarding, outbox, revisions
     from qagate.store.database import Database
 
     settings = settings_from(config)
@@ -97,6 +107,7 @@ def requeue(
             said = f"{revisions.requeue(session, None, at=datetime.now(UTC))} series are judged again"
         else:
             number = outbox.requeue(session, destination=destination, at=datetime.now(UTC))
+            number += forwarding.requeue(session, destination=destination, at=datetime.now(UTC))
             said = f"{number} deliveries are tried again"
     database.close()
     typer.echo(said)

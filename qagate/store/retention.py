@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
-from qagate.store.tables import DeliveryRow, DocumentRow, InstanceRow, RevisionRow, SeriesRow
+from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow, SeriesRow
 
 ENDED = ("delivered", "excluded")
 
@@ -23,13 +24,34 @@ class Expired:
     revision_ids: tuple[int, ...]
 
 
-def expired(session: Session, *, before: datetime, limit: int) -> tuple[Expired, ...]:
-    """Return series whose last image came before a time and of which nothing waits or is parked."""
+def expired(
+    session: Session,
+    *,
+    before: datetime,
+    limit: int,
+    committing: Sequence[str] = (),
+    rejected_before: datetime | None = None,
+) -> tuple[Expired, ...]:
+    """Return series whose last image came before a time and of which nothing waits or is parked.
+
+    committing: destinations that must have promised to keep the originals they took. rejected_before: series that a
+    person rejected before then may go with originals that went nowhere; None: never.
+    """
     waiting = (
         select(RevisionRow.series_instance_uid)
         .join(DocumentRow, DocumentRow.revision_id == RevisionRow.id)
         .join(DeliveryRow, DeliveryRow.document_id == DocumentRow.id)
         .where(DeliveryRow.state.in_(("planned", "parked")))
+    )
+    on_their_way: list[ColumnElement[bool]] = [ForwardRow.state.in_(("held", "planned", "parked"))]
+    if committing:
+        on_their_way.append(ForwardRow.state.in_(("sent", "warning")) & ForwardRow.destination.in_(committing))
+    kept_back: ColumnElement[bool] = ForwardRow.state == "rejected"
+    if rejected_before is not None:
+        long_ago = select(HoldingRow.series_instance_uid).where(HoldingRow.decided_at < rejected_before)
+        kept_back = kept_back & ForwardRow.series_instance_uid.not_in(long_ago)
+    original = select(ForwardRow.id).where(
+        ForwardRow.series_instance_uid == SeriesRow.series_instance_uid, or_(*on_their_way, kept_back)
     )
     uids = session.scalars(
         select(SeriesRow.series_instance_uid)
@@ -37,6 +59,7 @@ def expired(session: Session, *, before: datetime, limit: int) -> tuple[Expired,
             SeriesRow.state.in_(ENDED),
             SeriesRow.last_instance_at < before,
             SeriesRow.series_instance_uid.not_in(waiting),
+            ~original.exists(),
             select(InstanceRow.id)
             .where(InstanceRow.series_instance_uid == SeriesRow.series_instance_uid, InstanceRow.deleted_at.is_(None))
             .exists(),
@@ -56,13 +79,19 @@ def _files(session: Session, uid: str) -> Expired:
     return Expired(uid, tuple(objects), tuple(path for paths in variants for path in paths), tuple(revisions))
 
 
-def forget(session: Session, series_instance_uid: str, *, at: datetime) -> None:
-    """Record that the objects of a series are no longer in the spool."""
+def forget(session: Session, series_instance_uid: str, *, at: datetime) -> bool:
+    """Record that the objects of a series are no longer in the spool; False when they are needed again meanwhile."""
+    needed = select(ForwardRow.id).where(
+        ForwardRow.series_instance_uid == series_instance_uid, ForwardRow.state.in_(("held", "planned"))
+    )
+    if session.scalar(needed.limit(1)) is not None:
+        return False
     session.execute(
         update(InstanceRow)
         .where(InstanceRow.series_instance_uid == series_instance_uid, InstanceRow.deleted_at.is_(None))
         .values(deleted_at=at)
     )
+    return True
 
 
 def gone(session: Session, series_instance_uid: str) -> int:

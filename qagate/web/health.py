@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from qagate.domain.person import Permission
 from qagate.errors import StoreError
 from qagate.settings import Settings
-from qagate.store import neighbours, pace, worklist
+from qagate.store import forwarding, holding, neighbours, pace, worklist
 from qagate.store.database import Database
 from qagate.web.access import needs
 from qagate.web.problem import told
@@ -70,6 +70,8 @@ class NodeCollector(Collector):
         with self._database.read() as session:
             account = worklist.account(session)
             deliveries = worklist.delivery_counts(session)
+            originals = forwarding.counts(session)
+            held = holding.waiting(session)
             seconds = pace.seconds_to_verdict(session, since=now - LAST_HOUR)
             oldest = pace.oldest_unjudged(session)
         series = GaugeMetricFamily("qagate_series", "Series by where they are now", labels=["where"])
@@ -82,6 +84,13 @@ class NodeCollector(Collector):
         for (destination, state), number in sorted(deliveries.items()):
             outbox.add_metric([destination, state], number)
         yield outbox
+        forwarded = GaugeMetricFamily(
+            "qagate_originals", "Images to forward by destination and state", labels=["destination", "state"]
+        )
+        for (destination, state), number in sorted(originals.items()):
+            forwarded.add_metric([destination, state], number)
+        yield forwarded
+        yield GaugeMetricFamily("qagate_series_held", "Series whose images wait for a verdict", value=len(held))
         verdicts = GaugeMetricFamily(
             "qagate_seconds_to_verdict", "From the last image to the verdict, over the last hour", labels=["quantile"]
         )

@@ -9,7 +9,7 @@ from fastapi import Path as PathParameter
 from fastapi import Request
 
 from qagate.clock import Clock
-from qagate.store import worklist
+from qagate.store import forwarding, holding, worklist
 from qagate.store.database import Database
 from qagate.web import views
 
@@ -44,6 +44,7 @@ def whole_series(database: Database, uid: str) -> dict[str, Any] | None:
             return None
         return {
             **views.summary(row),
+            "images": views.images(holding.get(session, uid), forwarding.counts(session, uid)),
             "revisions": [
                 views.revision(
                     revision,

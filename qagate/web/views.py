@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from qagate.domain.holding import CAUSE_WORDS, Cause
 from qagate.domain.verdict import WORDS, Outcome
-from qagate.store.tables import AssessmentRow, DeliveryRow, DocumentRow, EventRow, RevisionRow, SeriesRow
+from qagate.store.tables import AssessmentRow, DeliveryRow, DocumentRow, EventRow, HoldingRow, RevisionRow, SeriesRow
 from qagate.web.words import STATE_WORDS
 
 ACCESSION_TAIL = 4
@@ -91,6 +92,27 @@ def document(row: DocumentRow, deliveries: Sequence[DeliveryRow]) -> dict[str, A
             for delivery in deliveries
         ],
     }
+
+
+def images(row: HoldingRow | None, counts: Mapping[tuple[str, str], int]) -> dict[str, Any]:
+    """Return what became of the images of a series: whether they wait or waited, and how many are where."""
+    held = row and {
+        "state": row.state,
+        "policy": row.policy,
+        "held_at": row.held_at.isoformat(),
+        "until": row.until and row.until.isoformat(),
+        "cause": row.cause,
+        "words": CAUSE_WORDS[Cause(row.cause)] if row.cause else "",
+        "decided_at": row.decided_at and row.decided_at.isoformat(),
+        "decided_by": row.decided_by,
+        "reason": row.reason,
+        "note": row.note,
+    }
+    forwarded = [
+        {"destination": destination, "state": state, "images": number}
+        for (destination, state), number in sorted(counts.items())
+    ]
+    return {"held": held, "forwarded": forwarded}
 
 
 def event(row: EventRow) -> dict[str, Any]:

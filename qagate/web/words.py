@@ -32,11 +32,13 @@ STATE_SENTENCES = {
 }
 
 DELIVERY_WORDS = {
+    "held": "held",
     "planned": "waiting",
     "sent": "sent",
     "warning": "sent, with a remark",
     "committed": "kept by the archive",
     "parked": "parked",
+    "rejected": "kept back",
 }
 
 COMPLETED_WORDS = {"released": "the sender ended in order", "quiet": "no further image came", "aborted": "broken off"}

@@ -8,7 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from pydicom.uid import UID
@@ -19,6 +19,7 @@ from qagate.errors import QagateError
 from qagate.prompt.rules import load_rules
 from qagate.score.scorer import Scorer
 from qagate.settings import Destination, Settings
+from qagate.store import forwarding
 from qagate.store.database import Database
 from qagate.tls import expiry, server_context
 
@@ -74,6 +75,7 @@ def inspect(settings: Settings) -> Preflight:
         items += _guarded(what, lambda look=look: look(settings))  # type: ignore[misc]
     for destination in settings.destinations:
         items += _guarded(destination.name, lambda d=destination: _destination(settings, d))  # type: ignore[misc]
+    items += _guarded("inline", lambda: _inline(settings))
     if not settings.destinations:
         items.append(Item("destinations", "warning", "none: verdicts stay in the database and on the page"))
     return Preflight(tuple(items), _for_the_pacs_team(settings))
@@ -208,12 +210,77 @@ def _destination(settings: Settings, destination: Destination) -> Iterator[Item]
         yield Item(destination.name, "bad", "takes no structured report at all")
 
 
+def _inline(settings: Settings) -> Iterator[Item]:
+    originals = [d for d in settings.destinations if d.originals]
+    holding = [p.name for p in settings.policies if p.action == "hold"]
+    if not originals:
+        if holding:
+            yield Item(
+                "inline",
+                "bad",
+                f"{', '.join(holding)} should hold images, and no destination has originals = true: nothing is held",
+            )
+        return
+    if holding:
+        longest = max(p.hold_seconds for p in settings.policies if p.action == "hold")
+        yield Item("inline", "good", f"{', '.join(holding)} hold images for at most {longest:g} s from the first one")
+    else:
+        yield Item("inline", "good", "images are forwarded at once; no policy holds them")
+    node = settings.node
+    for d in originals:
+        if (str(d.ae_title), d.port) == (node.ae_title, node.port) and d.host in ("127.0.0.1", "localhost", "::1"):
+            yield Item(d.name, "bad", "this is qagate itself: images would go round for ever")
+        sending = [p for p in node.peers if p.ae_title.strip() == str(d.ae_title).strip()]
+        if sending:
+            yield Item(
+                d.name,
+                "warning",
+                f"{d.ae_title} sends to qagate and gets images from it: what comes from it is not sent back; its own "
+                f"routing must leave out what comes from {node.ae_title}",
+            )
+        if not d.commitment and not d.sent_is_kept:
+            yield Item(
+                d.name,
+                "warning",
+                "commitment and sent_is_kept are both false: scanners that ask for storage commitment are told no",
+            )
+    if not any(p.port is not None for p in node.peers):
+        yield Item("inline", "warning", "no peer has a port: storage commitment is refused to all scanners")
+    yield from _carried(settings)
+
+
+def _carried(settings: Settings) -> Iterator[Item]:
+    database = Database.open(settings.database_url)
+    with database.read() as session:
+        stuck = forwarding.overdue(session, before=datetime.now(UTC) - timedelta(minutes=2))
+        counts = forwarding.counts(session)
+    database.close()
+    if stuck:
+        yield Item("inline", "bad", f"{stuck} images are forwarded by nobody: does `qagate forward` run?")
+    named = {d.name for d in settings.destinations if d.originals}
+    for (destination, state), number in sorted(counts.items()):
+        if state in ("held", "planned", "parked") and destination not in named:
+            yield Item(
+                "inline", "bad", f"{number} images {state} for {destination}, which has originals = true no more"
+            )
+        elif state == "parked":
+            yield Item(
+                destination, "bad", f"{number} images are parked; `qagate requeue {destination}` tries them again"
+            )
+
+
 def _for_the_pacs_team(settings: Settings) -> str:
     node = settings.node
     lines = [
         "For the PACS team:",
         f"  qagate receives as {node.ae_title} on port {node.port} of this machine ({socket.gethostname()}),",
         "    all storage SOP classes, all transfer syntaxes, C-ECHO, storage commitment results.",
+        *(
+            f"  qagate forwards images untouched as {node.ae_title} to {d.ae_title} {d.host}:{d.port}:"
+            "\n    all SOP classes and transfer syntaxes of the scanners must be allowed to it there."
+            for d in settings.destinations
+            if d.originals
+        ),
         f"  qagate sends as {node.ae_title}: SR, Secondary Capture, Key Object Selection, to",
         *(f"    {d.name}: {d.url or f'{d.ae_title} {d.host}:{d.port}'}" for d in settings.destinations),
         f"  When routing to qagate automatically, leave out what comes from {node.ae_title}.",

@@ -32,12 +32,20 @@ class Retention:
     def sweep(self) -> int:
         """Remove objects, documents and pictures of series that ended long ago; returns how many series."""
         before = self.clock.now() - timedelta(days=self.settings.storage.keep_days)
+        rejected_days = self.settings.holding.rejected_keep_days
         with self.database.read() as session:
-            expired = retention.expired(session, before=before, limit=BATCH)
+            expired = retention.expired(
+                session,
+                before=before,
+                limit=BATCH,
+                committing=[d.name for d in self.settings.destinations if d.originals and d.commitment],
+                rejected_before=None if rejected_days is None else self.clock.now() - timedelta(days=rejected_days),
+            )
         for series in expired:
             # the database forgets first: a crash in between leaves files that nobody counts on, never the reverse
             with self.database.begin() as session:
-                retention.forget(session, series.series_instance_uid, at=self.clock.now())
+                if not retention.forget(session, series.series_instance_uid, at=self.clock.now()):
+                    continue
             for path in (*series.objects, *series.documents):
                 Path(path).unlink(missing_ok=True)
             for folder in {Path(path).parent for path in series.objects}:

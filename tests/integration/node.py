@@ -25,7 +25,13 @@ class ServedNode:
     """`qagate serve`; use as a context manager. `settings` is merged over what a test needs."""
 
     def __init__(
-        self, folder: Path, *, destinations: list[Mapping[str, Any]], database_url: str | None = None, port: int = 0
+        self,
+        folder: Path,
+        *,
+        destinations: list[Mapping[str, Any]],
+        database_url: str | None = None,
+        port: int = 0,
+        sections: Mapping[str, Any] | None = None,
     ) -> None:
         self.folder = folder
         self.port = port or free_port()
@@ -37,7 +43,7 @@ class ServedNode:
             storage["database_url"] = database_url
         self.database_url = database_url or f"sqlite:///{folder / 'data' / 'qagate.db'}"
         self.config = folder / "qagate.toml"
-        settings = {
+        settings: dict[str, Any] = {
             "destinations": [dict(d) for d in destinations],
             "node": {"host": "127.0.0.1", "port": self.port, "accept_unknown_peers": True},
             "storage": storage,
@@ -46,6 +52,8 @@ class ServedNode:
             "web": {"port": self.web_port, "public_url": "http://qagate.example"},
             "people": {"anonymous_role": "admin"},
         }
+        for name, section in (sections or {}).items():
+            settings[name] = {**settings[name], **section} if name in settings else section
         self.config.write_text(as_toml(Settings.model_validate(settings)), encoding="utf-8")
 
     def __enter__(self) -> ServedNode:

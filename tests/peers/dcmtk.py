@@ -7,6 +7,7 @@ import re
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +20,14 @@ _ENVIRONMENT = {**os.environ, "TCP_NODELAY": "1"}
 
 def available() -> bool:
     """Say whether dcmtk is installed."""
-    return all(shutil.which(tool) for tool in ("storescu", "dcmsend", "storescp", "echoscu"))
+    return all(_tool(name) for name in ("storescu", "dcmsend", "storescp", "echoscu"))
+
+
+def _tool(name: str) -> str | None:
+    """Return the path of a tool; pynetdicom puts programs of the same names beside the interpreter."""
+    own = Path(sys.prefix) / "bin"
+    folders = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if Path(folder) != own]
+    return shutil.which(name, path=os.pathsep.join(folders))
 
 
 def free_port() -> int:
@@ -81,7 +89,7 @@ def echoscu(*, port: int, called: str = "QAGATE", calling: str = "ECHOSCU", opti
 def _run(command: list[str], timeout_seconds: float) -> Sent:
     begun = time.monotonic()
     done = subprocess.run(
-        command,
+        [_tool(command[0]) or command[0], *command[1:]],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -106,7 +114,16 @@ class StoreScp:
     def __enter__(self) -> StoreScp:
         """Start it and wait until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        command = ["storescp", "-aet", self.ae_title, "-od", str(self.folder), "-uf", "+xa", *self._options]
+        command = [
+            _tool("storescp") or "storescp",
+            "-aet",
+            self.ae_title,
+            "-od",
+            str(self.folder),
+            "-uf",
+            "+xa",
+            *self._options,
+        ]
         self._process = subprocess.Popen(
             [*command, str(self.port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_ENVIRONMENT
         )

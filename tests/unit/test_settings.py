@@ -57,8 +57,17 @@ def test_the_template_means_the_defaults_and_names_every_setting():
             assert field.description, name
 
 
-def test_a_policy_cannot_hold_what_nothing_would_release(tmp_path):
+def test_a_policy_can_hold_with_a_deadline_and_never_without(tmp_path):
     path = tmp_path / "qagate.toml"
     path.write_text("[[policies]]\nname = 'gate'\naction = 'hold'\n")
-    with pytest.raises(SettingsError, match=r"policies.0.action: .*got 'hold'"):
+    assert load(path, {}).policies[0].hold_seconds == 900
+    path.write_text("[[policies]]\nname = 'gate'\naction = 'hold'\nhold_seconds = 0\n")
+    with pytest.raises(SettingsError, match="hold_seconds"):
+        load(path, {})
+
+
+def test_originals_go_to_dimse_destinations_only(tmp_path):
+    path = tmp_path / "qagate.toml"
+    path.write_text("[[destinations]]\nname = 'P'\nkind = 'stow'\nurl = 'https://p/dicom-web'\noriginals = true\n")
+    with pytest.raises(SettingsError, match="must be of kind dimse"):
         load(path, {})

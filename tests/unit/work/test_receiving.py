@@ -173,7 +173,7 @@ def test_one_object_that_can_never_be_written_costs_the_others_nothing(
 ):
     register = reception.register
 
-    def refuse(session, instances):
+    def refuse(session, instances, *more):
         instances = list(instances)
         if any(i.sop_instance_uid == "1.2.2" for i in instances):
             raise poison
