@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from qagate.domain.holding import CAUSE_WORDS, Cause, Held
 from qagate.domain.verdict import Action, Outcome
+from qagate.store import audit
 from qagate.store.revisions import event
 from qagate.store.tables import AssessmentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow, SeriesRow
 
@@ -87,6 +88,7 @@ def release(session: Session, series_instance_uid: str, *, by: str, reason: str,
     if row is None or row.state == RELEASED:
         return False
     _release(session, row, Cause.PERSON, by=by, reason=reason, at=at)
+    audit.record(session, by, "series_released", series_instance_uid, _cut(reason), at)
     return True
 
 
@@ -96,6 +98,7 @@ def release_everything(session: Session, *, by: str, reason: str, at: datetime) 
     for row in rows:
         _release(session, row, Cause.EVERYTHING, by=by, reason=reason, at=at)
     event(session, at, "released", "", f"{CAUSE_WORDS[Cause.EVERYTHING]}: {len(rows)} series; by {by}: {_cut(reason)}")
+    audit.record(session, by, "everything_released", "", f"{len(rows)} series; {_cut(reason)}".rstrip("; "), at)
     return len(rows)
 
 
@@ -126,6 +129,7 @@ def reject(session: Session, series_instance_uid: str, *, by: str, reason: str, 
     )
     _show(session, series_instance_uid, REJECTED, None)
     event(session, at, "rejected", series_instance_uid, _by(by, reason))
+    audit.record(session, by, "series_rejected", series_instance_uid, _cut(reason), at)
     return True
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -13,7 +12,7 @@ from qagate.domain.person import Permission, Person
 from qagate.store import holding, worklist
 from qagate.web.access import needs
 from qagate.web.problem import told
-from qagate.web.reading import Uid, database_of
+from qagate.web.reading import Uid, database_of, now
 
 router = APIRouter(prefix="/api/v1", tags=["holding"])
 
@@ -54,7 +53,7 @@ def release_series(
 ) -> Holding:
     """Let the images of a held or rejected series go to the PACS."""
     with database_of(request).begin() as session:
-        changed = holding.release(session, uid, by=person.name, reason=why.reason, at=datetime.now(UTC))
+        changed = holding.release(session, uid, by=person.name, reason=why.reason, at=now(request))
     return _now(request, uid, changed=changed)
 
 
@@ -64,7 +63,7 @@ def reject_series(
 ) -> Holding:
     """Reject a series: held images stay back; destinations that want rejection notes get one."""
     with database_of(request).begin() as session:
-        changed = holding.reject(session, uid, by=person.name, reason=why.reason, code=why.code, at=datetime.now(UTC))
+        changed = holding.reject(session, uid, by=person.name, reason=why.reason, code=why.code, at=now(request))
     return _now(request, uid, changed=changed)
 
 
@@ -74,7 +73,7 @@ def release_everything(
 ) -> Released:
     """Let everything go that is held now."""
     with database_of(request).begin() as session:
-        number = holding.release_everything(session, by=person.name, reason=why.reason, at=datetime.now(UTC))
+        number = holding.release_everything(session, by=person.name, reason=why.reason, at=now(request))
     return Released(released=number)
 
 
