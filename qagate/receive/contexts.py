@@ -8,6 +8,7 @@ from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRL
 from pynetdicom.presentation import PresentationContext, build_context
 
 _VERIFICATION = "1.2.840.10008.1.1"
+_MODALITY_PERFORMED_PROCEDURE_STEP = "1.2.840.10008.3.1.2.3.3"
 _STORAGE_COMMITMENT_PUSH_MODEL = "1.2.840.10008.1.20.1"
 
 
@@ -49,4 +50,5 @@ def served() -> dict[str, PresentationContext]:
     # the result comes from the provider, which takes the SCP role on an association that it opens (PS3.4 J.3.3)
     commitment.scu_role = True
     commitment.scp_role = True
-    return {str(context.abstract_syntax): context for context in (echo, commitment)}
+    steps = build_context(_MODALITY_PERFORMED_PROCEDURE_STEP, syntaxes)
+    return {str(context.abstract_syntax): context for context in (echo, commitment, steps)}

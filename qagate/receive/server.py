@@ -11,16 +11,20 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
 from pydicom.dataset import Dataset
+from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
 
 from qagate.clock import Clock, SystemClock
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.domain.series import StoredInstance
+from qagate.domain.step import PerformedStep
 from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError, TooLarge
+from qagate.receive import steps
 from qagate.receive.admission import rejection, too_many
 from qagate.receive.association import AcceptedAssociation, AssociationEvent
 from qagate.receive.connections import Connections
@@ -29,6 +33,7 @@ from qagate.receive.incoming import Incoming
 from qagate.receive.provider import StoreRequest
 from qagate.receive.sparing import SparingLog
 from qagate.receive.spool import Spool
+from qagate.receive.steps import BadStep, OnStep
 from qagate.receive.transport import AssociationServer, Service
 from qagate.settings import Node
 from qagate.tls import server_context
@@ -68,8 +73,8 @@ class Receiver:
     `on_association` is told of each association that was accepted, and once of its end. `on_commitment` gets the event
     information of storage commitment results and the calling AE title; absent, they are refused.
     `on_commitment_request` gets the action information of a request for storage commitment, the calling AE title and
-    the host, and returns the status; absent, such requests are refused. Objects larger than `max_object_bytes` are
-    refused.
+    the host, and returns the status; absent, such requests are refused. `on_step` records what scanners say of their
+    performed procedure steps; absent, they are refused. Objects larger than `max_object_bytes` are refused.
     """
 
     def __init__(
@@ -82,6 +87,7 @@ class Receiver:
         *,
         on_commitment: Callable[[Dataset, str], None] | None = None,
         on_commitment_request: Callable[[Dataset, str, str], int] | None = None,
+        on_step: OnStep | None = None,
         max_object_bytes: int | None = None,
     ) -> None:
         self._node = node
@@ -90,6 +96,7 @@ class Receiver:
         self._on_association = on_association
         self._on_commitment = on_commitment
         self._on_commitment_request = on_commitment_request
+        self._on_step = on_step
         self._clock = clock or SystemClock()
         self._max_object_bytes = max_object_bytes
         self._log = SparingLog(logger, self._clock)
@@ -141,6 +148,8 @@ class Receiver:
             (evt.EVT_C_STORE, lambda event: _CANNOT_UNDERSTAND),
             (evt.EVT_N_ACTION, self._commitment_request),
             (evt.EVT_N_EVENT_REPORT, self._commitment),
+            (evt.EVT_N_CREATE, self._step_begun),
+            (evt.EVT_N_SET, self._step_went_on),
         ]
         try:
             server = AssociationServer(
@@ -343,3 +352,34 @@ class Receiver:
             logger.exception("receive: a storage commitment result could not be recorded")
             return _PROCESSING_FAILURE, None
         return _SUCCESS, None
+
+    def _step_begun(self, event: Any) -> tuple[Dataset | int, Dataset | None]:
+        """Answer an N-CREATE; a step without a UID gets one from us. Source: PS3.7 10.1.5.1.4."""
+        uid = str(event.request.AffectedSOPInstanceUID or "")
+        given = Dataset()
+        if not uid:
+            given.AffectedSOPInstanceUID = uid = str(generate_uid(prefix=None))
+        answer = self._step(event, lambda title, at: steps.begun(event.attribute_list, uid, title, at), begins=True)
+        return answer, given or None
+
+    def _step_went_on(self, event: Any) -> tuple[Dataset | int, None]:
+        """Answer an N-SET."""
+        uid = str(event.request.RequestedSOPInstanceUID or "")
+        said = event.modification_list
+        return self._step(event, lambda title, at: steps.went_on(said, uid, title, at), begins=False), None
+
+    def _step(self, event: Any, read: Callable[[str, datetime], PerformedStep], *, begins: bool) -> Dataset | int:
+        if self._on_step is None:
+            return _UNRECOGNISED_OPERATION
+        running = self._of(event.assoc)
+        who = running.calling_ae_title if running else ""
+        try:
+            return steps.answer_of(self._on_step(read(who, self._clock.now()), begins))
+        except BadStep as error:
+            logger.warning("receive: a performed procedure step of %s is refused: %s", who, error)
+            return error.status
+        except QagateError as error:
+            self._log.warn(("step",), f"receive: a performed procedure step of {who} could not be recorded: {error}")
+        except Exception:  # top of this thread's work
+            logger.exception("receive: a performed procedure step of %s could not be recorded", who)
+        return _PROCESSING_FAILURE

@@ -7,9 +7,10 @@ Precedence: environment (`QAGATE__NODE__PORT=104`) over file over defaults. A va
 from __future__ import annotations
 
 from qagate.settings.base import AeTitle, Fraction, Percent, Port, Seconds, Tree
+from qagate.settings.completion import Completion
 from qagate.settings.delivering import Destination, DestinationTls, Report
 from qagate.settings.holding import Holding
-from qagate.settings.judging import DEFAULT_POLICIES, Completion, Match, Model, Policy
+from qagate.settings.judging import DEFAULT_POLICIES, Match, Model, Policy
 from qagate.settings.node import Node, NodeTls, Peer
 from qagate.settings.people import People
 from qagate.settings.reading import ENVIRONMENT_PREFIX, load

@@ -51,6 +51,11 @@ class Destination(Tree):
     withdrawal_notes: bool = Field(
         False, description="send a note titled Rejection Withdrawn (131360) when a rejected series is released"
     )
+    counts: bool = Field(False, description="ask it how many images a series has before judging (C-FIND or QIDO-RS)")
+    retrieve: Literal["no", "c-move", "c-get", "wado-rs"] = Field(
+        "no", description="fetch from it images that are missing; c-move needs us among its peers, and it among ours"
+    )
+    reconcile: bool = Field(False, description="compare with it once a day what it has and what we have")
     timeout_seconds: Seconds = Field(30, description="patience with the peer")
     max_attempts: Annotated[int, Field(ge=1)] = Field(12, description="tries before a delivery is parked")
     tls: DestinationTls | None = Field(
@@ -64,6 +69,9 @@ class Destination(Tree):
         missing = [name for name in needed if getattr(self, name) is None]
         if missing:
             raise ValueError(f"destination {self.name!r} of kind {self.kind} also needs {', '.join(missing)}")
+        by = {"c-move": "dimse", "c-get": "dimse", "wado-rs": "stow"}.get(self.retrieve, self.kind)
+        if by != self.kind:
+            raise ValueError(f"destination {self.name!r} of kind {self.kind} cannot retrieve by {self.retrieve}")
         if self.kind == "stow" and self.tls is not None and not str(self.url).startswith("https:"):
             raise ValueError(f"destination {self.name!r} with tls needs a url that begins with https:")
         if self.kind == "stow" and self.originals:

@@ -1,4 +1,4 @@
-"""Settings of judging: when a series is complete, which network scores it, which limits decide."""
+"""Settings of judging: which network scores a series, which limits decide."""
 
 from __future__ import annotations
 
@@ -7,14 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from qagate.settings.base import Fraction, Percent, Seconds, Tree
-
-
-class Completion(Tree):
-    """When a series counts as complete."""
-
-    quiet_seconds: Seconds = Field(10, description="quiet time after the association that carried it closed")
-    open_quiet_seconds: Seconds = Field(30, description="quiet time while an association is still open")
+from qagate.settings.base import Fraction, Percent, Tree
 
 
 class Model(Tree):

@@ -7,9 +7,10 @@ from pathlib import Path
 from pydantic import Field, model_validator
 
 from qagate.settings.base import Tree
+from qagate.settings.completion import Completion
 from qagate.settings.delivering import Destination, Report
 from qagate.settings.holding import Holding
-from qagate.settings.judging import DEFAULT_POLICIES, Completion, Model, Policy
+from qagate.settings.judging import DEFAULT_POLICIES, Model, Policy
 from qagate.settings.node import Node
 from qagate.settings.people import People
 from qagate.settings.storage import Storage

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from qagate.domain.commitment import Copy
-from qagate.store.revisions import event
+from qagate.store.events import event
 from qagate.store.tables import CommitmentRow, ForwardRow, InstanceRow
 
 WAITING, ANSWERED, GIVEN_UP = "waiting", "answered", "given_up"

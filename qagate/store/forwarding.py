@@ -16,7 +16,7 @@ from qagate.domain.holding import CT_AND_MR_IMAGES
 from qagate.domain.series import StoredInstance
 from qagate.domain.verdict import Action
 from qagate.settings import Settings
-from qagate.store.revisions import event
+from qagate.store.events import event
 from qagate.store.tables import ForwardRow, InstanceRow
 
 HELD, PLANNED, SENT, WARNING, COMMITTED = "held", "planned", "sent", "warning", "committed"

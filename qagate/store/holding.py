@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from qagate.domain.holding import CAUSE_WORDS, Cause, Held
 from qagate.domain.verdict import Action, Outcome
 from qagate.store import audit
-from qagate.store.revisions import event
+from qagate.store.events import event
 from qagate.store.tables import AssessmentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow, SeriesRow
 
 HELD, RELEASED, REJECTED = "held", "released", "rejected"

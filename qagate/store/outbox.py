@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
-from qagate.store.revisions import event
+from qagate.store.events import event
 from qagate.store.tables import DeliveryRow, DocumentRow, RevisionRow, SeriesRow
 
 BACKOFF_SECONDS = (5, 15, 60, 300, 900)

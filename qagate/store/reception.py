@@ -216,9 +216,12 @@ def arrivals(session: Session) -> tuple[SeriesArrival, ...]:
             func.max(AssociationRow.closed_at),
             func.count(AssociationRow.id.distinct()).filter(_broken_off()),
         )
-        .join(InstanceRow, InstanceRow.series_instance_uid == SeriesRow.series_instance_uid)
+        .outerjoin(  # none when it was opened again by what others say of it
+            InstanceRow,
+            and_(InstanceRow.series_instance_uid == SeriesRow.series_instance_uid, InstanceRow.revision.is_(None)),
+        )
         .outerjoin(AssociationRow, AssociationRow.id == InstanceRow.association_id)
-        .where(SeriesRow.state == "receiving", InstanceRow.revision.is_(None))
+        .where(SeriesRow.state == "receiving")
         .group_by(SeriesRow.series_instance_uid, SeriesRow.instances, SeriesRow.last_instance_at)
         .order_by(SeriesRow.last_instance_at)
     )
@@ -273,6 +276,24 @@ def restamp(session: Session, series_instance_uid: str, *, at: datetime) -> None
         .where(AssociationRow.id.in_(associations), AssociationRow.closed_at > at)
         .values(closed_at=at)
     )
+
+
+def all_paths(session: Session, series_instance_uid: str) -> tuple[Path, ...]:
+    """Return the files of all that has come of a series."""
+    return tuple(
+        Path(path)
+        for path in session.scalars(
+            select(InstanceRow.path).where(
+                InstanceRow.series_instance_uid == series_instance_uid, InstanceRow.deleted_at.is_(None)
+            )
+        )
+    )
+
+
+def source_of(session: Session, series_instance_uid: str) -> str:
+    """Return the AE title that sent a series; empty when none of it has come."""
+    row = session.get(SeriesRow, series_instance_uid)
+    return row.calling_ae_title if row is not None else ""
 
 
 def spool_paths(session: Session, series_instance_uid: str, revision: int) -> tuple[Path, ...]:

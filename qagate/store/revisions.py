@@ -15,11 +15,12 @@ from qagate.domain.assessment import Assessment
 from qagate.domain.assessment import document as assessment_document
 from qagate.domain.verdict import Verdict, worst
 from qagate.errors import StoreError
+from qagate.store import reception
+from qagate.store.events import event
 from qagate.store.tables import (
     AssessmentRow,
     DeliveryRow,
     DocumentRow,
-    EventRow,
     InstanceRow,
     RevisionRow,
     SeriesRow,
@@ -40,8 +41,21 @@ class WrittenDocument:
     variants: tuple[str, ...]
 
 
-def close_series(session: Session, series_instance_uid: str, *, completed_by: str, at: datetime) -> RevisionRow | None:
-    """Fix the instances that are there as the next revision, in state queued; None when nothing is new."""
+def close_series(
+    session: Session,
+    series_instance_uid: str,
+    *,
+    completed_by: str,
+    at: datetime,
+    expected: int | None = None,
+    expected_by: str = "",
+    missing: int = 0,
+) -> RevisionRow | None:
+    """Fix the instances that are there as the next revision, in state queued; None when nothing is new.
+
+    expected, expected_by, missing: how many instances there should be, who says so, and how many of them have not come.
+    The same instances of which something else is known to be missing are another revision.
+    """
     series = session.get(SeriesRow, series_instance_uid, with_for_update=True)
     if series is None or series.state != "receiving":
         return None
@@ -50,10 +64,14 @@ def close_series(session: Session, series_instance_uid: str, *, completed_by: st
         .where(InstanceRow.series_instance_uid == series_instance_uid)
         .order_by(InstanceRow.sop_instance_uid, InstanceRow.sha256)
     )
-    digest = hashlib.sha256("\n".join(f"{uid} {sha}" for uid, sha in rows).encode()).hexdigest()
+    # with all of a list here it does not matter how they came
+    broke_off = (expected is None or missing > 0) and reception.broke_off(session, series_instance_uid)
+    known = [f"{uid} {sha}" for uid, sha in rows]
+    known += [f"missing {missing} of {expected}"] if missing else ["broken off"] if broke_off else []
+    digest = hashlib.sha256("\n".join(known).encode()).hexdigest()
     latest = latest_revision(session, series_instance_uid)
     if latest is not None and latest.digest == digest:
-        series.state = {"reported": "scored", "assessed": "scored"}.get(latest.state, latest.state)
+        series.state = _state_after(session, latest)
         return None
     revision = RevisionRow(
         series_instance_uid=series_instance_uid,
@@ -63,6 +81,10 @@ def close_series(session: Session, series_instance_uid: str, *, completed_by: st
         completed_by=completed_by,
         last_instance_at=series.last_instance_at,
         created_at=at,
+        expected=expected,
+        expected_by=expected_by,
+        missing=missing,
+        broke_off=broke_off,
     )
     session.add(revision)
     session.execute(
@@ -71,9 +93,64 @@ def close_series(session: Session, series_instance_uid: str, *, completed_by: st
         .values(revision=revision.number)
     )
     series.state, series.revision, series.completed_by = "queued", revision.number, completed_by
-    event(session, at, "complete", series_instance_uid, f"revision {revision.number} by {completed_by}")
+    said = f"revision {revision.number} by {completed_by}"
+    if expected is not None:
+        said += f"; {expected - missing} of {expected} images, as {expected_by} says"
+    event(session, at, "complete", series_instance_uid, said)
     session.flush()
     return revision
+
+
+def _state_after(session: Session, revision: RevisionRow) -> str:
+    """Return the state of a series whose latest revision this is, from how far that has come."""
+    if revision.state == "assessed":
+        return "scored"
+    if revision.state == "reported":
+        return "scored" if _waiting(session, revision.id) else "delivered"
+    return revision.state
+
+
+def _waiting(session: Session, revision_id: int) -> bool:
+    """Whether a document of a revision has not reached its destination."""
+    return (
+        session.scalar(
+            select(DeliveryRow.id)
+            .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
+            .where(DocumentRow.revision_id == revision_id, DeliveryRow.state.in_(("planned", "parked")))
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def reopen(session: Session, series_instance_uid: str, *, why: str, at: datetime) -> bool:
+    """Let it be decided again whether a judged series is complete; False when it is none, or has left the spool."""
+    series = session.get(SeriesRow, series_instance_uid, with_for_update=True)
+    if series is None or series.state not in ("scored", "delivered"):
+        return False
+    left = select(InstanceRow.id).where(
+        InstanceRow.series_instance_uid == series_instance_uid, InstanceRow.deleted_at.is_not(None)
+    )
+    if session.scalar(left.limit(1)) is not None:
+        return False
+    series.state = "receiving"
+    event(session, at, "reopened", series_instance_uid, why)
+    return True
+
+
+def taken_up(session: Session, *, since: datetime) -> tuple[str, ...]:
+    """Return judged series whose sender had broken off and has come to its end after that."""
+    rows = session.scalars(
+        select(RevisionRow.series_instance_uid)
+        .join(SeriesRow, SeriesRow.series_instance_uid == RevisionRow.series_instance_uid)
+        .where(
+            RevisionRow.broke_off,
+            RevisionRow.created_at >= since,
+            RevisionRow.number == SeriesRow.revision,
+            SeriesRow.state.in_(("scored", "delivered")),
+        )
+    ).all()
+    return tuple(uid for uid in rows if not reception.broke_off(session, uid))
 
 
 def workflow_id(revision: RevisionRow) -> str:
@@ -272,8 +349,3 @@ def predecessor(session: Session, revision: RevisionRow) -> DocumentRow | None:
         .order_by(RevisionRow.number.desc())
         .limit(1)
     )
-
-
-def event(session: Session, at: datetime, what: str, series_instance_uid: str = "", detail: str = "") -> None:
-    """Add a line to the trail."""
-    session.add(EventRow(at=at, what=what, series_instance_uid=series_instance_uid, detail=detail))

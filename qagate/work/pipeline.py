@@ -67,7 +67,7 @@ class Pipeline:
             paths = reception.spool_paths(session, series.series_instance_uid, revision.number)
             remarks = _remarks(
                 revisions.conflicting(session, series.series_instance_uid),
-                broke_off=reception.broke_off(session, series.series_instance_uid),
+                revision,
                 gone=retention.gone(session, series.series_instance_uid),
             )
         try:
@@ -175,7 +175,7 @@ def header_words(volumes: SeriesVolumes) -> dict[str, str]:
     }
 
 
-def _remarks(conflicting: Sequence[str], *, broke_off: bool, gone: int) -> tuple[Finding, ...]:
+def _remarks(conflicting: Sequence[str], revision: RevisionRow, *, gone: int) -> tuple[Finding, ...]:
     remarks = []
     if conflicting:
         remarks.append(
@@ -186,7 +186,15 @@ def _remarks(conflicting: Sequence[str], *, broke_off: bool, gone: int) -> tuple
                 tuple(conflicting),
             )
         )
-    if broke_off:
+    if revision.missing:
+        remarks.append(
+            Finding(
+                FindingCode.INCOMPLETE_SERIES,
+                Severity.MODERATE,
+                f"{revision.missing} of {revision.expected} images are missing, as {_who(revision.expected_by)} says.",
+            )
+        )
+    if revision.broke_off:
         remarks.append(
             Finding(
                 FindingCode.INCOMPLETE_SERIES,
@@ -203,6 +211,10 @@ def _remarks(conflicting: Sequence[str], *, broke_off: bool, gone: int) -> tuple
             )
         )
     return tuple(remarks)
+
+
+def _who(expected_by: str) -> str:
+    return "the scanner's own list (MPPS)" if expected_by == "mpps" else expected_by
 
 
 def _reference(document: DocumentRow) -> tuple[str, str, str]:

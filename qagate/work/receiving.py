@@ -22,12 +22,14 @@ from sqlalchemy.orm import Session
 from qagate.clock import Clock
 from qagate.deliver.commitment import parse_event
 from qagate.domain.series import StoredInstance
+from qagate.domain.step import PerformedStep
 from qagate.errors import QagateError, StoreError
 from qagate.receive.server import AssociationEvent, Receiver
 from qagate.receive.sparing import SparingLog
 from qagate.receive.spool import Spool
 from qagate.settings import Settings
-from qagate.store import reception
+from qagate.store import completion, reception
+from qagate.store.completion import StepOutcome
 from qagate.store.database import Database
 from qagate.store.forwarding import NOWHERE, Routing
 from qagate.work.committing import record
@@ -237,6 +239,11 @@ def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, databa
         record(parse_event(event_information), database, clock, calling_ae_title)
 
     promising = Promising(settings, database, clock)
+
+    def stepped(step: PerformedStep, begins: bool) -> StepOutcome:
+        with database.begin() as session:
+            return completion.create_step(session, step) if begins else completion.set_step(session, step)
+
     return Receiver(
         settings.node,
         spool,
@@ -245,5 +252,6 @@ def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, databa
         clock=clock,
         on_commitment=promised,
         on_commitment_request=promising.take if promising.offered else None,
+        on_step=stepped,
         max_object_bytes=settings.storage.max_object_mb << 20,
     )

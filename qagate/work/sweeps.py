@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
-from qagate.assemble.completion import CompletionFacts, decide
 from qagate.clock import Clock
 from qagate.errors import QagateError
 from qagate.settings import Settings
@@ -19,6 +18,7 @@ from qagate.store.database import Database
 from qagate.store.outbox import Parcel
 from qagate.store.tables import RevisionRow
 from qagate.work.committing import Commitments
+from qagate.work.completing import Completing
 from qagate.work.queues import Engine, Queue
 from qagate.work.retention import Retention
 
@@ -45,31 +45,31 @@ class Sweeps:
     engine: Engine
     clock: Clock
 
+    completing: Completing = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what decides about completeness."""
+        object.__setattr__(self, "completing", Completing(self.settings, self.database, self.clock))
+
     def complete(self) -> None:
         """Close every series that is complete, and enqueue its revision."""
-        with self.database.read() as session:
-            waiting = reception.arrivals(session)
-        now = self.clock.now()  # after the reading: what was noted meanwhile is no step of the clock
-        for arrival in waiting:
-            decision = decide(
-                CompletionFacts(
-                    instances=arrival.instances,
-                    last_instance_at=arrival.last_instance_at,
-                    open_associations=arrival.open_associations,
-                    last_closed_at=arrival.last_closed_at,
-                ),
-                self.settings.completion,
-                now,
-            )
+        for item in self.completing.waiting():
+            uid, decision = item.arrival.series_instance_uid, item.decision
             if decision.restamp_at is not None:
                 with self.database.begin() as session:
-                    reception.restamp(session, arrival.series_instance_uid, at=decision.restamp_at)
+                    reception.restamp(session, uid, at=decision.restamp_at)
                 logger.warning("the clock stepped back; quiet times start anew")
             if not decision.complete:
                 continue
             with self.database.begin() as session:
                 revision = revisions.close_series(
-                    session, arrival.series_instance_uid, completed_by=decision.signal, at=now
+                    session,
+                    uid,
+                    completed_by=decision.signal,
+                    at=self.clock.now(),
+                    expected=decision.expected,
+                    expected_by=item.expected_by if decision.expected is not None else "",
+                    missing=decision.missing,
                 )
             if revision is not None:
                 self._enqueue(revision)
@@ -170,6 +170,8 @@ class Sweeps:
             (self.complete, 0.5),
             (self.deliver, 0.5),
             (commitments.ask, 2),
+            (self.completing.inquire, 1),
+            (self.completing.take_up, 5),
             (self.resume, 10),
             (retention.watch_disk, 60),
             (retention.sweep, 600),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qagate.store.tables.audit import AuditRow
 from qagate.store.tables.base import Base, UtcDateTime
+from qagate.store.tables.completion import InquiryRow, PerformedSeriesRow, PerformedStepRow, ReconciliationRow
 from qagate.store.tables.event import EventRow
 from qagate.store.tables.holding import CommitmentRow, ForwardRow, HoldingRow
 from qagate.store.tables.kind import KindRow
@@ -23,11 +24,15 @@ __all__ = [
     "EventRow",
     "ForwardRow",
     "HoldingRow",
+    "InquiryRow",
     "InstanceRow",
     "InvitationRow",
     "KindRow",
     "LoginRow",
+    "PerformedSeriesRow",
+    "PerformedStepRow",
     "PersonRow",
+    "ReconciliationRow",
     "RevisionRow",
     "SeriesRow",
     "TokenRow",

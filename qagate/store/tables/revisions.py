@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String, UniqueConstraint
+from sqlalchemy import ForeignKey, String, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from qagate.store.tables.base import Base
@@ -15,7 +15,9 @@ class RevisionRow(Base):
     """The set of instances of a series at the time it was scored.
 
     digest: over the instances' UIDs and bytes, so that the same set is the same revision. state: queued → assessed →
-    reported, or excluded or failed.
+    reported, or excluded or failed. expected: how many instances it should have, missing: how many of those had not
+    come, and expected_by: who says so (MPPS or a destination); null and empty when nobody says. broke_off: a sender did
+    not come to its end.
     """
 
     __tablename__ = "revision"
@@ -30,6 +32,10 @@ class RevisionRow(Base):
     created_at: Mapped[datetime]
     assessed_at: Mapped[datetime | None]
     reported_at: Mapped[datetime | None]
+    expected: Mapped[int | None]
+    expected_by: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    missing: Mapped[int] = mapped_column(default=0, server_default="0")
+    broke_off: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     __table_args__ = (UniqueConstraint("series_instance_uid", "number"),)
 

@@ -1,0 +1,172 @@
+"""C-FIND, C-MOVE and C-GET as user, Study Root. Source: PS3.4 Annex C, PS3.7 9.1.2 to 9.1.4."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pynetdicom import ALL_TRANSFER_SYNTAXES, evt
+from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
+from pynetdicom.presentation import PresentationContext, build_context
+
+from qagate.deliver.peer import Peer
+from qagate.deliver.receipt import meaning
+from qagate.errors import DeliveryError, QagateError
+from qagate.settings import Destination
+
+logger = logging.getLogger(__name__)
+
+FIND = "1.2.840.10008.5.1.4.1.2.2.1"
+MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
+GET = "1.2.840.10008.5.1.4.1.2.2.3"
+
+_SUCCESS, _OUT_OF_RESOURCES, _WARNING = 0x0000, 0xA700, 0xB000
+_PENDING = (0xFF00, 0xFF01)
+_UIDS_AT_ONCE = 100
+"""UIDs in one identifier: 64 characters each, 6.4 kB together, which every archive takes."""
+
+Keep = Callable[[bytes], None]
+"""Takes one object as a Part 10 file. Raises QagateError when it cannot be kept."""
+
+
+def find(destination: Destination, calling_ae_title: str, identifier: Dataset) -> tuple[Dataset, ...]:
+    """Return all matches. Raises DeliveryError."""
+    with Peer(destination, calling_ae_title, [build_context(FIND)]) as peer:
+        return _matches(peer, identifier)
+
+
+def study_series(destination: Destination, calling_ae_title: str, day: str) -> Iterator[Dataset]:
+    """Yield the series of the studies of one day (YYYYMMDD): Study and Series Instance UID, Modality."""
+    studies = Dataset()
+    studies.QueryRetrieveLevel = "STUDY"
+    studies.StudyDate = day
+    studies.StudyInstanceUID = ""
+    with Peer(destination, calling_ae_title, [build_context(FIND)]) as peer:
+        for study in _matches(peer, studies):
+            series = Dataset()
+            series.QueryRetrieveLevel = "SERIES"
+            series.StudyInstanceUID = study.get("StudyInstanceUID", "")
+            series.SeriesInstanceUID = ""
+            series.Modality = ""
+            yield from _matches(peer, series)
+
+
+def count(destination: Destination, calling_ae_title: str, study: str, series: str) -> int:
+    """Return how many instances a series has: Number of Series Related Instances, or counted when that is not said."""
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "SERIES"
+    identifier.StudyInstanceUID, identifier.SeriesInstanceUID = study, series
+    identifier.NumberOfSeriesRelatedInstances = None
+    with Peer(destination, calling_ae_title, [build_context(FIND)]) as peer:
+        found = [match for match in _matches(peer, identifier) if str(match.get("SeriesInstanceUID", series)) == series]
+        if not found:
+            return 0
+        said = found[0].get("NumberOfSeriesRelatedInstances")
+        return int(said) if said else len(_instances(peer, study, series))
+
+
+def instances(destination: Destination, calling_ae_title: str, study: str, series: str) -> frozenset[str]:
+    """Return the SOP Instance UIDs of a series."""
+    with Peer(destination, calling_ae_title, [build_context(FIND)]) as peer:
+        return _instances(peer, study, series)
+
+
+def _instances(peer: Peer, study: str, series: str) -> frozenset[str]:
+    identifier = Dataset()
+    identifier.QueryRetrieveLevel = "IMAGE"
+    identifier.StudyInstanceUID, identifier.SeriesInstanceUID, identifier.SOPInstanceUID = study, series, ""
+    return frozenset(str(match.SOPInstanceUID) for match in _matches(peer, identifier) if match.get("SOPInstanceUID"))
+
+
+def _matches(peer: Peer, identifier: Dataset) -> tuple[Dataset, ...]:
+    matches: list[Dataset] = []
+
+    def ask() -> Dataset:
+        for status, match in peer.association.send_c_find(identifier, FIND):
+            if status.get("Status") not in _PENDING:
+                return status
+            if match is not None:
+                matches.append(match)
+        return Dataset()
+
+    status = peer.answer(ask)
+    if status != _SUCCESS:
+        raise DeliveryError(f"{peer.name} must answer a query, got status 0x{status:04X} ({meaning(status)})")
+    return tuple(matches)
+
+
+def move(
+    destination: Destination, calling_ae_title: str, study: str, series: str, sop_instance_uids: Sequence[str]
+) -> int:
+    """Let the destination send us instances by C-STORE, to our own AE title; return how many it says it has sent."""
+    with Peer(destination, calling_ae_title, [build_context(MOVE)]) as peer:
+        return sum(
+            _retrieve(peer, identifier, lambda i: peer.association.send_c_move(i, calling_ae_title, MOVE))
+            for identifier in _identifiers(study, series, sop_instance_uids)
+        )
+
+
+def get(
+    destination: Destination,
+    calling_ae_title: str,
+    study: str,
+    series: str,
+    sop_instance_uids: Sequence[str],
+    *,
+    sop_class_uids: Sequence[str],
+    keep: Keep,
+) -> int:
+    """Fetch instances on one association; return how many were kept. sop_class_uids: the classes they may have."""
+    kept: list[str] = []
+
+    def store(event: Any) -> int:
+        try:
+            keep(event.encoded_dataset())
+        except QagateError as error:
+            logger.warning("an object that %s sent cannot be kept: %s", destination.name, error)
+            return _OUT_OF_RESOURCES
+        kept.append(str(event.request.AffectedSOPInstanceUID))
+        return _SUCCESS
+
+    contexts: list[PresentationContext] = [build_context(GET)]
+    roles = []
+    for uid in dict.fromkeys(sop_class_uids):
+        contexts.append(build_context(uid, ALL_TRANSFER_SYNTAXES))
+        role = SCP_SCU_RoleSelectionNegotiation()
+        role.sop_class_uid, role.scu_role, role.scp_role = uid, False, True
+        roles.append(role)
+    with Peer(destination, calling_ae_title, contexts, roles=roles, handlers=[(evt.EVT_C_STORE, store)]) as peer:
+        for identifier in _identifiers(study, series, sop_instance_uids):
+            _retrieve(peer, identifier, lambda i: peer.association.send_c_get(i, GET))
+    return len(kept)
+
+
+def _identifiers(study: str, series: str, sop_instance_uids: Sequence[str]) -> Iterator[Dataset]:
+    for start in range(0, len(sop_instance_uids), _UIDS_AT_ONCE):
+        identifier = Dataset()
+        identifier.QueryRetrieveLevel = "IMAGE"
+        identifier.StudyInstanceUID, identifier.SeriesInstanceUID = study, series
+        identifier.SOPInstanceUID = list(sop_instance_uids[start : start + _UIDS_AT_ONCE])
+        yield identifier
+
+
+def _retrieve(peer: Peer, identifier: Dataset, request: Callable[[Dataset], Any]) -> int:
+    """Run one C-MOVE or C-GET to its end; return the number of completed sub-operations."""
+    done = 0
+
+    def ask() -> Dataset:
+        nonlocal done
+        last = Dataset()
+        for status, _ in request(identifier):
+            last = status
+            done = int(status.get("NumberOfCompletedSuboperations") or done)
+            if status.get("Status") not in _PENDING:
+                break
+        return last
+
+    status = peer.answer(ask)
+    if status not in (_SUCCESS, _WARNING):
+        raise DeliveryError(f"{peer.name} must hand over images, got status 0x{status:04X} ({meaning(status)})")
+    return done
