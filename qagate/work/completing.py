@@ -153,7 +153,9 @@ class Completing:
             archive = Archive(destination, title)
             said = ""
             try:
-                missing = sorted(listed.missing if listed is not None else archive.instances(study, uid) - here)
+                # some archives refuse the whole request for one instance that they have not
+                held = archive.instances(study, uid)
+                missing = sorted(held & listed.missing if listed is not None else held - here)
                 with self.database.begin() as session:
                     said = f"{len(missing)} images by {destination.retrieve}"
                     completion.retrieved(session, uid, destination.name, at=self.clock.now(), detail=said)

@@ -229,6 +229,7 @@ def test_what_the_archive_has_more_is_fetched_twice_and_then_said(sweeps, archiv
 
 @pytest.mark.parametrize("sweeps", [{"retrieve": "c-move"}], indirect=True)
 def test_fetched_images_complete_the_list(sweeps, archive):
+    archive.holds = frozenset({"1.2", "1.3", "1.9"})
     arrive(sweeps, 1, 2)
     step(sweeps, 1, 2, 3)
     later(sweeps, 10)
