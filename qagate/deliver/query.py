@@ -7,7 +7,21 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pynetdicom import ALL_TRANSFER_SYNTAXES, evt
+from pydicom.uid import (
+    JPEG2000,
+    ExplicitVRLittleEndian,
+    HTJ2KLossless,
+    ImplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    JPEGLossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    RLELossless,
+)
+from pynetdicom import evt
 from pynetdicom.pdu_primitives import SCP_SCU_RoleSelectionNegotiation
 from pynetdicom.presentation import PresentationContext, build_context
 
@@ -26,6 +40,23 @@ _SUCCESS, _OUT_OF_RESOURCES, _WARNING = 0x0000, 0xA700, 0xB000
 _PENDING = (0xFF00, 0xFF01)
 _UIDS_AT_ONCE = 100
 """UIDs in one identifier: 64 characters each, 6.4 kB together, which every archive takes."""
+
+_SYNTAXES = (
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    JPEGLosslessSV1,
+    JPEGLossless,
+    JPEGLSLossless,
+    JPEGLSNearLossless,
+    JPEG2000Lossless,
+    JPEG2000,
+    HTJ2KLossless,
+    JPEGBaseline8Bit,
+    JPEGExtended12Bit,
+    RLELossless,
+)
+_MOST_CLASSES = (128 - 1) // len(_SYNTAXES)
+"""Presentation context identifiers are the odd numbers of one byte, PS3.8 9.3.2.2."""
 
 Keep = Callable[[bytes], None]
 """Takes one object as a Part 10 file. Raises QagateError when it cannot be kept."""
@@ -132,8 +163,9 @@ def get(
 
     contexts: list[PresentationContext] = [build_context(GET)]
     roles = []
-    for uid in dict.fromkeys(sop_class_uids):
-        contexts.append(build_context(uid, ALL_TRANSFER_SYNTAXES))
+    for uid in dict.fromkeys(sop_class_uids[:_MOST_CLASSES]):
+        # one context for each syntax: with one for all the archive would choose one, and encode everything anew
+        contexts += [build_context(uid, syntax) for syntax in _SYNTAXES]
         role = SCP_SCU_RoleSelectionNegotiation()
         role.sop_class_uid, role.scu_role, role.scp_role = uid, False, True
         roles.append(role)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 
 from qagate.clock import SystemClock
 from qagate.deliver.archive import Archive, ArchivedSeries
@@ -60,10 +60,15 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     receiver = Receiver(node, made.spool, lambda i: made.stored.append(i.sop_instance_uid), lambda e: None)
     with made.orthanc, receiver:
         for image in IMAGES:
-            buffer = io.BytesIO()
-            image.save_as(buffer)
-            made.orthanc.post("/instances", buffer.getvalue())
+            made.orthanc.post("/instances", as_file(image))
         yield made
+
+
+def as_file(image: Dataset) -> bytes:
+    """Return an image as a Part 10 file."""
+    buffer = io.BytesIO()
+    image.save_as(buffer)
+    return buffer.getvalue()
 
 
 @pytest.mark.parametrize("web", [False, True], ids=["C-FIND", "QIDO-RS"])
@@ -88,8 +93,11 @@ def test_images_are_handed_over_as_they_are(place: Place, retrieve: str) -> None
         meta, offset = part10.decode(io.BytesIO(part))
         image = IMAGES[UIDS.index(meta.sop_instance_uid)]
         assert meta.transfer_syntax_uid == image.file_meta.TransferSyntaxUID
-        assert dcmread(io.BytesIO(part)) == image
-        assert sha256(dcmread(io.BytesIO(part))) == sha256(image)
+        came_over, original = dcmread(io.BytesIO(part)), dcmread(io.BytesIO(as_file(image)))
+        if retrieve == "c-get":  # for which Orthanc encodes anew: without the padding behind the pixels
+            del original.DataSetTrailingPadding
+        assert came_over == original
+        assert sha256(came_over) == sha256(original)
         assert offset > 132
 
 
@@ -126,10 +134,8 @@ def test_missing_images_are_fetched_into_the_spool_and_complete_the_list(
         }
     )
     database, clock = Database.open(settings.database_url), SystemClock()
-    buffer = io.BytesIO()
-    IMAGES[0].save_as(buffer)
     completing = Completing(settings, database, clock)
-    completing._keep(buffer.getvalue(), "CT1")
+    completing._keep(as_file(IMAGES[0]), "CT1")
     with database.begin() as session:
         listed = PerformedStep("9.9", StepState.COMPLETED, clock.now(), series={SERIES: tuple(UIDS)})
         assert completion.set_step(session, listed) == "taken"
