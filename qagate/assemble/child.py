@@ -23,6 +23,7 @@ from pydicom.encaps import encapsulate
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
+from qagate.assemble.jpeg_extended import decode_extended
 from qagate.assemble.values import MALFORMED
 from qagate.errors import UnreadablePixels
 
@@ -30,6 +31,8 @@ Array = npt.NDArray[Any]
 TIMEOUT_SECONDS = 120.0
 """Longer than the slowest decoder takes for the largest frame (JPEG 2000, 8192 x 8192: half a minute)."""
 ADDRESS_SPACE_BYTES = 6 << 30
+OWN = "qagate"
+"""Stands among the names of plugins for `jpeg_extended`."""
 _START = struct.Struct("<LQ")
 
 
@@ -38,6 +41,8 @@ def decode(code: bytes, syntax: str, plugins: tuple[str, ...], options: dict[str
     problem: BaseException | None = None
     for plugin in plugins:
         try:
+            if plugin == OWN:
+                return decode_extended(code)
             decoder = get_decoder(UID(syntax))
             whole = encapsulate([code], has_bot=False)
             array: Array = decoder.as_array(whole, index=0, decoding_plugin=plugin, **options)[0]

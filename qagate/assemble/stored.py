@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from pydicom.pixels.utils import unpack_bits
 
-from qagate.assemble.child import Decoders, decode
+from qagate.assemble.child import OWN, Decoders, decode
 from qagate.assemble.codestream import size_of
 from qagate.assemble.deflate import INFLATED_UID, inflate
 from qagate.assemble.fragments import Fragments
@@ -33,7 +33,7 @@ _JPEG = "1.2.840.10008.1.2.4."
 DECODERS = {
     "1.2.840.10008.1.2.5": ("pylibjpeg", "pydicom"),  # RLE
     _JPEG + "50": ("pillow", "gdcm"),  # JPEG baseline
-    _JPEG + "51": ("gdcm", "pillow"),  # JPEG extended
+    _JPEG + "51": ("gdcm", "pillow", OWN),  # JPEG extended; with 12 bits only our own
     _JPEG + "57": ("gdcm",),  # JPEG lossless
     _JPEG + "70": ("gdcm",),  # JPEG lossless, first order
     _JPEG + "80": ("pyjpegls", "gdcm"),  # JPEG-LS lossless

@@ -107,5 +107,8 @@ class SeriesVolumes:
 
     @property
     def why_empty(self) -> Finding:
-        """Return the reason for a series without volumes: its first finding, or that there is no image."""
-        return next(iter(self.findings), Finding(FindingCode.NOT_AN_IMAGE, Severity.NONE, "There is no image in it."))
+        """Return the reason for a series without volumes: the first finding that is one, or that there is no image."""
+        reasons = [finding for finding in self.findings if finding.unscorable]
+        return next(
+            iter(reasons or self.findings), Finding(FindingCode.NOT_AN_IMAGE, Severity.NONE, "There is no image in it.")
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -11,13 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 from pydicom.dataset import Dataset
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 
 from qagate.assemble.child import Decoders
+from qagate.assemble.jpeg_extended import decode_extended
 from qagate.assemble.series import read_series
+from qagate.assemble.values import MALFORMED
 from qagate.domain.volume import Volume
+from qagate.errors import UnreadablePixels
 from tests.unit.assemble.made import ct_slice, enhanced_mr, mr_slice, save, uid
 
 SMOOTH = np.add.outer(np.arange(64), np.arange(64) * 2) * 20  # 0 to 3780, no edges: what JPEG keeps well
@@ -210,3 +214,23 @@ def test_values_that_nothing_proves_to_be_hounsfield_units(
     assert codes(volume) == (["hu_unproven"] if why else [])
     assert why is None or why in volume.findings[0].detail
     assert volume.unscorable == ()
+
+
+@pytest.mark.skipif(shutil.which("dcmcjpeg") is None, reason="dcmtk is not installed")
+def test_jpeg_with_12_bits_equals_what_dcmtk_decodes(tmp_path: Path) -> None:
+    from pydicom import dcmread
+
+    rng = np.random.default_rng(0)
+    stored = np.clip(np.add.outer(np.arange(100), np.arange(107)) * 18 + rng.normal(0, 20, (100, 107)), 0, 4095)
+    plain = save(mr_slice(stored.astype(np.uint16), BitsStored=12, HighBit=11), tmp_path, "plain.dcm")
+    subprocess.run(["dcmcjpeg", "+ee", plain, tmp_path / "packed.dcm"], check=True)
+    subprocess.run(["dcmdjpeg", tmp_path / "packed.dcm", tmp_path / "theirs.dcm"], check=True)
+    theirs = dcmread(tmp_path / "theirs.dcm").pixel_array.astype(int)
+    code = next(generate_frames(dcmread(tmp_path / "packed.dcm").PixelData, number_of_frames=1))
+    assert np.abs(decode_extended(code).astype(int) - theirs).max() <= 1  # their cosines are whole numbers
+    for seed in range(100):
+        broken = bytearray(code)
+        for at in np.random.default_rng(seed).integers(2, len(code), 5):
+            broken[at] ^= 1 << (seed % 8)
+        with contextlib.suppress(UnreadablePixels, *MALFORMED):
+            decode_extended(bytes(broken[: len(code) - seed * 7]))
