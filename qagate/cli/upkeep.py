@@ -55,15 +55,17 @@ def check(config: Config = None) -> None:
 @plain_errors
 def status(config: Config = None) -> None:
     """Say where every received series is, and what waits for delivery."""
-    from qagate.store import forwarding, holding, worklist
+    from qagate.store import accounting, forwarding, holding, reconciliation, worklist
+    from qagate.store.accounting import midnights
     from qagate.store.database import Database
 
     settings = settings_from(config)
     database = Database.open(settings.database_url)
-    today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     with database.read() as session:
+        yesterday, today = accounting.days(session, midnights(datetime.now(UTC), 2))
         for title, account in (
-            ("today (UTC)", worklist.account(session, since=today)),
+            ("yesterday", yesterday.whole),
+            ("today", today.whole),
             ("all", worklist.account(session)),
         ):
             typer.echo(
@@ -71,6 +73,15 @@ def status(config: Config = None) -> None:
                 f" + {account.unscored} without score + {account.excluded} excluded + {account.failed} failed"
                 f" + {account.pending} pending; {account.unaccounted} unaccounted"
             )
+        for source, account in today.sources.items():
+            typer.echo(
+                f"  {source:10} {account.received} today = {account.scored} scored + {account.unscored} without score"
+                f" + {account.excluded} excluded + {account.failed} failed + {account.pending} pending"
+            )
+        for reason, number in accounting.reasons(session, since=yesterday.since).items():
+            typer.echo(f"  {number:6} not scored: {reason}")
+        for compared in reconciliation.latest(session):
+            typer.echo(f"{compared.destination:12} {compared.words}")
         for (destination, state), number in sorted(worklist.delivery_counts(session).items()):
             typer.echo(f"{destination:12} {number} {state}")
         for (destination, state), number in sorted(forwarding.counts(session).items()):

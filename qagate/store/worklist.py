@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,6 +25,11 @@ class Account:
     pending: int
 
     @property
+    def scored(self) -> int:
+        """Series that have a score."""
+        return self.accepted + self.flagged
+
+    @property
     def unaccounted(self) -> int:
         """Series that are in none of the states: always 0, or something is broken."""
         known = self.accepted + self.flagged + self.unscored + self.excluded + self.failed + self.pending
@@ -35,12 +40,17 @@ def account(session: Session, *, since: datetime | None = None, until: datetime 
     """Return where the series of a period are, by the time of their last image."""
     rows = session.execute(
         select(SeriesRow.state, SeriesRow.outcome, func.count())
-        .where(*_between(since, until))
+        .where(*between(since, until))
         .group_by(SeriesRow.state, SeriesRow.outcome)
     )
+    return account_of((state, outcome, number) for state, outcome, number in rows)
+
+
+def account_of(counted: Iterable[tuple[str, str, int]]) -> Account:
+    """Return where series are, from (state, outcome, how many)."""
     totals = dict.fromkeys(("accepted", "flagged", "unscored", "excluded", "failed", "pending"), 0)
     received = 0
-    for state, outcome, number in rows:
+    for state, outcome, number in counted:
         received += number
         if state in ("receiving", "queued"):
             totals["pending"] += number
@@ -53,7 +63,8 @@ def account(session: Session, *, since: datetime | None = None, until: datetime 
     return Account(received=received, **totals)
 
 
-def _between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+def between(since: datetime | None, until: datetime | None) -> list[ColumnElement[bool]]:
+    """Return the conditions for series whose last image came in a period."""
     bounds = []
     if since is not None:
         bounds.append(SeriesRow.last_instance_at >= since)

@@ -12,7 +12,20 @@ from qagate import __version__
 from qagate.clock import Clock, SystemClock
 from qagate.settings import Settings
 from qagate.store.database import Database
-from qagate.web import access, api, description, health, holding, login, pages, pictures, problems, room, stow
+from qagate.web import (
+    access,
+    accounting,
+    api,
+    description,
+    health,
+    holding,
+    login,
+    pages,
+    pictures,
+    problems,
+    room,
+    stow,
+)
 from qagate.work.storing import Storing
 
 ROUTERS = (
@@ -20,6 +33,7 @@ ROUTERS = (
     room.router,
     login.router,
     api.router,
+    accounting.router,
     holding.router,
     pictures.router,
     stow.router,

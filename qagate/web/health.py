@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from qagate.domain.person import Permission
 from qagate.errors import StoreError
 from qagate.settings import Settings
-from qagate.store import forwarding, holding, neighbours, pace, worklist
+from qagate.store import forwarding, holding, neighbours, pace, reconciliation, worklist
 from qagate.store.database import Database
 from qagate.web.access import needs
 from qagate.web.problem import told
@@ -74,10 +74,21 @@ class NodeCollector(Collector):
             held = holding.waiting(session)
             seconds = pace.seconds_to_verdict(session, since=now - LAST_HOUR)
             oldest = pace.oldest_unjudged(session)
+            compared = reconciliation.latest(session)
         series = GaugeMetricFamily("qagate_series", "Series by where they are now", labels=["where"])
         for where in ("accepted", "flagged", "unscored", "excluded", "failed", "pending", "unaccounted"):
             series.add_metric([where], getattr(account, where))
         yield series
+        differences = GaugeMetricFamily(
+            "qagate_reconciliation_differences",
+            "What the last daily comparison with an archive found",
+            labels=["destination", "what"],
+        )
+        for one in compared:
+            differences.add_metric([one.destination, "unseen"], len(one.unseen))
+            differences.add_metric([one.destination, "absent"], len(one.absent))
+            differences.add_metric([one.destination, "failed"], int(bool(one.detail)))
+        yield differences
         outbox = GaugeMetricFamily(
             "qagate_deliveries", "Documents by destination and state", labels=["destination", "state"]
         )

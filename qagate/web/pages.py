@@ -14,7 +14,7 @@ from fastapi.templating import Jinja2Templates
 
 from qagate.domain.person import Permission
 from qagate.settings import Settings
-from qagate.store import lists, neighbours, worklist
+from qagate.store import lists, neighbours, reconciliation, worklist
 from qagate.store.database import Database
 from qagate.web import stack, views, words
 from qagate.web.access import needs
@@ -68,6 +68,7 @@ def worklist_page(request: Request, asked: Annotated[AskedPage, Query()]) -> Res
     yesterday = span("yesterday")
     with database_of(request).read() as session:
         context["yesterday"] = worklist.account(session, since=yesterday[0], until=yesterday[1])
+        context["reconciled"] = reconciliation.latest(session)
     choices = request.app.state.choices.known()
     context["choices"] = {
         name: sorted({*choices[name], *([getattr(asked, name)] if getattr(asked, name) else [])}) for name in choices

@@ -20,6 +20,7 @@ from qagate.store.tables import RevisionRow
 from qagate.work.committing import Commitments
 from qagate.work.completing import Completing
 from qagate.work.queues import Engine, Queue
+from qagate.work.reconciling import Reconciling
 from qagate.work.retention import Retention
 
 logger = logging.getLogger(__name__)
@@ -174,6 +175,7 @@ class Sweeps:
             (self.completing.take_up, 5),
             (self.resume, 10),
             (retention.watch_disk, 60),
+            (Reconciling(self.settings, self.database, self.clock).sweep, 300),
             (retention.sweep, 600),
             (self.forget, 3600),
         )
