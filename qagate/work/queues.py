@@ -38,7 +38,7 @@ class Engine:
     """The durable engine of one process.
 
     Register all workflows, then `start()`. `executor_id` names the process: what it left unfinished is continued by the
-    next process of that name.
+    next process of that name, or by whoever calls `rescue` with it. queues: those this process takes work from.
     """
 
     def __init__(self, database_url: str, *, executor_id: str, queues: Sequence[Queue]) -> None:
@@ -61,6 +61,10 @@ class Engine:
     def workflow(self, name: str, function: Callable[..., None]) -> None:
         """Register a workflow; its arguments must be plain JSON values."""
         self._workflows[name] = DBOS.workflow(name=name, max_recovery_attempts=MAX_DEATHS)(function)
+
+    def rescue(self, executor_id: str) -> int:
+        """Put back what another process had begun, for any process to take; returns how much. May be repeated."""
+        return len(DBOS._recover_pending_workflows([executor_id]))
 
     def start(self) -> None:
         """Continue what was left unfinished and begin to take from the queues. Raises StoreError."""

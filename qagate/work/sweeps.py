@@ -21,6 +21,7 @@ from qagate.work.committing import Commitments
 from qagate.work.completing import Completing
 from qagate.work.queues import Engine, Queue
 from qagate.work.reconciling import Reconciling
+from qagate.work.rescue import BEAT_SECONDS, Neighbourhood
 from qagate.work.retention import Retention
 
 logger = logging.getLogger(__name__)
@@ -158,13 +159,14 @@ class Sweeps:
             lane=parcel.destination,
         )
 
-    def schedule(self) -> BackgroundScheduler:
+    def schedule(self, neighbourhood: Neighbourhood) -> BackgroundScheduler:
         """Return a scheduler that runs all of this, not yet started."""
         commitments = Commitments(self.settings, self.database, self.clock)
         retention = Retention(self.settings, self.database, self.clock)
         scheduler = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": ThreadPoolExecutor(4)},
+            # beats have a thread of their own: a busy node must not look dead
+            executors={"default": ThreadPoolExecutor(4), "beats": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
         )
         duties: tuple[tuple[Callable[[], object], float], ...] = (
@@ -181,6 +183,8 @@ class Sweeps:
         )
         for duty, seconds in duties:
             scheduler.add_job(_guarded(duty), "interval", seconds=seconds, name=duty.__name__)
+        for duty in (neighbourhood.beat, neighbourhood.watch):
+            scheduler.add_job(_guarded(duty), "interval", seconds=BEAT_SECONDS, name=duty.__name__, executor="beats")
         return scheduler
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import socket
+from pathlib import Path
 from types import TracebackType
 
 from qagate.assemble.child import Decoders
@@ -16,12 +17,15 @@ from qagate.store.database import Database
 from qagate.work.delivering import Courier
 from qagate.work.pipeline import Pipeline
 from qagate.work.queues import Engine
+from qagate.work.rescue import Neighbourhood
 from qagate.work.sweeps import DELIVER, SCORE, Sweeps
 
 logger = logging.getLogger(__name__)
 
-READY_FILE = "worker.ready"
-"""Stands in the data folder while a worker takes work."""
+
+def ready_file(settings: Settings, name: str) -> Path:
+    """Return the file that stands in the data folder while the worker of this name takes work."""
+    return settings.storage.data_dir / f"{name}.ready"
 
 
 class Worker:
@@ -35,9 +39,8 @@ class Worker:
     ) -> None:
         clock = clock or SystemClock()
         self.database = database
-        self.engine = Engine(
-            settings.database_url, executor_id=f"{socket.gethostname()}:{name}", queues=(SCORE, DELIVER)
-        )
+        executor_id = f"{socket.gethostname()}:{name}"
+        self.engine = Engine(settings.database_url, executor_id=executor_id, queues=(SCORE, DELIVER))
         scorer = Scorer.load(settings.model.folder, settings.model.device, settings.model.threads)
         rules = load_rules(settings.model.rules_file)
         self.decoders = Decoders()
@@ -53,9 +56,10 @@ class Worker:
 
         engine.workflow("journey", journey)
         engine.workflow("carry", carry)
-        self._ready = settings.storage.data_dir / READY_FILE
+        self._ready = ready_file(settings, name)
         self._ready.unlink(missing_ok=True)
-        self.scheduler = Sweeps(settings, self.database, engine, clock).schedule()
+        neighbourhood = Neighbourhood(database, clock, executor_id, device=str(scorer.device), rescue=engine.rescue)
+        self.scheduler = Sweeps(settings, self.database, engine, clock).schedule(neighbourhood)
         logger.info("model %s %s on %s", scorer.identity.name, scorer.identity.version, scorer.device)
 
     def __enter__(self) -> Worker:

@@ -23,6 +23,7 @@ from qagate.errors import StoreError
 from qagate.settings import Settings
 from qagate.store.database import Database
 from qagate.store.tables import DeliveryRow, RevisionRow, SeriesRow
+from qagate.work.worker import ready_file
 from tests.crash.killing import RECEIVE, WORK, Armed, run
 from tests.peers.dcmtk import free_port
 
@@ -39,8 +40,13 @@ def _child(process: str, arguments: Sequence[str], armed: Path, log: Path) -> No
     run(process, arguments, Armed(armed))
 
 
+def worker(number: int) -> str:
+    """Return the name of a worker's process; numbers are 1-based."""
+    return WORK if number == 1 else f"{WORK}-{number}"
+
+
 class Node:
-    """Use as a context manager: starts receive and work, keeps them alive, and stops them."""
+    """Use as a context manager: starts receive and workers, keeps them alive, and stops them."""
 
     def __init__(
         self,
@@ -50,7 +56,9 @@ class Node:
         database_url: str | None = None,
         port: int = 0,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
+        workers: int = 1,
     ) -> None:
+        self.workers = [worker(number) for number in range(1, workers + 1)]
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.port = port or free_port()
@@ -80,7 +88,7 @@ class Node:
     def __enter__(self) -> Node:
         """Start it; `ready` waits until it takes images and work."""
         Database.open(self.database_url).close()  # migrated once, as `serve` does
-        for process in (RECEIVE, WORK):
+        for process in (RECEIVE, *self.workers):
             self.start(process)
         self._tender = threading.Thread(target=self._tend, daemon=True)
         self._tender.start()
@@ -104,12 +112,13 @@ class Node:
                     process.join()
 
     def start(self, process: str) -> None:
-        """Start one of the two processes, and keep it alive from now on."""
-        arguments = (["--config", str(self.config)],)
+        """Start one of the processes, and keep it alive from now on."""
+        command, _, number = process.partition("-")
+        arguments = ["--config", str(self.config), *(["--name", f"worker-{number}"] if number else [])]
         with self._lock:
             self._kept_down.discard(process)
             child = _FORKS.Process(
-                target=_child, args=(process, *arguments, self.armed.path, self.folder / f"{process}.log"), daemon=True
+                target=_child, args=(command, arguments, self.armed.path, self.folder / f"{process}.log"), daemon=True
             )
             child.start()
             self._processes[process] = child
@@ -142,13 +151,15 @@ class Node:
                 socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
             except OSError:
                 return False
-            return self._works()
+            return all(self.works(process) for process in self.workers)
 
         self.wait(listens, seconds, "the node to be ready")
 
-    def _works(self) -> bool:
+    def works(self, process: str) -> bool:
+        """Whether a worker takes work."""
+        file = ready_file(self.settings, f"worker-{process.partition('-')[2] or 1}")
         try:
-            return int((self.settings.storage.data_dir / "worker.ready").read_text()) == self.pid(WORK)
+            return int(file.read_text()) == self.pid(process)
         except (OSError, ValueError):
             return False
 

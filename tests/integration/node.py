@@ -84,7 +84,7 @@ class ServedNode:
         """Whether it takes work; fails when it has ended."""
         assert self._process is not None
         assert self._process.poll() is None, self.log()
-        return (self.folder / "data" / "worker.ready").exists() and self._answers()
+        return (self.folder / "data" / "worker-1.ready").exists() and self._answers()
 
     def stop(self) -> None:
         """Stop it in order."""

@@ -12,6 +12,7 @@ from qagate.store.tables.outbox import DeliveryRow, DocumentRow
 from qagate.store.tables.people import InvitationRow, LoginRow, PersonRow, TokenRow, TryRow
 from qagate.store.tables.reception import AssociationRow, InstanceRow, SeriesRow
 from qagate.store.tables.revisions import AssessmentRow, RevisionRow
+from qagate.store.tables.worker import WorkerRow
 
 __all__ = [
     "AssessmentRow",
@@ -38,4 +39,5 @@ __all__ = [
     "TokenRow",
     "TryRow",
     "UtcDateTime",
+    "WorkerRow",
 ]

@@ -1,0 +1,37 @@
+"""Workers that are at work: each counts its beats, so that others see when one stands still."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from qagate.store.tables import WorkerRow
+
+
+def beat(session: Session, executor_id: str, *, device: str, at: datetime) -> bool:
+    """Count one beat; returns False when this worker was not on the list, and puts it there."""
+    found = session.execute(
+        update(WorkerRow)
+        .where(WorkerRow.executor_id == executor_id)
+        .values(beats=WorkerRow.beats + 1, beat_at=at, device=device)
+    )
+    if found.rowcount:  # type: ignore[attr-defined]
+        return True
+    session.add(WorkerRow(executor_id=executor_id, device=device, beats=1, started_at=at, beat_at=at))
+    return False
+
+
+def beats(session: Session) -> dict[str, int]:
+    """Return how often each worker has beaten: executor id → beats."""
+    rows = session.execute(select(WorkerRow.executor_id, WorkerRow.beats)).tuples()
+    return dict(rows.all())
+
+
+def remove(session: Session, executor_id: str, *, beats: int | None = None) -> bool:
+    """Take a worker off the list; with `beats`, only while it has not beaten since. Returns whether it was there."""
+    wanted = delete(WorkerRow).where(WorkerRow.executor_id == executor_id)
+    if beats is not None:
+        wanted = wanted.where(WorkerRow.beats == beats)
+    return bool(session.execute(wanted).rowcount)  # type: ignore[attr-defined]

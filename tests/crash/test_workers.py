@@ -1,0 +1,54 @@
+"""Workers die, and the others continue what they had begun: nothing is lost, nothing comes twice.
+
+The full run is `python -m tests.crash.test_workers --rounds 20`; here is one round.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from tests.crash.ledger import say
+from tests.crash.workers import RESCUED_WITHIN_SECONDS, kill_workers
+from tests.peers import postgres
+
+
+@pytest.mark.slow
+@pytest.mark.peers
+@pytest.mark.skipif(not postgres.available(), reason="needs PostgreSQL")
+def test_what_a_dead_worker_had_begun_is_continued(tmp_path: Path) -> None:
+    with postgres.Postgres() as server:
+        ledger, rescues = kill_workers(tmp_path, server.url, kills=1)
+    assert ledger.faults == [], str(ledger)
+    assert [rescue.begun > 0 for rescue in rescues] == [True]
+
+
+def main() -> int:
+    """Run many rounds; returns 1 when one of them has a fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--kills", type=int, default=3)
+    asked = parser.parse_args()
+    faults, waits = 0, []
+    for number in range(1, asked.rounds + 1):
+        with tempfile.TemporaryDirectory() as folder, postgres.Postgres() as server:
+            ledger, rescues = kill_workers(Path(folder), server.url, kills=asked.kills, seed=number)
+        say(ledger, f"round {number} of {asked.rounds}")
+        waits += [rescue.seconds for rescue in rescues]
+        faults += len(ledger.faults)
+        sys.stdout.flush()
+    late = sum(seconds > RESCUED_WITHIN_SECONDS for seconds in waits)
+    sys.stdout.write(
+        f"{asked.rounds} rounds, {len(waits)} deaths, {faults} faults; continued and done after a median of "
+        f"{sorted(waits)[len(waits) // 2]:.1f} s, at most {max(waits):.1f} s, {late} later than "
+        f"{RESCUED_WITHIN_SECONDS:.0f} s\n"
+    )
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

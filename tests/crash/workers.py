@@ -1,0 +1,79 @@
+"""Several workers over one database; one after the other is killed under load, and the others continue its work."""
+
+from __future__ import annotations
+
+import random
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+
+from qagate.errors import StoreError
+from qagate.store.database import Database
+from qagate.store.tables import RevisionRow
+from tests.crash.ledger import Ledger, account
+from tests.crash.node import Node
+from tests.crash.pacs import Pacs
+from tests.crash.sending import Sender, series
+from tests.peers.dcmtk import free_port
+
+RESCUED_WITHIN_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rescue:
+    """One death: how long until all that was begun by then had come to its end elsewhere, in seconds."""
+
+    victim: str
+    begun: int
+    seconds: float
+
+
+def kill_workers(
+    folder: Path, database_url: str, *, kills: int, workers: int = 2, seed: int = 1, images: int = 3
+) -> tuple[Ledger, list[Rescue]]:
+    """Send series, and kill a worker that stays down until what it had begun is done by others; then the next.
+
+    A death counts when the worker had begun something. Series may be set aside by no death here.
+    """
+    chance = random.Random(seed)
+    port = free_port()
+    with ExitStack() as stack:
+        pacs = stack.enter_context(Pacs(0, folder / "pacs"))
+        destination = {"name": "PACS", "ae_title": "MINIPACS", "host": "127.0.0.1", "port": pacs.port}
+        node = stack.enter_context(
+            Node(folder / "node", destinations=[destination], database_url=database_url, port=port, workers=workers)
+        )
+        sender = Sender(port)
+        numbers, rescues = 0, []
+        for _ in range(kills):
+            for _ in range(3):
+                numbers += 1
+                sender.send(series(numbers, images))
+            node.wait(lambda: bool(_at_work(node)), 60, "a worker to begin")
+            time.sleep(chance.uniform(0, 0.4))
+            victim = chance.choice(node.workers)
+            begun = _at_work(node)
+            node.kill(victim, stay_down=True)
+            died = time.monotonic()
+            node.wait(lambda begun=begun: not (begun & _at_work(node)), 120, f"the work of {victim} to be continued")
+            rescues.append(Rescue(victim, len(begun), time.monotonic() - died))
+            node.start(victim)
+            node.ready()
+        with suppress(AssertionError):  # the ledger says what is not at its end
+            node.wait_for_end(numbers, 240)
+        return account(sender.promises, node.settings, node.database_url, pacs.objects()), rescues
+
+
+def _at_work(node: Node) -> set[int]:
+    """Return the revisions that are on their way."""
+    database = Database.open(node.database_url, migrate=False)
+    try:
+        with database.read() as session:
+            return set(session.scalars(select(RevisionRow.id).where(RevisionRow.state.in_(("queued", "assessed")))))
+    except StoreError:
+        return set()
+    finally:
+        database.close()
