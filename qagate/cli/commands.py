@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from qagate import __version__
-from qagate.cli import files, holding, node, upkeep
+from qagate.cli import backup, files, holding, node, upkeep
 
 app = typer.Typer(
     name="qagate",
@@ -44,6 +44,8 @@ app.command(rich_help_panel="Look after")(upkeep.init)
 app.command(rich_help_panel="Look after")(upkeep.check)
 app.command(rich_help_panel="Look after")(upkeep.status)
 app.command(rich_help_panel="Look after")(upkeep.requeue)
+app.command(rich_help_panel="Look after")(backup.backup)
+app.command(rich_help_panel="Look after")(backup.restore)
 app.command(rich_help_panel="Look after")(holding.release)
 app.command(rich_help_panel="Look after")(holding.reject)
 app.command(
