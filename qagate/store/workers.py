@@ -25,8 +25,8 @@ def beat(session: Session, executor_id: str, *, device: str, at: datetime) -> bo
 
 def beats(session: Session) -> dict[str, int]:
     """Return how often each worker has beaten: executor id → beats."""
-    rows = session.execute(select(WorkerRow.executor_id, WorkerRow.beats)).tuples()
-    return dict(rows.all())
+    rows = session.execute(select(WorkerRow.executor_id, WorkerRow.beats))
+    return {row.executor_id: row.beats for row in rows}
 
 
 def remove(session: Session, executor_id: str, *, beats: int | None = None) -> bool:
