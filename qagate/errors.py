@@ -16,6 +16,7 @@ QagateError
 ├── StoreError               (retryable) the database cannot be used now
 │   └── StoreRefused         the database will never take this value
 ├── PeopleError             what was asked about people or tokens cannot be done
+│   └── PersonMissing       there is no such person or token
 ├── ReportError              a DICOM document could not be built
 └── DeliveryError            (retryable) a destination did not take a document now
     ├── Unreachable          (retryable)
@@ -101,6 +102,10 @@ class StoreRefused(StoreError):
 
 class PeopleError(QagateError):
     """What was asked about people, invitations or tokens cannot be done."""
+
+
+class PersonMissing(PeopleError):
+    """There is no such person or token."""
 
 
 class ReportError(QagateError):

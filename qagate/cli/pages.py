@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,18 @@ def commands_page() -> str:
         + "`qagate COMMAND --help` says the same. Exit codes: 0 done; 1 something is not as it should be;",
         "2 what was asked cannot be done as asked, and one line says why and what to do.\n",
     ]
-    for name, command in group.commands.items():
+    for name, command in _commands(group):
         lines.append(f"## qagate {name}\n\n{(command.help or '').strip()}\n")
         lines += _parameters(command)
     return "\n".join(lines)
+
+
+def _commands(group: Any) -> Iterator[tuple[str, Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from ((f"{name} {inner}", one) for inner, one in _commands(command))
+        else:
+            yield name, command
 
 
 def _parameters(command: Any) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from qagate.store.tables import AuditRow
 
-LENGTHS = {"who": 128, "what": 64, "series_instance_uid": 64, "address": 64}
+LENGTHS = {"who": 64, "what": 64, "series_instance_uid": 64, "address": 64}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,14 +71,6 @@ def listing(session: Session, wanted: Search, *, limit: int = 100, before: int |
     return session.scalars(
         select(AuditRow).where(*_conditions(wanted), *older).order_by(AuditRow.id.desc()).limit(limit)
     ).all()
-
-
-def everything(session: Session, wanted: Search, *, page: int = 1000) -> Iterator[AuditRow]:
-    """Yield all acts of a search, the latest first."""
-    last: int | None = None
-    while rows := listing(session, wanted, limit=page, before=last):
-        yield from rows
-        last = rows[-1].id
 
 
 def count(session: Session, wanted: Search) -> int:

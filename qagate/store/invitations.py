@@ -25,7 +25,12 @@ class Invited:
 
 
 def invite(session: Session, row: PersonRow | None, *, by: str, at: datetime) -> str:
-    """Return a new token for a person, or for the first admin; one that was there before no longer works."""
+    """Return a new token for a person, or for the first admin; one that was there before no longer works.
+
+    Raises PeopleError for somebody who comes in no more.
+    """
+    if row is not None and row.disabled_at is not None:
+        raise PeopleError(f"{row.name} comes in no more: enable them first, got a disabled person")
     for_whom = InvitationRow.person_id.is_(None) if row is None else InvitationRow.person_id == row.id
     session.execute(delete(InvitationRow).where(for_whom))
     secret = credentials.new_secret()

@@ -11,11 +11,12 @@ from sqlalchemy.orm import Session
 
 from qagate.domain.audit import Act
 from qagate.domain.person import Role
-from qagate.errors import PeopleError
+from qagate.errors import PeopleError, PersonMissing
 from qagate.store import audit
 from qagate.store.tables import InvitationRow, LoginRow, PersonRow
 
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@+-]{0,62}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@+-]{0,41}[a-z0-9])?")
+# a person and a token together, as `ada/lab`, are 64 characters at most: so long are names in all tables
 RESERVED = frozenset({"anonymous", "local", "qagate", "system", "console"})
 """Names that the audit trail uses for nobody in particular."""
 
@@ -28,7 +29,7 @@ def cleaned(name: str) -> str:
     name = name.strip().casefold()
     if not NAME.fullmatch(name) or name in RESERVED:
         raise PeopleError(
-            f"a name has 1 to 64 letters, digits and . _ @ + - and is none of {', '.join(sorted(RESERVED))}, "
+            f"a name has 1 to 43 letters, digits and . _ @ + - and is none of {', '.join(sorted(RESERVED))}, "
             f"got {name[:80]!r}"
         )
     return name
@@ -40,10 +41,10 @@ def find(session: Session, name: str) -> PersonRow | None:
 
 
 def get(session: Session, name: str) -> PersonRow:
-    """Return a person by name. Raises PeopleError when there is none."""
+    """Return a person by name. Raises PersonMissing when there is none."""
     row = find(session, name)
     if row is None:
-        raise PeopleError(f"there is nobody of this name, got {name[:80]!r}")
+        raise PersonMissing(f"there is nobody of this name, got {name[:80]!r}")
     return row
 
 

@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission, Person, Role
-from qagate.errors import PeopleError
+from qagate.errors import PeopleError, PersonMissing
 from qagate.store import audit, credentials
 from qagate.store.tables import PersonRow, TokenRow
 
 PREFIX = "qg_"
 """Tokens begin so, that a scanner for leaked secrets can know one."""
 
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,30}[a-z0-9])?")
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,18}[a-z0-9])?")
 TOUCH_SECONDS = 300
 
 
@@ -38,7 +38,7 @@ def add(
     """
     name = name.strip().casefold()
     if not NAME.fullmatch(name):
-        raise PeopleError(f"a token's name has 1 to 32 letters, digits and . _ -, got {name[:80]!r}")
+        raise PeopleError(f"a token's name has 1 to 20 letters, digits and . _ -, got {name[:80]!r}")
     if not scopes:
         raise PeopleError("a token grants something: give it at least one scope, got none")
     if session.scalar(select(TokenRow.id).where(TokenRow.person_id == row.id, TokenRow.name == name)):
@@ -96,10 +96,10 @@ def listing(session: Session) -> Sequence[tuple[TokenRow, str]]:
 
 
 def get(session: Session, token_id: int) -> TokenRow:
-    """Return a token by its number. Raises PeopleError when there is none."""
+    """Return a token by its number. Raises PersonMissing when there is none."""
     row = session.get(TokenRow, token_id)
     if row is None:
-        raise PeopleError(f"there is no token of this number, got {token_id}")
+        raise PersonMissing(f"there is no token of this number, got {token_id}")
     return row
 
 

@@ -78,6 +78,11 @@ def series(session: Session, series_instance_uid: str) -> SeriesRow | None:
     return session.get(SeriesRow, series_instance_uid)
 
 
+def of_study(session: Session, study_instance_uid: str) -> Sequence[SeriesRow]:
+    """Return all series of a study."""
+    return session.scalars(select(SeriesRow).where(SeriesRow.study_instance_uid == study_instance_uid)).all()
+
+
 def revisions(session: Session, series_instance_uid: str) -> Sequence[RevisionRow]:
     """Return the revisions of a series, newest first."""
     return session.scalars(

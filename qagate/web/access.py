@@ -10,6 +10,7 @@ from typing import Literal
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.dependencies.models import Dependant
+from fastapi.responses import RedirectResponse, Response
 from fastapi.routing import iter_route_contexts
 
 from qagate.domain.audit import Act
@@ -84,6 +85,22 @@ def caller_of(request: Request) -> Caller | None:
     return getattr(request.state, "caller", None)
 
 
+def note(request: Request, act: Act, series_instance_uid: str = "", detail: str = "") -> None:
+    """Add to the audit trail what the one who asks just saw or did."""
+    caller = caller_of(request)
+    who = caller.person.name if caller else ANONYMOUS
+    with database_of(request).begin() as session:
+        audit.record(session, who, act, series_instance_uid, detail, now(request), address=address_of(request))
+
+
+def let_in(request: Request, secret: str, where: str) -> Response:
+    """Send a browser on, logged in."""
+    answer = RedirectResponse(where, 303)
+    seconds = lasting(request.app.state.settings).whole.total_seconds()
+    cookies.set_login(request, answer, secret, seconds=int(seconds))
+    return answer
+
+
 def _caller(request: Request, *, by_itself: bool) -> Caller:
     """Find out who asks, once for each request. Raises HTTPException 401."""
     known = caller_of(request)
@@ -149,9 +166,7 @@ def _same_site(request: Request, caller: Caller, sent: str) -> None:
 
 
 def _refuse(request: Request, person: Person, permission: Permission) -> None:
-    with database_of(request).begin() as session:
-        detail = f"{request.method} {request.url.path} needs {permission}"
-        audit.record(session, person.name, Act.REFUSED, "", detail, now(request), address=address_of(request))
+    note(request, Act.REFUSED, detail=f"{request.method} {request.url.path} needs {permission}")
     raise HTTPException(403, f"this needs the right to {permission}; an admin can give it, got {person.role}")
 
 

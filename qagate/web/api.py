@@ -13,12 +13,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
+from qagate.domain.audit import Act
 from qagate.domain.person import Permission
 from qagate.store import lists, worklist
 from qagate.store.database import Database
 from qagate.store.lists import MOST_COUNTED, Filter
 from qagate.web import views
-from qagate.web.access import needs
+from qagate.web.access import needs, note
 from qagate.web.asked import Asked
 from qagate.web.problem import told
 from qagate.web.reading import Uid, aware, database_of, whole_series
@@ -101,6 +102,7 @@ def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> 
 )
 def export_series(request: Request, asked: Annotated[Asked, Query()]) -> StreamingResponse:
     """Return the listed series as CSV (UTF-8), the latest first, 100 000 at most."""
+    note(request, Act.LIST_EXPORTED, detail=" ".join(name for name, value in asked if value))  # not what was searched
     lines = _lines(database_of(request), asked.wanted())
     first = next(lines)  # the database is asked before the answer begins, so that a fault is still a 503
     return StreamingResponse(
@@ -126,14 +128,14 @@ def _lines(database: Database, wanted: Filter) -> Iterator[str]:
         for row in rows:
             low, high = row["interval"] or (None, None)
             row |= {"interval_low": low, "interval_high": high, "regions": " ".join(row["regions"])}
-            writer.writerow([_cell(row[name]) for name in EXPORTED])
+            writer.writerow([cell(row[name]) for name in EXPORTED])
         yield text.getvalue()
         if len(rows) < EXPORT_PAGE:
             return
 
 
-def _cell(value: Any) -> Any:
-    # a spreadsheet takes text that begins like this for a formula
+def cell(value: Any) -> Any:
+    """Return a value for a CSV cell: a spreadsheet would take some texts for formulas."""
     return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
@@ -143,6 +145,7 @@ def one_series(request: Request, uid: Uid) -> dict[str, Any]:
     found = whole_series(database_of(request), uid)
     if found is None:
         raise HTTPException(404, f"there is no series with this UID, got {uid}")
+    note(request, Act.SERIES_VIEWED, uid, "api")
     return found
 
 

@@ -16,14 +16,18 @@ from qagate.web import (
     access,
     accounting,
     api,
+    audit,
     description,
     health,
     holding,
     login,
+    me,
     pages,
+    people,
     pictures,
     problems,
     room,
+    store_permission,
     stow,
 )
 from qagate.work.storing import Storing
@@ -38,6 +42,13 @@ ROUTERS = (
     pictures.router,
     stow.router,
     health.router,
+    me.pages,
+    me.api,
+    people.pages,
+    people.api,
+    store_permission.router,
+    audit.pages,
+    audit.api,
     description.router,
 )
 

@@ -15,7 +15,7 @@ from qagate.errors import PeopleError
 from qagate.settings import Settings
 from qagate.store import audit, credentials, invitations, logins, people, throttle
 from qagate.web import cookies
-from qagate.web.access import ANONYMOUS, CHALLENGE, address_of, caller_of, lasting, needs
+from qagate.web.access import ANONYMOUS, CHALLENGE, address_of, caller_of, lasting, let_in, needs
 from qagate.web.origin import SentFormToken, comes_from_elsewhere, form_token_of, is_token
 from qagate.web.pages import templates
 from qagate.web.reading import database_of, now
@@ -82,7 +82,7 @@ def log_in(
             )  # fmt: skip
     if not secret:
         return _form(request, "login.html", {**context, "wrong": WRONG}, 401, CHALLENGE)
-    return _let_in(request, secret, inside(next))
+    return let_in(request, secret, inside(next))
 
 
 @router.post("/logout")
@@ -135,14 +135,7 @@ def set_up(
             )  # fmt: skip
     except PeopleError as error:
         return _form(request, "setup.html", {**context, "wrong": str(error)}, 422)
-    return _let_in(request, secret, "/")
-
-
-def _let_in(request: Request, secret: str, where: str) -> Response:
-    answer = RedirectResponse(where, 303)
-    seconds = lasting(request.app.state.settings).whole.total_seconds()
-    cookies.set_login(request, answer, secret, seconds=int(seconds))
-    return answer
+    return let_in(request, secret, "/")
 
 
 def _own_form(request: Request, sent: str) -> bool:

@@ -21,6 +21,9 @@ SIMPLE_TYPES = frozenset({"", "application/x-www-form-urlencoded", "multipart/fo
 TOKEN_HEADER = "X-Form-Token"
 TOKEN_FIELD = "form_token"
 
+LARGEST_FORM = 1 << 20
+"""Bytes of a form that we look into for its token."""
+
 
 def form_token_of(secret: str) -> str:
     """Return the token that the forms of the holder of this cookie carry; the cookie cannot be worked out from it."""
@@ -48,10 +51,16 @@ def needs_form_token(request: Request) -> bool:
 
 async def _sent_form_token(request: Request) -> str:
     header = request.headers.get(TOKEN_HEADER)
-    if header is not None or not needs_form_token(request):
+    if header is not None or not needs_form_token(request) or not _is_small(request):
         return header or ""
     sent = (await request.form()).get(TOKEN_FIELD)
     return sent if isinstance(sent, str) else ""
+
+
+def _is_small(request: Request) -> bool:
+    # nobody is known yet: a route that takes large objects must not make us unpack one as a form
+    length = request.headers.get("content-length", "")
+    return length.isascii() and length.isdigit() and int(length) <= LARGEST_FORM
 
 
 SentFormToken = Annotated[str, Depends(_sent_form_token)]

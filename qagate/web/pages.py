@@ -12,12 +12,13 @@ from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
+from qagate.domain.audit import Act
 from qagate.domain.person import Permission
 from qagate.settings import Settings
 from qagate.store import lists, neighbours, reconciliation, worklist
 from qagate.store.database import Database
 from qagate.web import stack, views, words
-from qagate.web.access import needs
+from qagate.web.access import needs, note
 from qagate.web.asked import Asked, span
 from qagate.web.pictures import previews_folder, slices_pictured
 from qagate.web.reading import Uid, database_of, whole_series
@@ -137,6 +138,7 @@ def series_page(request: Request, uid: Uid, volume: Annotated[int | None, Query(
     found = whole_series(database, uid)
     if found is None:
         raise HTTPException(404, f"there is no series with this UID, got {uid}")
+    note(request, Act.SERIES_VIEWED, uid)
     judged = next((r for r in found["revisions"] if r["assessments"]), None)
     assessment = stack.chosen(judged["assessments"], volume) if judged else None
     folder = previews_folder(settings, database, uid)

@@ -12,11 +12,12 @@ from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 from PIL import Image
 
+from qagate.domain.audit import Act
 from qagate.domain.person import Permission
 from qagate.settings import Settings
 from qagate.store import worklist
 from qagate.store.database import Database
-from qagate.web.access import needs
+from qagate.web.access import needs, note
 from qagate.web.problem import told
 from qagate.web.reading import Uid, database_of
 from qagate.web.volumes import volume_file
@@ -83,6 +84,7 @@ def volume(request: Request, uid: Uid, index: VolumeIndex) -> FileResponse:
     path = volume_file(request.app.state.settings, database_of(request), uid, index)
     if path is None:
         raise HTTPException(404, f"the images of this volume are no longer here, got volume {index}")
+    note(request, Act.VOLUME_FETCHED, uid, f"volume {index}")
     return FileResponse(path, media_type="application/gzip", headers={"Cache-Control": "private, no-cache"})
 
 

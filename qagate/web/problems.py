@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from qagate.errors import StoreError
+from qagate.errors import PeopleError, PersonMissing, StoreError
 from qagate.web.pages import templates
 from qagate.web.problem import PROBLEM_TYPE, problem
 
@@ -27,6 +27,7 @@ def install(app: FastAPI) -> None:
     """Make the application answer every error in the one shape."""
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(PeopleError, _cannot_be_done)
     app.add_exception_handler(StoreError, _database_away)
     app.add_exception_handler(Exception, _unexpected)
 
@@ -55,6 +56,10 @@ async def _malformed(request: Request, error: Exception) -> Response:
 def _sentence(error: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in error["loc"][1:])
     return f"{name}: {error['msg'].removeprefix('Value error, ')}, got {str(error.get('input'))[:80]!r}"
+
+
+async def _cannot_be_done(request: Request, error: Exception) -> Response:
+    return answer(request, 404 if isinstance(error, PersonMissing) else 409, str(error))
 
 
 async def _database_away(request: Request, error: Exception) -> Response:

@@ -17,7 +17,7 @@ class AuditRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime] = mapped_column(index=True)
-    who: Mapped[str] = mapped_column(String(128), index=True)
+    who: Mapped[str] = mapped_column(String(64), index=True)
     what: Mapped[str] = mapped_column(String(64))
     series_instance_uid: Mapped[str] = mapped_column(String(64), index=True, default="")
     detail: Mapped[str] = mapped_column(Text, default="")

@@ -56,7 +56,7 @@ def test_csv(site):
     ("text", "cell"), [("=1+1", "'=1+1"), ("@x", "'@x"), ("-1", "'-1"), ("T1", "T1"), (-1.5, -1.5)]
 )
 def test_csv_cells_are_no_formulas(text, cell):
-    from qagate.web.api import _cell
+    from qagate.web.api import cell as _cell
 
     assert _cell(text) == cell
 

@@ -38,7 +38,7 @@ def upgrade() -> None:
         "audit",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
-        sa.Column("who", sa.String(length=128), nullable=False),
+        sa.Column("who", sa.String(length=64), nullable=False),
         sa.Column("what", sa.String(length=64), nullable=False),
         sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
