@@ -14,7 +14,7 @@ from tests.unit.web.conftest import SEEDS, Site, make_site
 
 PAGE = {"accept": "text/html"}
 
-CHANGED_BY_ANYBODY = {"/login", "/setup", "/logout"}
+CHANGED_BY_ANYBODY = {"/login", "/setup", "/logout", "/me/password", "/me/logout-everywhere"}
 """What a person without any right may still change: their own login."""
 
 
