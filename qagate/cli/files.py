@@ -122,7 +122,8 @@ def explain(
 
 
 def train(context: typer.Context) -> None:
-    """Make, measure and adapt models: pack, fit, benchmark, evaluate, finetune, export."""
+    """Make, measure and adapt models: pack, fit, export, benchmark, ablate, card, evaluate, finetune, trial."""
+    from qagate.cli.labelled import read
     from qagate.train.__main__ import main
 
-    raise typer.Exit(main(context.args))
+    raise typer.Exit(main(context.args, read))

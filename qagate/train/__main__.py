@@ -6,6 +6,7 @@ import importlib
 import sys
 
 from qagate.errors import QagateError
+from qagate.train.pictures import Reader
 
 COMMANDS = {
     "pack": ("qagate.train.pack", "make one file of a folder of volumes"),
@@ -13,14 +14,24 @@ COMMANDS = {
     "fit": ("qagate.train.fit", "train the network on a pack"),
     "export": ("qagate.train.export", "calibrate a checkpoint and write a bundle"),
     "benchmark": ("qagate.train.benchmark", "measure a bundle on the benchmark part of a pack"),
+    "ablate": ("qagate.train.ablations", "train and measure what the parts of the model are worth"),
+    "card": ("qagate.train.card", "put the figures of a benchmark into a card"),
     "evaluate": ("qagate.train.evaluate", "measure a bundle on pictures with human scores"),
     "finetune": ("qagate.train.finetune", "adapt a bundle to human scores"),
+    "trial": ("qagate.train.trial", "try fine-tuning on pictures that invented raters scored"),
 }
 """Command → (module with main(arguments) -> exit status, one line of help)."""
 
 
-def main(argv: list[str]) -> int:
-    """Run one command. Returns its exit status: 0 done, 2 wrong use or input."""
+WITH_PICTURES = ("evaluate", "finetune")
+"""Commands that read pictures of any kind."""
+
+
+def main(argv: list[str], reader: Reader | None = None) -> int:
+    """Run one command. Returns its exit status: 0 done, 2 wrong use or input.
+
+    reader: reads pictures that training does not know, as DICOM.
+    """
     if not argv or argv[0] not in COMMANDS:
         asked = argv[0] if argv else "nothing"
         lines = [f"  {name:10} {text}" for name, (_, text) in COMMANDS.items()]
@@ -31,7 +42,7 @@ def main(argv: list[str]) -> int:
         return 0
     module = importlib.import_module(COMMANDS[argv[0]][0])
     try:
-        return int(module.main(argv[1:]))
+        return int(module.main(argv[1:], reader) if argv[0] in WITH_PICTURES else module.main(argv[1:]))
     except QagateError as error:
         print(error, file=sys.stderr)
         return 2

@@ -15,6 +15,10 @@ from scipy import ndimage
 
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
+from qagate.train import bootstrap, metrics, sampling
+from qagate.train.evaluate import Scores
+from qagate.train.heard import MODEL, Heard
+from qagate.train.pack import Packed
 from qagate.train.pictures import volume
 from qagate.train.sampling import Sample
 
@@ -106,3 +110,43 @@ def same_modality_prompts(samples: Sequence[Sample], seed: int = 0) -> list[Prom
     random = np.random.default_rng(seed)
     by = {m: [s.prompt for s in samples if s.modality == m] for m in {s.modality for s in samples}}
     return [replace(by[s.modality][int(random.integers(len(by[s.modality])))]) for s in samples]
+
+
+def measure(contents: list[Packed], scorer: Scores, heard: Heard, count: int, resamples: int) -> dict[str, Any]:
+    """Return T6: how far harmless changes move the score, and what prompts and labels are worth."""
+    random = np.random.default_rng(66)
+    sources = sampling.slabs(contents, count, random)
+    kept = [sampling.degraded(s, {}, 0) for s in sources]
+    for number, source in enumerate(sources):  # the same of slightly noisy ones, where most real pictures lie
+        name = ("ct_noise" if source.packed.prompt.modality == "CT" else "mr_noise") if number % 2 else "blur"
+        kept.append(sampling.degraded(source, {name: 0.5}, number))
+    before = np.array([scorer.score(s.volume, s.prompt).score for s in kept])
+    moved = {}
+    for name, change in UNMOVED.items():
+        delta = np.array([scorer.score(*change(s)).score for s in kept]) - before
+        far = np.abs(delta)
+        moved[name] = {
+            "mean_absolute": float(far.mean()),
+            "p90_absolute": float(np.percentile(far, 90)),
+            "largest": float(far.max()),
+            "mean": float(delta.mean()),
+            "holds": bool(far.mean() < LIMIT_POINTS and np.percentile(far, 90) < LIMIT_POINTS),
+        }
+    truth, subjects = heard.quality, heard.subjects
+    said = heard.predicted[MODEL]
+    prompts = {}
+    for name, others in (
+        ("no prompt", [no_prompt(s) for s in heard.samples]),
+        ("prompt of another, same modality", same_modality_prompts(heard.samples)),
+        ("prompt of another", shuffled_prompts(heard.samples)),
+    ):
+        values = np.array([scorer.score(s.volume, p).score for s, p in zip(heard.samples, others, strict=True)])
+        cost = bootstrap.paired_difference(metrics.srcc, said, values, truth, subjects, resamples=resamples)
+        prompts[name] = {"srcc": metrics.srcc(values, truth), "costs_srcc": cost.as_dict()}
+    draws = [metrics.srcc(said, random.permutation(truth)) for _ in range(20)]
+    return {
+        "limit_points": LIMIT_POINTS,
+        "unmoved": moved,
+        "prompts": prompts,
+        "labels shuffled": {"srcc_mean": float(np.mean(draws)), "srcc_sd": float(np.std(draws))},
+    }

@@ -4,8 +4,8 @@
 
 The network stays as it is. On its features and the hand-made ones a head is fitted (`score.head`): a Gaussian process
 and a forest, each with and without the network's features, weighed by their errors on groups left out. Folds never part
-a group. The new bundle holds the head fitted
-on everything; its scores run from 0 (the worst label, or --worst) to 100 (the best label, or --best).
+a group. The new bundle holds the head fitted on everything; its scores run from 0 (the worst label, or --worst) to 100
+(the best label, or --best). Intervals, counts and problems of rows lie beside it in finetune.json.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ SCHEMA = "qagate.finetune/1"
 FOLDS = 10
 FEWEST = 10
 COVERED = 0.9
+SHEET = "finetune.json"
+PRINTED = ("srcc", "plcc", "krocc", "rmse", "rmse_sd", "n")
+"""What --json prints, in this order."""
+AGAINST = -0.3
+"""Rank correlation of labels with the network's own score from which labels seem to fall with quality."""
 CAUTIOUS = (0.0, 0.5, 0.0, 0.5)
 """Weights of process and forest, each with and without the network's features, that are mixed half and half with those
 of least error: with few groups, errors on groups left out flatter what can tell contents apart."""
@@ -62,6 +67,12 @@ class Labelled:
     groups: npt.NDArray[np.intp]
     names: tuple[str, ...]
     problems: tuple[str, ...] = ()
+
+    @property
+    def zero_shot(self) -> npt.NDArray[np.float64]:
+        """What the network says by itself, (items,), 0..1 and higher is better: the last but one of its features."""
+        found: npt.NDArray[np.float64] = self.network[:, -2].astype(np.float64)
+        return found
 
     @property
     def features(self) -> Features:
@@ -215,17 +226,13 @@ def document(data: Labelled, predicted: npt.NDArray[np.float64]) -> dict[str, An
     found = metrics.agreement(predicted, data.labels, data.groups)
     intervals = bootstrap.intervals(FIGURES, predicted, data.labels, data.groups)
     return {
-        "srcc": found.srcc,
-        "plcc": found.plcc,
-        "krocc": found.krocc,
-        "rmse": found.rmse,
-        "rmse_sd": found.rmse_sd,
-        "n": found.n,
         "schema": SCHEMA,
+        **{name: getattr(found, name) for name in PRINTED},
         "groups": len(np.unique(data.groups)),
         "pair_accuracy": found.pair_accuracy,
         "srcc_within": found.srcc_within,
         "intervals": {name: [i.low, i.high] for name, i in intervals.items()},
+        "zero_shot_srcc": metrics.srcc(data.zero_shot, data.labels),
         "problems": list(data.problems),
     }
 
@@ -255,15 +262,21 @@ def run(options: argparse.Namespace, reader: Reader | None = None) -> int:
     predicted = cross_validate(data, options.folds, progress=progress("folds"))
     found = document(data, predicted)
     head = fit_head(data, worst_label=options.worst, best_label=options.best)
-    write_bundle(model, options.out, head, {k: found[k] for k in ("srcc", "plcc", "krocc", "rmse", "rmse_sd", "n")})
+    write_bundle(model, options.out, head, {name: found[name] for name in PRINTED})
+    (options.out / SHEET).write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     stream = sys.stderr if options.json else sys.stdout
     print(f"{options.out}: fitted on {found['n']} images in {found['groups']} groups; cross-validated:", file=stream)
     for name in ("srcc", "plcc", "krocc", "rmse", "rmse_sd"):
         low, high = found["intervals"].get(name, (None, None))
         inside = "" if low is None else f"  (95 %: {low:.3f} to {high:.3f})"
         print(f"  {name:8}{found[name]:7.3f}{inside}", file=stream)
+    if found["zero_shot_srcc"] < AGAINST and options.worst is None and options.best is None:
+        print(
+            "low labels seem to mean good pictures: if so, name the ends with --worst and --best, or 100 will mean bad",
+            file=sys.stderr,
+        )
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps({name: found[name] for name in PRINTED}))
     return 0
 
 

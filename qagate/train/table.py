@@ -17,11 +17,11 @@ def table(found: dict[str, Any]) -> str:
         elif "rows" in test:
             lines += _rows(name, test)
     if isinstance(tests.get("T6"), dict):
-        lines += _controls(tests["T6"])
+        lines += controls(tests["T6"])
     if isinstance(tests.get("T7"), dict):
-        lines += _usable(tests["T7"])
+        lines += usable(tests["T7"])
     for claim, answers in found["claims"].items():
-        lines.append(f"{claim}: " + ", ".join(f"{test} {_word(answer)}" for test, answer in answers.items()))
+        lines.append(f"{claim}: " + ", ".join(f"{test} {word(answer)}" for test, answer in answers.items()))
     lines += ["", *(f"{name}: {why}" for name, why in found["baselines_not_run"].items())]
     return "\n".join(lines)
 
@@ -34,28 +34,30 @@ def _rows(name: str, test: dict[str, Any]) -> list[str]:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for who, row in test["rows"].items():
-        lead = _interval(row["model_leads_by_srcc"]) if "model_leads_by_srcc" in row else ""
+        lead = interval(row["model_leads_by_srcc"]) if "model_leads_by_srcc" in row else ""
         cells = (
-            who, _interval(row["srcc"]), _interval(row["plcc"]), _number(row["krocc"]["value"]), _number(row["rmse"]),
-            f"{row['rmse_sd']:.2f}", _number(row["pair_accuracy"]), _number(row["srcc_within"]), lead,
+            who, interval(row["srcc"]), interval(row["plcc"]), number(row["krocc"]["value"]), number(row["rmse"]),
+            f"{row['rmse_sd']:.2f}", number(row["pair_accuracy"]), number(row["srcc_within"]), lead,
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
 
 
-def _controls(test: dict[str, Any]) -> list[str]:
+def controls(test: dict[str, Any]) -> list[str]:
+    """Return T6 as lines."""
     lines = ["### T6: controls", "", "| change | mean | 9 in 10 below | largest | holds |", "|---|---|---|---|---|"]
     for name, row in test["unmoved"].items():
         far = " | ".join(f"{row[key]:.1f}" for key in ("mean_absolute", "p90_absolute", "largest"))
-        lines.append(f"| {name} | {far} | {_word(row['holds'])} |")
+        lines.append(f"| {name} | {far} | {word(row['holds'])} |")
     lines.append("")
     for name, row in test["prompts"].items():
-        lines.append(f"{name}: SRCC {row['srcc']:.3f}, costs {_interval(row['costs_srcc'])}")
+        lines.append(f"{name}: SRCC {row['srcc']:.3f}, costs {interval(row['costs_srcc'])}")
     shuffled = test["labels shuffled"]
     return [*lines, f"labels shuffled: SRCC {shuffled['srcc_mean']:.3f} ± {shuffled['srcc_sd']:.3f}", ""]
 
 
-def _usable(test: dict[str, Any]) -> list[str]:
+def usable(test: dict[str, Any]) -> list[str]:
+    """Return T7 as lines."""
     lines = ["### T7: intervals, artefacts, slices", ""]
     for name, row in test.items():
         if name.startswith("interval"):
@@ -66,22 +68,25 @@ def _usable(test: dict[str, Any]) -> list[str]:
             )
     each = test["attribute_auc"]["each"]
     lines.append(
-        f"artefact AUC: mean {_number(test['attribute_auc']['mean'])}; "
-        + ", ".join(f"{name} {_number(row['auc'])} ({row['present']})" for name, row in each.items())
+        f"artefact AUC: mean {number(test['attribute_auc']['mean'])}; "
+        + ", ".join(f"{name} {number(row['auc'])} ({row['present']})" for name, row in each.items())
     )
     slices = test["slice_auc"]
-    return [*lines, f"slice AUC: {_number(slices['mean'])} over {slices['volumes']} volumes", ""]
+    return [*lines, f"slice AUC: {number(slices['mean'])} over {slices['volumes']} volumes", ""]
 
 
-def _interval(row: dict[str, Any]) -> str:
+def interval(row: dict[str, Any]) -> str:
+    """Return a figure with its interval."""
     if row["low"] is None:
         return f"{row['value']:.3f}"
-    return f"{row['value']:.3f} ({row['low']:.3f}, {row['high']:.3f})"
+    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Return a number, or a dash for none."""
     return "-" if value is None else f"{value:.3f}"
 
 
-def _word(answer: Any) -> str:
+def word(answer: Any) -> str:
+    """Return yes, no, not run, or the answer itself."""
     return {True: "yes", False: "no", None: "not run"}.get(answer, str(answer))

@@ -30,8 +30,6 @@ BASELINES: dict[str, Fit] = {
 """Name → how to fit it, the weakest first."""
 
 NOT_RUN = {
-    "2D ResNet on resized slices": "needs a GPU to be trained fairly",
-    "MedIQA-style (7 slices, 224 px, additive one-hot)": "needs a GPU; its ImageNet weights are not at hand",
     "CLIP-IQA, MUSIQ, TOPIQ": "fetch their weights at run time",
 }
 """Name → why it is not in the table."""

@@ -11,9 +11,11 @@ from qagate.domain.assessment import ATTRIBUTES, Estimate, ModelIdentity
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
 from qagate.errors import InputError
-from qagate.train import baselines, benchmark
+from qagate.train import ablations, baselines, benchmark
 from qagate.train.baselines import iqm
+from qagate.train.claims import claims
 from qagate.train.table import table
+from qagate.train.usable import calibration, risk_coverage
 from tests.unit.train.test_sampling import packed
 
 
@@ -44,14 +46,15 @@ def test_everything_is_measured_or_says_not_run(parts: None, monkeypatch: pytest
     pytest.importorskip("sklearn")
     for name in ("MRIQC-style IQMs", "BRISQUE + SVR", "metadata only"):  # trees take long: one of them will do
         monkeypatch.delitem(baselines.BASELINES, name)
-    sizes = benchmark.Sizes(fit=10, t0=4, t1=8, t2=4, t3=6, controls=1, local=2, resamples=10)
-    found = benchmark.benchmark(Path("none"), Contrast(), sizes, {"blur": Contrast()})
+    sizes = benchmark.Sizes(fit=10, t0=4, t1=8, t3=6, controls=1, local=2, resamples=10)
+    found = benchmark.benchmark(Path("none"), Contrast(), sizes)
     tests = found["tests"]
     assert {"T0", "T1", "T2", "T3", "T4", "T5", "T6", "T7"} <= set(tests)
     assert set(tests["T1"]["rows"]) == {"model", *baselines.BASELINES}
     assert tests["T4"].startswith("not run")
     assert tests["T5"].startswith("not run")
-    assert set(tests["T2"]["each"]) == {"blur"}
+    assert tests["T2"].startswith("not run")
+    assert found["ablations"].startswith("not run")
     assert tests["T6"]["unmoved"]["identity re-save"]["largest"] == pytest.approx(0, abs=1e-3)
     assert 0 <= tests["T7"]["interval T1"]["coverage"] <= 1
     json.dumps(found)
@@ -60,10 +63,9 @@ def test_everything_is_measured_or_says_not_run(parts: None, monkeypatch: pytest
         assert word in text
 
 
-def test_without_left_out_bundles_t2_is_not_run(parts: None) -> None:
-    answers = benchmark.claims({"T1": {"rows": {}}, "T2": "not run: why", "T3": None})
+def test_what_was_not_measured_is_not_claimed() -> None:
+    answers = claims({"T1": {"rows": {}}, "T2": "not run: why", "T3": None})
     assert set(answers["lower ends above 0.7476 SRCC and 0.7153 PLCC"].values()) == {"not run"}
-    assert benchmark.unseen([], [], {}, benchmark.QUICK, print).startswith("not run")
 
 
 def test_a_part_without_subjects_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,7 +80,7 @@ def test_claims_need_the_lower_end() -> None:
         trees = {"model_leads_by_srcc": {"value": 0.1, "low": lead, "high": 0.2, "groups": 9}}
         return {"rows": {"model": {"srcc": ends, "plcc": ends}, "47 features + ExtraTrees": trees}}
 
-    said = benchmark.claims({"T1": row(0.8, 0.01), "T2": row(0.73, 0.01), "T3": row(0.8, -0.01)})
+    said = claims({"T1": row(0.8, 0.01), "T2": row(0.73, 0.01), "T3": row(0.8, -0.01)})
     above, ahead = said.values()
     assert above == {"T1": True, "T2": False, "T3": True}  # 0.73 < 0.7476
     assert ahead == {"T1": True, "T2": True, "T3": False}
@@ -94,3 +96,18 @@ def test_iqms_with_known_answers() -> None:
     assert found["dietrich_snr"] == pytest.approx(0.655 * 0.65 / 0.02, rel=0.05)  # mean of 0.5 and 0.8 is 0.65
     assert found["cjv"] == pytest.approx(0.04 / 0.3, rel=0.1)  # (0.02 + 0.02) / (0.8 - 0.5)
     assert found["foreground"] == pytest.approx(0.25, abs=0.01)  # 100² of 200²
+
+
+def test_keeping_the_surest_and_what_scores_are_worth() -> None:
+    width, error = np.array([3.0, 1.0, 2.0, 4.0]), np.array([6.0, 2.0, 4.0, 8.0])
+    kept = risk_coverage(width, error)
+    assert kept[-1] == [1.0, 5.0]  # (6 + 2 + 4 + 8) / 4
+    assert kept[4] == [0.5, 3.0]  # the two narrowest: (2 + 4) / 2
+    said = calibration(np.array([10.0, 90.0, 20.0, 80.0]), np.array([0.0, 100.0, 40.0, 60.0]), parts=2)
+    assert said == [[15.0, 20.0, 2.0], [85.0, 80.0, 2.0]]
+
+
+def test_every_artefact_is_in_one_family() -> None:
+    listed = [name for family in ablations.FAMILIES for name in ablations.family(family)]
+    assert sorted(listed) == sorted(ablations.REGISTRY)
+    assert sorted(a for attributes in ablations.FAMILIES.values() for a in attributes) == sorted(ATTRIBUTES)

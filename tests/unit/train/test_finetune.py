@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,8 @@ from scipy import ndimage
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
 from qagate.errors import InputError
-from qagate.train import finetune, forest, metrics
+from qagate.score.scorer import Scorer
+from qagate.train import finetune, forest, metrics, trial
 
 
 @pytest.fixture(autouse=True)
@@ -23,7 +25,7 @@ class Means:
 
     def features(self, volume: Volume, prompt: Prompt) -> np.ndarray:
         v = volume.voxels
-        return np.array([v.mean(), v.std(), np.random.default_rng(int(v.sum())).normal()])
+        return np.array([v.mean(), np.random.default_rng(int(v.sum())).normal(), -v.std(), 0.0])
 
 
 @pytest.fixture
@@ -44,7 +46,7 @@ def index(tmp_path: Path) -> Path:
 
 def test_it_learns_what_raters_saw(index: Path) -> None:
     data = finetune.describe(index, Means())
-    assert data.features.shape == (48, 3 + 112)
+    assert data.features.shape == (48, 4 + 112)
     assert len(data.problems) == 1
     predicted = finetune.cross_validate(data, folds=4)
     assert metrics.srcc(predicted, data.labels) > 0.9
@@ -83,3 +85,37 @@ def test_one_group_and_equal_scores_are_refused(index: Path) -> None:
     index.write_text("\n".join(text.splitlines()[:5]))
     with pytest.raises(InputError, match="at least 10"):
         finetune.describe(index, Means())
+
+
+def test_the_last_line_of_json_holds_six_figures(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = index.read_text().splitlines()
+    turned = [lines[0], *(",".join([a, str(-float(b)), c, d]) for a, b, c, d in (x.split(",") for x in lines[1:]))]
+    index.write_text("\n".join([*turned, "0_0.png,four,CT,c0", "0_1.png,1,PET,c0"]))
+    monkeypatch.setattr(Scorer, "load", lambda model: Means())
+    asked = ["--index", str(index), "--out", str(tmp_path / "out"), "--folds", "3", "--json"]
+    assert finetune.main(asked) == 0
+    printed = capsys.readouterr()
+    found = json.loads(printed.out.splitlines()[-1])
+    assert list(found) == ["srcc", "plcc", "krocc", "rmse", "rmse_sd", "n"]
+    assert found["n"] == 48
+    for words in ("line 50: ", "line 51: score must be a finite number, got 'four'", "line 52: modality must be CT"):
+        assert words in printed.err
+    assert "low labels seem to mean good pictures" in printed.err
+    whole = json.loads((tmp_path / "out" / finetune.SHEET).read_text())
+    assert {name: whole[name] for name in found} == found
+    assert len(whole["problems"]) == 3
+
+
+def test_a_trial_sets_fine_tuning_beside_trees(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr(trial, "COUNT", 20)
+    data = finetune.describe(index, Means())
+    found = trial.compare(data, folds=2, resamples=20)
+    assert set(found["rows"]) == {trial.HEAD, trial.TREES, trial.MORE_TREES, trial.ZERO_SHOT}
+    assert found["rows"][trial.HEAD]["srcc"]["value"] > 0.8
+    lead = found["leads_extra_trees_by_srcc"]
+    of = found["rows"]
+    assert lead["value"] == pytest.approx(of[trial.HEAD]["srcc"]["value"] - of[trial.TREES]["srcc"]["value"])
+    assert trial.line("a set", found).startswith("| a set | 48 in 8 |")
