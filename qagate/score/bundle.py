@@ -1,6 +1,6 @@
 """Bundle: the folder that holds one model, and the only way to load it.
 
-models/<name>-<version>/  weights.safetensors  bundle.toml  card.md  benchmark.json
+models/<name>-<version>/  weights.safetensors  assessor.safetensors  bundle.toml  card.md  benchmark.json
 
 Weights are never pickle. Their SHA-256 stands in bundle.toml and is checked at every load.
 """
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from qagate.domain.assessment import ModelIdentity
 from qagate.errors import ModelCorrupt, ModelMissing
+from qagate.score.assessor import Assessor
 from qagate.score.calibration import Calibration
 from qagate.score.network import Architecture, Network
 from qagate.score.vocabulary import Seen
@@ -42,6 +43,7 @@ class Bundle:
     seen: Seen
     about: Mapping[str, Any]
     network: Network
+    assessor: Assessor | None = None
 
 
 def find() -> Path:
@@ -84,7 +86,8 @@ def load(folder: Path | None = None) -> Bundle:
         network.load_state_dict(load_tensors(weights))
     except (RuntimeError, TypeError, ValueError) as error:
         raise ModelCorrupt(f"{weights} must fit the architecture in {sheet}, got {error}") from error
-    return Bundle(folder, identity, architecture, calibration, seen, about, network.eval())
+    assessor = Assessor.load(folder, about)
+    return Bundle(folder, identity, architecture, calibration, seen, about, network.eval(), assessor)
 
 
 def save(
@@ -95,6 +98,7 @@ def save(
     name: str,
     version: str,
     about: Mapping[str, Mapping[str, Any]],
+    assessor: Assessor | None = None,
 ) -> str:
     """Write weights and sheet, and return the SHA-256 of the weights. `about` is more tables for the sheet."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -105,6 +109,7 @@ def save(
         "architecture": asdict(network.sizes),
         "vocabulary": {"words": sorted(seen.words), "values": sorted(seen.values)},
         "calibration": calibration.plain(),
+        **({} if assessor is None else {"assessor": {"sha256": assessor.save(folder)}}),
         **about,
     }
     lines = [f'schema = "{SCHEMA}"', f'name = "{name}"', f'version = "{version}"', f'sha256 = "{digest}"']

@@ -26,7 +26,8 @@ class Calibration:
 
     directions: (k, c) rows that turn centred features into unit variance. usual: the distance of an ordinary volume,
     unusual: the distance from which a volume is out of domain. worst_share: part of the score that the worst fifth of
-    a volume's slabs has.
+    a volume's slabs has. assessor_share, grade_share: what part of score and of grades the assessor has, beside the
+    network.
     """
 
     temperature: float = 1.0
@@ -38,6 +39,13 @@ class Calibration:
     usual: float = 1.0
     unusual: float = 2.0
     worst_share: float = 0.25
+    assessor_share: float = 0.0
+    grade_share: float = 0.0
+
+    def mixed(self, network: npt.ArrayLike, assessor: npt.ArrayLike | None) -> npt.NDArray[np.float64]:
+        """Return what both say together: a mean by the share of the assessor; the network alone without one."""
+        said = np.asarray(network, np.float64)
+        return said if assessor is None else said + self.assessor_share * (np.asarray(assessor) - said)
 
     def score(self, said: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return scores 0-100 for network scores 0..1."""
@@ -76,6 +84,8 @@ class Calibration:
             "usual": self.usual,
             "unusual": self.unusual,
             "worst_share": self.worst_share,
+            "assessor_share": self.assessor_share,
+            "grade_share": self.grade_share,
             "mean": [float(f"{v:.5g}") for v in self.mean],
             "directions": [[float(f"{v:.5g}") for v in row] for row in self.directions],
             "multiples": {k: round(v, 3) for k, v in self.multiples.items()},
@@ -94,6 +104,8 @@ class Calibration:
             usual=float(plain["usual"]),
             unusual=float(plain["unusual"]),
             worst_share=float(plain["worst_share"]),
+            assessor_share=float(plain.get("assessor_share", 0.0)),
+            grade_share=float(plain.get("grade_share", 0.0)),
         )
         if (
             found.temperature <= 0

@@ -12,6 +12,7 @@ COMMANDS = {
     "pack": ("qagate.train.pack", "make one file of a folder of volumes"),
     "glance": ("qagate.train.glance", "make the table of the second opinion on modality and region"),
     "fit": ("qagate.train.fit", "train the network on a pack"),
+    "assess": ("qagate.train.assess", "fit what judges hand-made features beside the network"),
     "export": ("qagate.train.export", "calibrate a checkpoint and write a bundle"),
     "benchmark": ("qagate.train.benchmark", "measure a bundle on the benchmark part of a pack"),
     "ablate": ("qagate.train.ablations", "train and measure what the parts of the model are worth"),

@@ -32,8 +32,14 @@ SLICES = 4
 LEVELS = 4
 KIND_WEIGHTS = {"CT": 1.0, "CT2d": 0.35, "MR": 1.0, "crop": 0.02, "phantom": 0.1}
 
-OFTEN = {"noise": 2.5, "blur": 1.3, "motion": 1.3, "slice_gaps": 0.4, "oversmoothing": 0.6, "compression": 0.7}
-"""How often an attribute's artefacts are drawn, beside 1 for the others: what is common in practice comes more."""
+OFTEN = {
+    "noise": 2.0, "blur": 1.3, "motion": 2.0, "ghosting": 2.0, "beam_hardening": 1.6, "truncation": 1.4, "metal": 1.4,
+    "bias_field": 1.4, "oversmoothing": 0.6, "compression": 0.7, "slice_gaps": 0.7,
+}  # fmt: skip
+"""How often an attribute's artefacts are drawn, beside 1 for the others: what is common or hard to see comes more."""
+FEWEST_SLICES = 2
+SHARPER = 0.45
+"""Largest part of an unsharp mask that is still the same picture from another kernel."""
 THROUGH_PLANE = ("slab_average", "slice_drop", "slice_duplicate", "slice_swap")
 """These do nothing to a single slice."""
 
@@ -65,7 +71,8 @@ class Batch:
 
     pictures: (n, slices, 5, 96, 96); fields: (n, slices, 5, 64, 64); distances: (n,); slice_distances: (n, slices);
     attributes, known: (n, 18), known is 1 where the modality can have the artefact; group, content: (n,);
-    twin: (groups, 2) indices of samples that must get the same score.
+    single: (n,) bool, whether all slices are the same one; twin: (groups, 2) indices of samples that must get the same
+    score.
     """
 
     pictures: Tensor
@@ -77,6 +84,7 @@ class Batch:
     known: Tensor
     group: Tensor
     content: Tensor
+    single: Tensor
     twin: Tensor
 
 
@@ -172,39 +180,52 @@ def batch(
     generator: torch.Generator,
     nuisance: bool = True,
     dropout: bool = True,
+    levels: int = LEVELS,
+    slices: int = SLICES,
 ) -> Batch:
-    """Return one place of each group as a batch, each picture in its own guise."""
+    """Return one place of each group as a batch, each picture in its own guise.
+
+    levels: so many of each group's, drawn by chance, beside the untouched one. slices: so many neighbours of each slab.
+    """
     pictures, fields, prompts, rows = [], [], [], []
     known = []
     for number, group in enumerate(groups):
         place = int(torch.randint(len(group.crops), (1,), generator=generator))
-        again = int(torch.randint(1, LEVELS + 1, (1,), generator=generator))
-        order = torch.tensor([*range(LEVELS + 1), again])
-        crops, field = group.crops[place, order].float(), group.fields[order].float()
+        chosen = (torch.randperm(LEVELS, generator=generator)[:levels] + 1).sort().values.tolist()
+        again = int(torch.randint(1, levels + 1, (1,), generator=generator))
+        order = torch.tensor([0, *chosen, chosen[again - 1]])
+        single = group.crops.shape[2] == 1
+        count = min(slices, group.crops.shape[2])
+        first = int(torch.randint(group.crops.shape[2] - count + 1, (1,), generator=generator))
+        part = slice(first, first + count)
+        crops, field = group.crops[place, order, part].float(), group.fields[order, part].float()
+        by_slice, distances = group.slice_distances[place, order, part], group.distances[place, order]
+        if count < group.crops.shape[2]:
+            distances = labels.pool_slices(by_slice)
         spacing = group.spacing_mm
         if nuisance:
             crops, field = disguise(crops, field, group.modality, generator)
             jitter = torch.exp(0.15 * (2 * torch.rand(3, generator=generator) - 1)).tolist()
             spacing = (spacing[0] * jitter[0], spacing[1] * jitter[1], spacing[2] * jitter[1])
-        single = crops.shape[1] == 1
-        if single:  # a slab of one slice is the same as its slice several times
-            crops, field = crops.expand(-1, SLICES, -1, -1), field.expand(-1, SLICES, -1, -1)
         prompt = volumes[group.packed].prompt
         if dropout and _chance(generator) < 0.35:  # the task window follows the region, so it is forgotten as a whole
             prompt = replace(prompt, regions=(), organ=None)
         coded = encode(prompt, spacing, group.slice_count).repeat(len(order))
         prompts.append(drop(coded, generator) if dropout else coded)
-        pictures.append(channels(crops, group.modality, prompt.regions))
-        fields.append(channels(field, group.modality, prompt.regions))
-        slices = group.slice_distances[place, order]
+        seen = channels(crops, group.modality, prompt.regions), channels(field, group.modality, prompt.regions)
+        if single:  # a slab of one slice is the same as its slice several times
+            seen = seen[0].expand(-1, slices, -1, -1, -1), seen[1].expand(-1, slices, -1, -1, -1)
+        pictures.append(seen[0])
+        fields.append(seen[1])
         rows.append(
             (
-                group.distances[place, order],
-                slices.expand(-1, SLICES) if single else slices,
-                _visible(group.attributes[order], group.distances[place, order]),
+                distances,
+                by_slice.expand(-1, slices),
+                _visible(group.attributes[order], distances),
                 torch.full((len(order),), number),
                 torch.full((len(order),), group.packed),
-                torch.tensor([[again, LEVELS + 1]]) + number * len(order),
+                torch.full((len(order),), single),
+                torch.tensor([[again, levels + 1]]) + number * len(order),
             )
         )
         possible = {a.attribute for a in registry.values() if group.modality in a.modalities}
@@ -212,7 +233,7 @@ def batch(
     joined = [torch.cat(column) for column in zip(*rows, strict=True)]
     return Batch(
         torch.cat(pictures), torch.cat(fields), stack(prompts), joined[0], joined[1], joined[2], torch.cat(known),
-        joined[3], joined[4], joined[5],
+        joined[3], joined[4], joined[5], joined[6],
     )  # fmt: skip
 
 
@@ -220,11 +241,11 @@ def disguise(crops: Tensor, fields: Tensor, modality: str, generator: torch.Gene
     """Change how pictures look but not how good they are: each (n, s, h, w) and its field in the same way.
 
     Contrast (a smooth monotone curve for MR, shift and gain of HU for CT), flips and transposition, background taken
-    away, coarse grey steps, and noise and blur below what can be seen.
+    away, coarse grey steps, a sharper kernel, and noise and blur below what can be seen.
     """
     done: list[tuple[Tensor, Tensor]] = []
     for crop, field in zip(crops, fields, strict=True):
-        draw = torch.rand(12, generator=generator).tolist()
+        draw = torch.rand(14, generator=generator).tolist()
         pair = [crop, field]
         if modality == "CT":
             shift, gain = 30.0 * (draw[0] - 0.5), 1.0 + 0.06 * (draw[1] - 0.5)
@@ -252,6 +273,8 @@ def disguise(crops: Tensor, fields: Tensor, modality: str, generator: torch.Gene
             pair = [(x / step).round() * step for x in pair]
         if draw[11] < 0.3:
             pair[0] = _soften(pair[0], 0.06)
+        elif draw[12] < 0.4:
+            pair[0] = _soften(pair[0], -SHARPER * draw[13] * 0.25)
         done.append((pair[0], pair[1]))
     return torch.stack([c for c, _ in done]), torch.stack([f for _, f in done])
 

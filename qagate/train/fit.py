@@ -1,6 +1,6 @@
 """Fit: train the network on a pack.
 
-    python -m qagate.train fit PACK OUT_DIR [--size small] [--minutes 50] [--seed 0] [--resume]
+    python -m qagate.train fit PACK OUT_DIR [--size small] [--minutes 50] [--seed 0] [--resume | --warm CHECKPOINT]
 
 Everything that is drawn comes from the seed and the number of the step, so that a run can be stopped and resumed.
 Checkpoints are safetensors and JSON, never pickle. Selection looks at the select part only.
@@ -26,14 +26,14 @@ from torch.utils.data import DataLoader
 
 from qagate.errors import InputError
 from qagate.score.bundle import load_tensors, save_tensors
-from qagate.score.network import SIZES, Architecture, Network, size
+from qagate.score.network import SIZES, Architecture, Network, Prediction, Tokens, size
 from qagate.score.preprocess import statistics
 from qagate.train import data, labels, losses
 from qagate.train.degrade import REGISTRY, Artefact
 from qagate.train.pack import Packed, volumes
 
 WARM_UP_STEPS = 60
-EMA = 0.996
+EMA = 0.998
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,11 @@ class Plan:
     minutes: float = 50.0
     steps: int = 0
     seed: int = 0
-    groups: int = 3
+    groups: int = 5
     fresh: int = 1
-    pool: int = 200
+    pool: int = 600
+    places: int = 3
+    levels: int = 2
     workers: int = 0
     rate: float = 2e-3
     decay: float = 0.05
@@ -95,6 +97,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("pack", type=Path)
     parser.add_argument("out", type=Path, help="folder for checkpoints and the log")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
+    parser.add_argument("--warm", type=Path, help="begin with the weights of this checkpoint of another run")
     for name, default in asdict(Plan()).items():
         option = "--" + name.replace("_", "-")
         if isinstance(default, bool):
@@ -102,19 +105,23 @@ def main(arguments: list[str]) -> int:
         else:
             parser.add_argument(option, type=type(default), default=default)
     options = vars(parser.parse_args(arguments))
-    pack, out, resume = options.pop("pack"), options.pop("out"), options.pop("resume")
-    fit(pack, out, Plan(**options), resume)
+    pack, out, resume, warm = (options.pop(name) for name in ("pack", "out", "resume", "warm"))
+    fit(pack, out, Plan(**options), resume, warm)
     return 0
 
 
-def fit(pack: Path, out: Path, plan: Plan, resume: bool = False) -> dict[str, float]:
-    """Train and return what the last selection measured. Raises InputError."""
+def fit(pack: Path, out: Path, plan: Plan, resume: bool = False, warm: Path | None = None) -> dict[str, float]:
+    """Train and return what the last selection measured. warm: a checkpoint to begin with. Raises InputError."""
     torch.set_num_threads(1 if plan.device == "cpu" else max(1, (os.cpu_count() or 2) - 2))
     out.mkdir(parents=True, exist_ok=True)
     fitted, kept = list(volumes(pack, ("fit",))), list(volumes(pack, ("select",)))
     run = start(plan, len(fitted))
     if resume:
         restore(run, out / "last")
+    elif warm is not None:
+        restore(run, warm)
+        run.network.load_state_dict(run.ema.state_dict())
+        run.step, run.seconds, run.best = 0, 0.0, -math.inf
     else:
         measure(run, fitted, plan)
     say(
@@ -175,7 +182,8 @@ def measure(run: Run, fitted: list[Packed], plan: Plan) -> None:
 def step(run: Run, groups: list[data.Group], contents: list[Packed], plan: Plan) -> dict[str, float]:
     """Take one step and return the parts of the loss."""
     generator = torch.Generator().manual_seed(plan.seed * 7_000_003 + run.step)
-    batch = data.batch(groups, contents, plan.artefacts, generator, plan.nuisance)
+    slices = int(torch.randint(data.FEWEST_SLICES, data.SLICES + 1, (1,), generator=generator))
+    batch = data.batch(groups, contents, plan.artefacts, generator, plan.nuisance, levels=plan.levels, slices=slices)
     target = aim(batch, run.offsets, plan.device)
     done = run.step / plan.steps if plan.steps else run.seconds / (plan.minutes * 60)
     for group in run.optimiser.param_groups:
@@ -183,9 +191,7 @@ def step(run: Run, groups: list[data.Group], contents: list[Packed], plan: Plan)
     run.network.train()
     half = plan.device != "cpu"
     with torch.autocast(plan.device, torch.bfloat16, enabled=half):
-        prediction, tokens = run.network(
-            batch.pictures.to(plan.device), batch.fields.to(plan.device), batch.prompts.to(plan.device)
-        )
+        prediction, tokens = look(run.network, batch, plan.device)
     weights = losses.Weights(ranking=1.0 if plan.ranking else 0.0)
     loss, parts = losses.total(prediction, tokens, target, weights)
     run.optimiser.zero_grad(set_to_none=True)
@@ -200,6 +206,27 @@ def step(run: Run, groups: list[data.Group], contents: list[Packed], plan: Plan)
         for mean, new in zip(run.ema.parameters(), run.network.parameters(), strict=True):
             mean.lerp_(new, 1.0 - decay)
     return {"loss": float(loss.detach()), **parts}
+
+
+def look(network: Network, batch: data.Batch, device: str) -> tuple[Prediction, Tokens]:
+    """Return what the network says of a batch; of slabs that are one slice, it sees that slice once."""
+    slices = batch.pictures.shape[1]
+    rows, said, seen = [], [], []
+    for single in (False, True):
+        row = torch.nonzero(batch.single == single).flatten()
+        if not len(row):
+            continue
+        count = 1 if single else slices
+        prediction, tokens = network(
+            batch.pictures[row, :count].to(device), batch.fields[row, :count].to(device), batch.prompts[row].to(device)
+        )
+        rows.append(row)
+        said.append((prediction.logits, prediction.attributes, prediction.slices.expand(-1, slices), prediction.pooled))
+        seen.append((tokens.features, tokens.scores, tokens.weights))
+    back = torch.cat(rows).argsort().to(device)
+    merged = [torch.cat(column)[back] for column in zip(*said, strict=True)]
+    wide = [[x.expand(-1, slices, *x.shape[2:]) for x in part] for part in seen]
+    return Prediction(*merged), Tokens(*(torch.cat(column)[back] for column in zip(*wide, strict=True)))
 
 
 def aim(batch: data.Batch, offsets: Tensor, device: str) -> losses.Target:
@@ -217,7 +244,7 @@ def aim(batch: data.Batch, offsets: Tensor, device: str) -> losses.Target:
 def feed(fitted: list[Packed], plan: Plan, first: int) -> Iterator[list[data.Group]]:
     """Yield the groups of step `first`, `first` + 1, ...: some new, some from the last `pool` made."""
     begin = max(0, first * plan.fresh - plan.pool)
-    groups = data.Groups(fitted, plan.artefacts, plan.seed, begin)
+    groups = data.Groups(fitted, plan.artefacts, plan.seed, begin, plan.places)
     made: Iterator[data.Group]
     if plan.workers:
         loader = DataLoader(groups, batch_size=None, num_workers=1, prefetch_factor=8, worker_init_fn=_worker)
@@ -246,10 +273,7 @@ def select(network: Network, held: list[data.Group], kept: list[Packed], plan: P
     for group in held:
         batch = data.batch([group], kept, plan.artefacts, generator)
         target = aim(batch, torch.zeros(len(kept)), "cpu")
-        score = network(batch.pictures.to(plan.device), batch.fields.to(plan.device), batch.prompts.to(plan.device))[
-            0
-        ].score
-        score = score.float().cpu()
+        score = look(network, batch, plan.device)[0].score.float().cpu()
         said.append(score)
         meant.append(target.score)
         if float(target.score.std()) > 0.02:

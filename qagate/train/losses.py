@@ -26,8 +26,8 @@ class Weights:
     ordinal: float = 1.0
     rps: float = 10.0
     ranking: float = 1.0
-    attributes: float = 2.0
-    presence: float = 0.2
+    attributes: float = 4.0
+    presence: float = 1.0
     slices: float = 2.0
     consistency: float = 4.0
 

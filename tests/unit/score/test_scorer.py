@@ -9,7 +9,8 @@ import pytest
 from qagate.domain.prompt import Acquisition, Prompt
 from qagate.errors import ModelMissing, ScoringError
 from qagate.score import scorer
-from qagate.score.scorer import Scorer, spots
+from qagate.score.patches import spots
+from qagate.score.scorer import Scorer
 from qagate.score.vocabulary import ATTRIBUTES_OF
 
 from .bundles import ct, tiny, volume
@@ -119,13 +120,13 @@ def test_many_slices_take_no_more_memory_than_few(small: Scorer) -> None:
 def test_large_volumes_are_looked_at_less_densely(small: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
     voxels = ct(8, 512, 512)
     looked: list[int] = []
-    look = small.network.look
+    look = small.looker.network.look
 
     def counted(pictures: object, condition: object) -> object:
         looked.append(len(pictures))  # type: ignore[arg-type]
         return look(pictures, condition)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(small.network, "look", counted)
+    monkeypatch.setattr(small.looker.network, "look", counted)
     monkeypatch.setattr(scorer, "BUDGET", 40)  # 40 // 8 slices = 5 patches a slab
     small.score(volume(voxels), CHEST)
     assert sum(looked) == 2 * 5

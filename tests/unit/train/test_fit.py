@@ -10,7 +10,7 @@ import torch
 from qagate.errors import InputError, ModelCorrupt
 from qagate.score import bundle
 from qagate.train import __main__ as commands
-from qagate.train import export, fit, pack
+from qagate.train import calibrate, fit, pack, sampling
 from qagate.train.degrade import REGISTRY
 
 from .volumes import folder
@@ -23,7 +23,8 @@ PLAN = fit.Plan(size="tiny", steps=3, groups=1, fresh=1, pool=2, select_groups=2
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Few and cheap artefacts: what they do is tested elsewhere."""
     monkeypatch.setattr(fit, "REGISTRY", QUICK)
-    monkeypatch.setattr(export, "REGISTRY", QUICK)
+    monkeypatch.setattr(calibrate, "REGISTRY", QUICK)
+    monkeypatch.setattr(sampling, "REGISTRY", QUICK)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +82,8 @@ def test_export_writes_a_bundle_that_loads(packed: Path, tmp_path: Path, capsys:
         "last",
         "--groups",
         "4",
+        "--samples",
+        "24",
     ]
     assert commands.main(["export", *arguments]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -101,7 +104,7 @@ def test_the_map_rises_whatever_is_said() -> None:
     draws = np.random.default_rng(0)
     said = draws.uniform(0.2, 0.9, 200)
     for target in (said, 1 - said, np.full(200, 0.5)):
-        before, after = export.monotone(said, target)
+        before, after = calibrate.monotone(said, target)
         assert before == sorted(before)
         assert after == sorted(after)
         assert (before[0], after[0], before[-1], after[-1]) == (0.0, 0.0, 1.0, 100.0)

@@ -1,0 +1,149 @@
+"""Assessor: what the description of a tile says of its quality and artefacts, beside the network.
+
+For each modality there are some small perceptrons of two hidden layers and a forest of extremely randomised trees, and
+their opinions are averaged: perceptrons name artefacts and say how sure they are, trees stay calmer on pictures unlike
+those of training. Both see features that were made by hand (`tiles.describe`), so a few thousand examples are enough
+for artefacts that convolutions learn only from many more. Plain arrays, evaluated here in numpy; `train.assess` fits
+them. They lie in `assessor.safetensors`, and the table [assessor] of bundle.toml holds the digest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import safetensors
+import safetensors.numpy
+from scipy import special
+
+from qagate.domain.assessment import ATTRIBUTES
+from qagate.errors import ModelCorrupt
+from qagate.score import tiles
+from qagate.score.head import forest
+
+FILE = "assessor.safetensors"
+OUTPUTS = 2 + len(ATTRIBUTES)
+"""Logit of the quality, logarithm of its error, a logit for each artefact."""
+SCORING = 3
+"""The first members say the quality, those after them name artefacts: each is better at what it was trained for."""
+SQUEEZE = 3.0
+LAYERS = ("weight_0", "bias_0", "weight_1", "bias_1", "weight_2", "bias_2")
+TREES = ("tree_feature", "tree_threshold", "tree_left", "tree_value", "tree_root")
+ARRAYS = ("centre", "scale", *LAYERS, *TREES)
+MODALITIES = ("CT", "MR")
+
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Opinion:
+    """What is said of tiles. score, spread: (tiles,) 0..1; attributes: (tiles, 18) 0..1."""
+
+    score: npt.NDArray[np.float64]
+    spread: npt.NDArray[np.float64]
+    attributes: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Assessor:
+    """Fitted perceptrons and trees: modality → the arrays of ARRAYS.
+
+    centre, scale: (features,); weight_k: (members, in, out); bias_k: (members, 1, out); for trees see `head.forest`.
+    """
+
+    arrays: Mapping[str, Arrays]
+
+    def __post_init__(self) -> None:
+        for modality in MODALITIES:
+            one = self.arrays.get(modality, {})
+            missing = [name for name in ARRAYS if name not in one]
+            if missing or one["centre"].shape != (tiles.LENGTH,) or not _whole(one):
+                raise ModelCorrupt(f"an assessor needs {ARRAYS} for {tiles.LENGTH} features, got {modality} without")
+
+    @classmethod
+    def load(cls, folder: Path, about: Mapping[str, Any]) -> Assessor | None:
+        """Return the assessor of a bundle, None when its sheet has no table [assessor]. Raises ModelCorrupt."""
+        table = about.get("assessor")
+        if table is None:
+            return None
+        path = folder / FILE
+        try:
+            digest = hashlib.sha256(path.read_bytes()).hexdigest()
+            if digest != table["sha256"]:
+                raise ModelCorrupt(f"{path} must have SHA-256 {table['sha256']}; copy the folder again, got {digest}")
+        except (OSError, KeyError, TypeError) as error:
+            raise ModelCorrupt(f"{path} must be there as its sheet says, got {error!r}") from error
+        return cls.load_from(folder)
+
+    @classmethod
+    def load_from(cls, folder: Path) -> Assessor | None:
+        """Return the assessor that lies in a folder, None when there is none. Raises ModelCorrupt."""
+        path = folder / FILE
+        if not path.exists():
+            return None
+        try:
+            return cls(_parted(safetensors.numpy.load_file(path)))
+        except (OSError, ValueError, safetensors.SafetensorError) as error:
+            raise ModelCorrupt(f"{path} must be a whole assessor, got {error!r}") from error
+
+    def save(self, folder: Path) -> str:
+        """Write the arrays and return their SHA-256."""
+        path = folder / FILE
+        flat = {
+            f"{modality}.{name}": np.ascontiguousarray(self.arrays[modality][name])
+            for modality in MODALITIES
+            for name in ARRAYS
+        }
+        safetensors.numpy.save_file(flat, path)
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+
+    def judge(self, described: npt.NDArray[np.float32], modality: str) -> Opinion:
+        """Return opinions on tiles from (tiles, 195) descriptions. Whatever is no CT is judged as MR."""
+        one = self.arrays["CT" if modality == "CT" else "MR"]
+        known = standardised(described, one["centre"], one["scale"])
+        x = np.broadcast_to(known, (len(one["weight_0"]), *known.shape))
+        for layer in (0, 1):
+            x = _gelu(x @ one[f"weight_{layer}"] + one[f"bias_{layer}"])
+        said = (x @ one["weight_2"] + one["bias_2"]).astype(np.float64)  # (members, tiles, 20)
+        scores = special.expit(said[:SCORING, :, 0])
+        calm = forest(known, *(one[name] for name in TREES))
+        both = 0.5 * scores.mean(0) + 0.5 * calm
+        variance = np.exp(2.0 * log_error(said[:SCORING, :, 1])).mean(0) + ((scores - both) ** 2).mean(0)
+        return Opinion(both.clip(0.0, 1.0), np.sqrt(variance), special.expit(said[SCORING:, :, 2:]).mean(0))
+
+
+def standardised(
+    described: npt.NDArray[np.floating[Any]], centre: npt.NDArray[np.float32], scale: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Return robust z-scores, squeezed smoothly beyond ±3: one odd number must not rule the rest."""
+    z = (np.asarray(described, np.float64) - centre) / scale
+    squeezed: npt.NDArray[np.float32] = (SQUEEZE * np.tanh(z / SQUEEZE)).astype(np.float32)
+    return squeezed
+
+
+def log_error(said: Any) -> Any:
+    """Return the logarithm of the error 0..1 that an output stands for: about 0.01 to 0.6."""
+    return said.clip(-3.0, 1.0) - 1.5
+
+
+def _whole(one: Arrays) -> bool:
+    members, _, outputs = one["weight_2"].shape
+    return bool(members > SCORING and outputs == OUTPUTS)
+
+
+def _gelu(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    found: npt.NDArray[np.float32] = (x * special.ndtr(x)).astype(np.float32)
+    return found
+
+
+def _parted(flat: Arrays) -> dict[str, dict[str, npt.NDArray[Any]]]:
+    found: dict[str, dict[str, npt.NDArray[Any]]] = {}
+    for name, array in flat.items():
+        modality, _, rest = name.partition(".")
+        found.setdefault(modality, {})[rest] = array
+    return found

@@ -1,0 +1,223 @@
+"""Calibrate: from what network and assessor say of the select part to shares, a map to 0-100 and intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from scipy import optimize, stats
+
+from qagate.domain.assessment import ATTRIBUTES
+from qagate.score.calibration import NARROWEST, Calibration
+from qagate.score.network import Network
+from qagate.score.scorer import Scorer
+from qagate.train import data, fit, sampling
+from qagate.train.degrade import REGISTRY
+from qagate.train.losses import soft_bins
+from qagate.train.metrics import auc
+from qagate.train.pack import Packed
+
+COVERAGE = 0.9
+DIRECTIONS = 24
+"""Main directions of the pooled features that are kept for the distance to training."""
+LENIENCE = 3.0
+"""Out of domain begins at so many times the largest distance in training: other body parts must stay in."""
+KNOTS = 8
+SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+CLEAR = 0.3
+"""Strength from which an artefact must be told."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What the network said of many crops. logits: (n, 21); target, spread: (n,); pooled: (n, c)."""
+
+    logits: npt.NDArray[np.float64]
+    target: npt.NDArray[np.float64]
+    spread: npt.NDArray[np.float64]
+    pooled: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answers:
+    """What was said of volumes. network, assessor: (n, 2) score and spread 0..1; grades: (n, 2, 18), of each of them.
+
+    present: (n, 18) strength of the artefacts that are there; quality: (n,) 0..1, the truth.
+    """
+
+    network: npt.NDArray[np.float64]
+    assessor: npt.NDArray[np.float64]
+    grades: npt.NDArray[np.float64]
+    present: npt.NDArray[np.float64]
+    quality: npt.NDArray[np.float64]
+    modality: npt.NDArray[np.str_]
+    subject: npt.NDArray[np.str_]
+
+
+@torch.no_grad()
+def listen(network: Network, contents: Sequence[Packed], count: int, seed: int) -> Said:
+    """Return what the network says of `count` groups, each picture in a guise of its own."""
+    groups = data.Groups(contents, REGISTRY, seed)
+    generator = torch.Generator().manual_seed(seed)
+    columns: dict[str, list[Any]] = {k: [] for k in ("logits", "target", "spread", "pooled")}
+    for index in range(count):
+        group = groups.make(index)
+        batch = data.batch([group], contents, REGISTRY, generator)
+        aim = fit.aim(batch, torch.zeros(len(contents)), "cpu")
+        prediction = fit.look(network, batch, "cpu")[0]
+        for name, value in zip(columns, (prediction.logits, aim.score, aim.spread, prediction.pooled), strict=True):
+            columns[name].append(value[:-1].double().numpy())
+    joined = {name: np.concatenate(values) for name, values in columns.items()}
+    return Said(**joined)
+
+
+def hear(scorer: Scorer, contents: Sequence[Packed], count: int, seed: int) -> Answers:
+    """Return what network and assessor say of `count` samples, as volumes are scored in use."""
+    rows = []
+    worst_share = scorer.model.calibration.worst_share
+    for sample in sampling.samples(contents, count, seed):
+        heard = scorer.hear(sample.volume, sample.prompt)
+        network, assessor = heard.network(worst_share), heard.assessor(worst_share)
+        present = np.zeros(len(ATTRIBUTES))
+        for name, strength in sample.artefacts.items():
+            place = ATTRIBUTES.index(REGISTRY[name].attribute)
+            present[place] = max(present[place], strength)
+        grades = np.stack([heard.grades(0.0), heard.grades(1.0)])
+        rows.append(
+            (network, assessor or network, grades, present, sample.quality / 100, sample.modality, sample.subject)
+        )
+    return Answers(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def calibrate(heard: Answers, begun: Calibration) -> Calibration:
+    """Return `begun` with the shares of the assessor, the map to 0-100 and the intervals."""
+    shares = replace(begun, assessor_share=_best_share(heard), grade_share=_best_grade_share(heard))
+    value, spread = shares.mixed(heard.network, heard.assessor).T
+    knots_from, knots_to = monotone(value, heard.quality)
+    mapped = np.interp(value, knots_from, knots_to)
+    residual = np.abs(mapped - 100 * heard.quality) / np.maximum(100 * spread, NARROWEST)
+    halves = {m: _half_width(residual[heard.modality == m], heard.subject[heard.modality == m]) for m in ("CT", "MR")}
+    multiples = {m: h for m, h in halves.items() if h > 0} or {"CT": 3.0, "MR": 3.0}
+    return replace(shares, knots_from=tuple(knots_from), knots_to=tuple(knots_to), multiples=multiples)
+
+
+def _best_share(heard: Answers) -> float:
+    """Return the share of the assessor with the best rank correlation within each modality."""
+
+    def agreement(share: float) -> float:
+        value = (1 - share) * heard.network[:, 0] + share * heard.assessor[:, 0]
+        found = [stats.spearmanr(value[of], heard.quality[of]).statistic for of in _by(heard.modality)]
+        return float(np.nan_to_num(np.mean(found)))
+
+    return max(SHARES, key=agreement)
+
+
+def _best_grade_share(heard: Answers) -> float:
+    """Return the share of the assessor in the grades that tells artefacts best."""
+
+    def told(share: float) -> float:
+        grades = (1 - share) * heard.grades[:, 0] + share * heard.grades[:, 1]
+        found = []
+        for of in _by(heard.modality):
+            for place in range(len(ATTRIBUTES)):
+                strength = heard.present[of, place]
+                clear = (strength == 0) | (strength >= CLEAR)
+                value = auc(grades[of, place][clear], strength[clear] > 0)
+                found += [] if value is None else [value]
+        return float(np.mean(found)) if found else 0.0
+
+    return max(SHARES, key=told)
+
+
+def _by(modality: npt.NDArray[np.str_]) -> list[npt.NDArray[np.bool_]]:
+    """Return for each modality with enough samples where it is."""
+    return [modality == m for m in np.unique(modality) if (modality == m).sum() > 2]
+
+
+def usual_of(calibration: Calibration, pooled: npt.NDArray[np.float64]) -> Calibration:
+    """Return the calibration with what is usual of pooled features, (n, c)."""
+    mean = pooled.mean(0)
+    values, vectors = np.linalg.eigh(np.cov((pooled - mean).T) + 1e-6 * np.eye(len(mean)))
+    chosen = np.argsort(values)[::-1][:DIRECTIONS]
+    directions = (vectors[:, chosen] / np.sqrt(values[chosen] + 0.02 * values.max())).T
+    distance = np.sqrt((((pooled - mean) @ directions.T) ** 2).mean(1))
+    return replace(
+        calibration,
+        mean=tuple(mean),
+        directions=tuple(tuple(row) for row in directions),
+        usual=round(float(np.quantile(distance, 0.95)), 4),
+        unusual=round(float(LENIENCE * distance.max()), 4),
+    )
+
+
+def monotone(said: npt.NDArray[np.float64], target: npt.NDArray[np.float64]) -> tuple[list[float], list[float]]:
+    """Return knots of a rising map from network scores to 0-100: means of equal parts, pooled where they fall."""
+    order = np.argsort(said)
+    parts = [p for p in np.array_split(order, KNOTS) if len(p)]
+    pooled = [[float(said[p].mean()), float(target[p].mean()), len(p)] for p in parts]
+    while True:  # pool adjacent violators
+        wrong = [i for i in range(len(pooled) - 1) if pooled[i + 1][1] < pooled[i][1]]
+        if not wrong:
+            break
+        a, b = pooled[wrong[0]], pooled.pop(wrong[0] + 1)
+        weight = a[2] + b[2]
+        pooled[wrong[0]] = [(a[0] * a[2] + b[0] * b[2]) / weight, (a[1] * a[2] + b[1] * b[2]) / weight, weight]
+    knots_from, knots_to = [0.0], [0.0]
+    for x, y, _ in pooled:
+        if x > knots_from[-1] + 1e-3:
+            knots_from.append(min(x, 0.999))
+            knots_to.append(min(100.0, max(knots_to[-1], 100.0 * y)))
+    return [*knots_from, 1.0], [*knots_to, 100.0]
+
+
+def temperature(said: Said) -> float:
+    """Return the temperature with the best likelihood of the soft labels."""
+    wanted = soft_bins(torch.from_numpy(said.target), torch.from_numpy(said.spread)).numpy()
+
+    def loss(logarithm: float) -> float:
+        logits = said.logits / np.exp(logarithm)
+        logits = logits - logits.max(1, keepdims=True)
+        return float(-(wanted * (logits - np.log(np.exp(logits).sum(1, keepdims=True)))).sum(1).mean())
+
+    found = optimize.minimize_scalar(loss, bounds=(-1.0, 1.5), method="bounded")
+    return float(round(np.exp(found.x), 4))
+
+
+def _half_width(residual: npt.NDArray[np.float64], subject: npt.NDArray[np.str_]) -> float:
+    """Return the residual that 90 % do not exceed; each subject counts the same.
+
+    With the few subjects there are, the correction of split conformal would take the largest residual of all, and
+    intervals would say nothing. Without it coverage of new subjects is not guaranteed, only measured.
+    """
+    if not len(residual):
+        return 0.0
+    names, counts = np.unique(subject, return_counts=True)
+    weight = 1.0 / counts[np.searchsorted(names, subject)]
+    order = np.argsort(residual)
+    share = np.cumsum(weight[order]) / weight.sum()
+    return float(residual[order][min(len(order) - 1, int(np.searchsorted(share, COVERAGE)))])
+
+
+def report(heard: Answers, calibration: Calibration) -> Mapping[str, Any]:
+    found: dict[str, Any] = {
+        "temperature": calibration.temperature,
+        "assessor_share": calibration.assessor_share,
+        "grade_share": calibration.grade_share,
+        "multiples": dict(calibration.multiples),
+    }
+    mixed, spread = calibration.mixed(heard.network, heard.assessor).T
+    for modality in np.unique(heard.modality):
+        of = heard.modality == modality
+        if of.sum() > 2:
+            for name, value in (("network", heard.network[:, 0]), ("assessor", heard.assessor[:, 0]), ("both", mixed)):
+                agreement = float(stats.spearmanr(value[of], heard.quality[of]).statistic)
+                found[f"srcc_{modality}_{name}"] = round(agreement, 3)
+            width = 200 * calibration.multiples.get(str(modality), 3.0) * np.maximum(spread[of], NARROWEST / 100)
+            found[f"width_{modality}"] = round(float(width.mean()), 1)
+    found["srcc"] = round(float(stats.spearmanr(mixed, heard.quality).statistic), 3)
+    found["rmse"] = round(float(np.sqrt(np.mean((calibration.score(mixed) / 100 - heard.quality) ** 2))), 3)
+    return found

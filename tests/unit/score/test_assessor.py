@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import special
+
+from qagate.domain.prompt import Prompt
+from qagate.errors import ModelCorrupt
+from qagate.score import bundle, tiles
+from qagate.score.assessor import FILE, OUTPUTS, Assessor, standardised
+from qagate.score.calibration import Calibration
+from qagate.score.network import SIZES, Network
+from qagate.score.scorer import Scorer
+from qagate.score.vocabulary import Seen
+
+from .bundles import ct, volume
+
+
+def made(members: int = 4, quality: float = 0.0, tree: float = 0.5) -> dict[str, np.ndarray]:
+    """Arrays of a modality that say one thing of every tile: a logit of the quality, and a tree of one leaf."""
+    zeros = {
+        "weight_0": np.zeros((members, tiles.LENGTH, 4)), "bias_0": np.zeros((members, 1, 4)),
+        "weight_1": np.zeros((members, 4, 3)), "bias_1": np.zeros((members, 1, 3)),
+        "weight_2": np.zeros((members, 3, OUTPUTS)), "bias_2": np.zeros((members, 1, OUTPUTS)),
+    }  # fmt: skip
+    zeros["bias_2"][:, :, 0] = quality
+    found: dict[str, Any] = {name: array.astype(np.float32) for name, array in zeros.items()}
+    found |= {"centre": np.zeros(tiles.LENGTH, np.float32), "scale": np.ones(tiles.LENGTH, np.float32)}
+    found |= {
+        "tree_feature": np.array([-1], np.int32), "tree_threshold": np.zeros(1, np.float32),
+        "tree_left": np.zeros(1, np.int32), "tree_value": np.array([tree], np.float32),
+        "tree_root": np.zeros(1, np.int32),
+    }  # fmt: skip
+    return found
+
+
+def test_perceptrons_and_trees_have_one_half_each() -> None:
+    # expit(1) = 0.731, the tree says 0.2: (0.731 + 0.2) / 2; spread: the error exp(-1.5) and how far they are apart
+    said = Assessor({"CT": made(quality=1.0, tree=0.2), "MR": made()}).judge(np.zeros((3, tiles.LENGTH)), "CT")
+    one = float(special.expit(1.0))
+    assert said.score == pytest.approx([(one + 0.2) / 2] * 3)
+    apart = one - (one + 0.2) / 2
+    assert said.spread == pytest.approx([np.hypot(np.exp(-1.5), apart)] * 3)
+    assert said.attributes.shape == (3, 18)
+    assert said.attributes == pytest.approx(0.5)
+
+
+def test_a_layer_is_what_torch_makes_of_it() -> None:
+    import torch
+
+    draws = np.random.default_rng(0)
+    arrays = {
+        k: (draws.normal(0, 0.2, v.shape).astype(np.float32) if "_" in k and k[0] in "wb" else v)
+        for k, v in made().items()
+    }
+    x = draws.normal(0, 1, (5, tiles.LENGTH)).astype(np.float32)
+    expected = []
+    for member in range(3):
+        y = torch.from_numpy(standardised(x, arrays["centre"], arrays["scale"]))
+        for layer in (0, 1, 2):
+            y = y @ torch.from_numpy(arrays[f"weight_{layer}"][member]) + torch.from_numpy(
+                arrays[f"bias_{layer}"][member]
+            )
+            y = torch.nn.functional.gelu(y) if layer < 2 else y
+        expected.append(y[:, 0].sigmoid().numpy())
+    said = Assessor({"CT": arrays, "MR": made()}).judge(x, "CT")
+    assert said.score == pytest.approx(0.5 * np.mean(expected, 0) + 0.25, abs=1e-5)
+
+
+def test_an_assessor_comes_back_as_it_was(tmp_path: Path) -> None:
+    digest = Assessor({"CT": made(quality=1.0), "MR": made(quality=-1.0)}).save(tmp_path)
+    loaded = Assessor.load(tmp_path, {"assessor": {"sha256": digest}})
+    assert loaded is not None
+    nothing = np.zeros((1, tiles.LENGTH))
+    assert loaded.judge(nothing, "CT").score > loaded.judge(nothing, "MR").score
+    assert Assessor.load(tmp_path, {}) is None
+    with pytest.raises(ModelCorrupt, match=r"got "):
+        Assessor.load(tmp_path, {"assessor": {"sha256": "0"}})
+    (tmp_path / FILE).unlink()
+    with pytest.raises(ModelCorrupt, match=r"got "):
+        Assessor.load(tmp_path, {"assessor": {"sha256": digest}})
+
+
+def test_an_assessor_must_be_whole() -> None:
+    with pytest.raises(ModelCorrupt, match="195 features"):
+        Assessor({"CT": made()})
+
+
+def test_the_score_is_a_mixture(tmp_path: Path) -> None:
+    """The same network with an assessor that calls everything good, and one that calls everything bad."""
+    scores = {}
+    for name, quality in (("good", 8.0), ("bad", -8.0)):
+        one = made(quality=quality, tree=float(quality > 0))
+        (tmp_path / name).mkdir()
+        bundle.save(
+            tmp_path / name, Network(SIZES["tiny"]), Calibration(assessor_share=1.0, grade_share=0.5),
+            Seen.everything(), name, "1.0", {"about": {"licence": "x"}}, Assessor({"CT": one, "MR": one}),
+        )  # fmt: skip
+        found = Scorer.load(tmp_path / name, "cpu", 1).score(volume(ct(9)), Prompt(modality="CT"))
+        scores[name] = found.score
+        assert np.isfinite(found.slice_scores).all()
+        # slices follow the assessor's opinion of the slab
+        assert float(found.slice_scores.mean()) == pytest.approx(found.score, abs=25)
+    assert scores["good"] > 99
+    assert scores["bad"] < 1

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qagate.errors import InputError
+from qagate.score import tiles
+from qagate.score.assessor import Assessor
+from qagate.train import __main__ as commands
+from qagate.train import assess, pack
+
+from .volumes import folder
+
+
+def table(count: int = 200, seed: int = 0) -> assess.Table:
+    """Made-up features: quality follows from the first two of them, attribute 3 from the third and its copies."""
+    draws = np.random.default_rng(seed)
+    features = draws.normal(0, 1, (count, tiles.LENGTH)).astype(np.float32)
+    features[:, 3:12] = features[:, [2]]
+    attributes = np.zeros((count, 18), np.float32)
+    attributes[:, 3] = features[:, 2] > 0
+    quality = 1 / (1 + np.exp(-1.5 * (features[:, 0] + features[:, 1])))
+    subject = np.array([f"s{i % 10}" for i in range(count)])
+    modality = np.array(["CT", "MR"])[np.arange(count) % 2]
+    return assess.Table(features, attributes, quality.astype(np.float32), subject, modality)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(assess, "EPOCHS", 30)
+    monkeypatch.setattr(assess, "NAMING", (0.7, 0.7, 0.7, 4.0))
+    monkeypatch.setattr(assess, "GROWN", 10)
+
+
+@pytest.mark.usefixtures("quick")
+def test_it_learns_what_there_is_to_learn() -> None:
+    fitted = assess.fit(table(600))
+    new = table(200, seed=1)
+    for modality in ("CT", "MR"):
+        of = new.modality == modality
+        said = fitted.judge(new.features[of], modality)
+        assert np.corrcoef(said.score, new.quality[of])[0, 1] > 0.6
+        there = new.attributes[of, 3] > 0
+        assert said.attributes[there, 3].mean() > said.attributes[~there, 3].mean() + 0.02
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_seed_is_one_result() -> None:
+    first, second = assess.fit(table(100), seed=4), assess.fit(table(100), seed=4)
+    for name, array in first.arrays["CT"].items():
+        assert np.array_equal(array, second.arrays["CT"][name])
+
+
+def test_both_modalities_are_needed() -> None:
+    both = table(100)
+    with pytest.raises(InputError, match="got 0"):
+        assess.fit(both.some(both.modality == "CT"))
+
+
+def test_a_sharper_kernel_lifts_edges_and_keeps_means() -> None:
+    slab = np.zeros((2, 40, 40), np.float32)
+    slab[:, :, 20:] = 100.0
+    found = assess.sharper(slab, np.random.default_rng(0))
+    assert found.dtype == np.float32
+    # an unsharp mask of a at a step of 100 overshoots by at most a / 2 x 100: 5 to 25
+    assert 3 < found.max() - 100 < 25
+    assert float(found.mean()) == pytest.approx(50.0, abs=1.0)
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_command_writes_an_assessor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(assess, "LEAST", 2)
+    monkeypatch.setattr(assess, "BLOCK", 6)
+    pack.write(folder(tmp_path, 10), tmp_path / "x.qpk")
+    assert commands.main(["assess", str(tmp_path / "x.qpk"), str(tmp_path / "out"), "--samples", "10"]) == 0
+    assert "10 samples" in capsys.readouterr().out
+    assert Assessor.load_from(tmp_path / "out") is not None
