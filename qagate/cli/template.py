@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from qagate.settings import Destination, Match, NodeTls, Peer, Policy, Settings
+from qagate.settings import Destination, DestinationTls, Match, NodeTls, Peer, Policy, Settings
 
 HEAD = """\
 # qagate settings. Every key is shown with its default; take the # away to change it. Unknown keys are refused.
@@ -28,7 +28,8 @@ TABLES: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
 """Lists of tables and an example entry for each."""
 
 OPTIONAL: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
-    "tls": (NodeTls, {"certificate_file": "qagate.crt", "key_file": "qagate.key", "ca_file": "hospital-ca.crt"}),
+    "node.tls": (NodeTls, {"certificate_file": "qagate.crt", "key_file": "qagate.key", "ca_file": "hospital-ca.crt"}),
+    "audit.tls": (DestinationTls, {"ca_file": "hospital-ca.crt"}),
 }
 """Tables that may be absent as a whole, and an example of each."""
 
@@ -46,7 +47,7 @@ def settings_template() -> str:
         assert issubclass(section, BaseModel)
         lines += [f"# {(section.__doc__ or '').splitlines()[0]}", f"[{name}]"]
         for key, entry in section.model_fields.items():
-            if key in TABLES or key in OPTIONAL:
+            if key in TABLES or f"{name}.{key}" in OPTIONAL:
                 later += ["", *_example(key, f"{name}.{key}")]
                 continue
             lines.append(f"# {entry.description}")
@@ -57,7 +58,7 @@ def settings_template() -> str:
 
 def _example(key: str, path: str) -> list[str]:
     repeated = key in TABLES
-    model, example = TABLES[key] if repeated else OPTIONAL[key]
+    model, example = TABLES[key] if repeated else OPTIONAL[path]
     lines = [f"# {(model.__doc__ or '').splitlines()[0]}{' Repeat the block for each.' if repeated else ''}"]
     for name, entry in model.model_fields.items():
         default = "" if entry.is_required() else f" (default {_toml(_shown(entry))})"

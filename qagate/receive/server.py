@@ -74,7 +74,8 @@ class Receiver:
     information of storage commitment results and the calling AE title; absent, they are refused.
     `on_commitment_request` gets the action information of a request for storage commitment, the calling AE title and
     the host, and returns the status; absent, such requests are refused. `on_step` records what scanners say of their
-    performed procedure steps; absent, they are refused. Objects larger than `max_object_bytes` are refused.
+    performed procedure steps; absent, they are refused. `on_refused` is told of rejected associations, of each peer
+    once a minute. Objects larger than `max_object_bytes` are refused.
     """
 
     def __init__(
@@ -88,6 +89,7 @@ class Receiver:
         on_commitment: Callable[[Dataset, str], None] | None = None,
         on_commitment_request: Callable[[Dataset, str, str], int] | None = None,
         on_step: OnStep | None = None,
+        on_refused: Callable[[str], None] = lambda words: None,
         max_object_bytes: int | None = None,
     ) -> None:
         self._node = node
@@ -97,6 +99,7 @@ class Receiver:
         self._on_commitment = on_commitment
         self._on_commitment_request = on_commitment_request
         self._on_step = on_step
+        self._on_refused = on_refused
         self._clock = clock or SystemClock()
         self._max_object_bytes = max_object_bytes
         self._log = SparingLog(logger, self._clock)
@@ -214,7 +217,8 @@ class Receiver:
             )
             return
         who = f"{running.calling_ae_title} at {running.host}"
-        self._log.warn(refused.key, f"receive: association from {who} rejected: {refused.words}")
+        if self._log.warn(refused.key, f"receive: association from {who} rejected: {refused.words}"):
+            self._on_refused(f"{who}: {refused.words}")
         association.acse.send_reject(*refused.reason)
         association.kill()  # returns when the rejection is on its way
 

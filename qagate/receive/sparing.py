@@ -20,13 +20,14 @@ class SparingLog:
         self._lock = threading.Lock()
         self._logged: dict[tuple[str, ...], float] = {}
 
-    def warn(self, key: tuple[str, ...], line: str) -> None:
-        """Log a line; two lines with an equal key count as the same."""
+    def warn(self, key: tuple[str, ...], line: str) -> bool:
+        """Log a line, unless the same one was logged lately; whether it was. Lines with an equal key are the same."""
         now = self._clock.monotonic_seconds()
         with self._lock:
             if now - self._logged.get(key, float("-inf")) < _SECONDS_BETWEEN_EQUAL_LINES:
-                return
+                return False
             if len(self._logged) >= _MOST_REMEMBERED_LINES:
                 self._logged.clear()
             self._logged[key] = now
         self._logger.warning("%s", line)
+        return True

@@ -145,7 +145,7 @@ class Service:
     on_lost: Callable[[AcceptedAssociation, SpoolError | TooLarge], int]
     on_end: Callable[[AcceptedAssociation], None]
     incoming: Callable[[], Incoming]
-    warn: Callable[[tuple[str, ...], str], None]
+    warn: Callable[[tuple[str, ...], str], object]
 
 
 class AssociationHandler(RequestHandler):

@@ -6,6 +6,7 @@ Precedence: environment (`QAGATE__NODE__PORT=104`) over file over defaults. A va
 
 from __future__ import annotations
 
+from qagate.settings.audit import Audit
 from qagate.settings.base import AeTitle, Fraction, Percent, Port, Seconds, Tree
 from qagate.settings.completion import Completion
 from qagate.settings.delivering import Destination, DestinationTls, Report
@@ -22,6 +23,7 @@ __all__ = [
     "DEFAULT_POLICIES",
     "ENVIRONMENT_PREFIX",
     "AeTitle",
+    "Audit",
     "Completion",
     "Destination",
     "DestinationTls",

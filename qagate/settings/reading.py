@@ -47,7 +47,7 @@ def load(path: Path | None = None, environment: dict[str, str] | None = None) ->
 def _anchor(data: dict[str, Any], base: Path) -> None:
     trees = [(data.get("storage"), ("data_dir",)), (data.get("model"), ("folder", "rules_file"))]
     destinations = data.get("destinations")
-    holders = [data.get("node"), *(destinations if isinstance(destinations, list) else [])]
+    holders = [data.get("node"), data.get("audit"), *(destinations if isinstance(destinations, list) else [])]
     trees += [(holder.get("tls"), _TLS_FILES) for holder in holders if isinstance(holder, dict)]
     for tree, keys in trees:
         for key in keys:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from qagate.settings.audit import Audit
 from qagate.settings.base import Tree
 from qagate.settings.completion import Completion
 from qagate.settings.delivering import Destination, Report
@@ -31,6 +32,7 @@ class Settings(Tree):
     people: People = Field(default_factory=People)
     report: Report = Field(default_factory=Report)
     logging: Logging = Field(default_factory=Logging)
+    audit: Audit = Field(default_factory=Audit)
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Settings:

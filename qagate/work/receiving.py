@@ -13,7 +13,8 @@ import queue
 import threading
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from pydicom.dataset import Dataset
@@ -31,6 +32,7 @@ from qagate.settings import Settings
 from qagate.store import completion, reception
 from qagate.store.completion import StepOutcome
 from qagate.store.database import Database
+from qagate.store.events import event
 from qagate.store.forwarding import NOWHERE, Routing
 from qagate.work.committing import record
 from qagate.work.promising import Promising
@@ -48,6 +50,17 @@ STALE_SECONDS = 3600
 """After this long nobody is still writing a temporary file: its writer was killed."""
 
 
+MOST_WAITING_REFUSALS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A peer was turned away: who and why."""
+
+    words: str
+    at: datetime
+
+
 class Registrar:
     """Writes what arrives into the database, in order, in batches, from one thread."""
 
@@ -59,7 +72,7 @@ class Registrar:
         self._clock = clock
         self._receiver = receiver
         self._routing = routing
-        self._arrived: queue.SimpleQueue[StoredInstance | AssociationEvent | None] = queue.SimpleQueue()
+        self._arrived: queue.SimpleQueue[StoredInstance | AssociationEvent | Refusal | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
         self._next_adoption = 0.0
         self._begun = False
@@ -82,6 +95,11 @@ class Registrar:
     def association(self, event: AssociationEvent) -> None:
         """Note that an association began or ended."""
         self._arrived.put(event)
+
+    def refused(self, words: str) -> None:
+        """Note for the trail that a peer was turned away; of a flood that waits only the first ones are kept."""
+        if self._arrived.qsize() < MOST_WAITING_REFUSALS:
+            self._arrived.put(Refusal(words, self._clock.now()))
 
     def adopt(self) -> int:
         """Register every object of the spool that the database does not know; returns how many."""
@@ -146,7 +164,7 @@ class Registrar:
                 logger.exception("this cannot be written to the database and is left out: %s", item)
 
     def _run(self) -> None:
-        batch: list[StoredInstance | AssociationEvent] = []
+        batch: list[StoredInstance | AssociationEvent | Refusal] = []
         stopping = False
         while not stopping:
             try:
@@ -171,6 +189,9 @@ class Registrar:
             except Exception:  # without this thread nothing that is received would ever be judged
                 logger.exception("the spool could not be compared with the database; it is tried again later")
                 self._next_adoption = self._clock.monotonic_seconds() + ADOPT_SECONDS
+        if self._begun and not batch:
+            with contextlib.suppress(StoreError), self._database.begin() as session:
+                event(session, self._clock.now(), "stopped", detail=f"qagate receive {self._receiver}")
         if batch:
             logger.error("%d entries could not be written to the database; the spool has them", len(batch))
 
@@ -180,6 +201,7 @@ class Registrar:
             return
         with self._database.begin() as session:
             left = reception.close_all_associations(session, receiver=self._receiver, at=self._clock.now())
+            event(session, self._clock.now(), "started", detail=f"qagate receive {self._receiver}")
         self._begun, self._next_adoption = True, self._clock.monotonic_seconds()
         if left:
             logger.warning("%d associations were open when the receiver stopped; they count as aborted", left)
@@ -200,20 +222,22 @@ class Registrar:
             logger.warning("the database is there again after %.0f s; it learns what came meanwhile", away)
             self._away_since = None
 
-    def _take(self, timeout: float) -> StoredInstance | AssociationEvent:
+    def _take(self, timeout: float) -> StoredInstance | AssociationEvent | Refusal:
         item = self._arrived.get(timeout=timeout) if timeout else self._arrived.get_nowait()
         if item is None:
             raise _Stop
         return item
 
-    def _write(self, batch: list[StoredInstance | AssociationEvent]) -> None:
+    def _write(self, batch: list[StoredInstance | AssociationEvent | Refusal]) -> None:
         if batch:
             self._one_by_one(batch, self._record)
 
-    def _record(self, session: Session, batch: Sequence[StoredInstance | AssociationEvent]) -> None:
+    def _record(self, session: Session, batch: Sequence[StoredInstance | AssociationEvent | Refusal]) -> None:
         for item in batch:
             if isinstance(item, StoredInstance):
                 reception.register(session, [item], self._routing)
+            elif isinstance(item, Refusal):
+                event(session, item.at, "refused", detail=item.words)
             elif item.opened:
                 reception.open_association(
                     session,
@@ -253,5 +277,6 @@ def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, databa
         on_commitment=promised,
         on_commitment_request=promising.take if promising.offered else None,
         on_step=stepped,
+        on_refused=registrar.refused,
         max_object_bytes=settings.storage.max_object_mb << 20,
     )

@@ -17,6 +17,7 @@ from qagate.store import outbox, reception, revisions
 from qagate.store.database import Database
 from qagate.store.outbox import Parcel
 from qagate.store.tables import RevisionRow
+from qagate.work.auditing import Auditing
 from qagate.work.committing import Commitments
 from qagate.work.completing import Completing
 from qagate.work.queues import Engine, Queue
@@ -176,6 +177,7 @@ class Sweeps:
             (self.completing.inquire, 1),
             (self.completing.take_up, 5),
             (self.resume, 10),
+            (Auditing(self.settings, self.database, self.clock).sweep, 5),
             (retention.watch_disk, 60),
             (Reconciling(self.settings, self.database, self.clock).sweep, 300),
             (retention.sweep, 600),

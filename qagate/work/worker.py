@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import socket
@@ -10,10 +11,12 @@ from types import TracebackType
 
 from qagate.assemble.child import Decoders
 from qagate.clock import Clock, SystemClock
+from qagate.errors import StoreError
 from qagate.prompt.rules import load_rules
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
 from qagate.store.database import Database
+from qagate.store.events import event
 from qagate.work.delivering import Courier
 from qagate.work.pipeline import Pipeline
 from qagate.work.queues import Engine
@@ -39,7 +42,9 @@ class Worker:
     ) -> None:
         clock = clock or SystemClock()
         self.database = database
-        executor_id = f"{socket.gethostname()}:{name}"
+        self._clock = clock
+        self._name = f"{socket.gethostname()}:{name}"
+        executor_id = self._name
         self.engine = Engine(settings.database_url, executor_id=executor_id, queues=(SCORE, DELIVER))
         scorer = Scorer.load(settings.model.folder, settings.model.device, settings.model.threads)
         rules = load_rules(settings.model.rules_file)
@@ -64,6 +69,7 @@ class Worker:
 
     def __enter__(self) -> Worker:
         self.engine.start()
+        self._note("started")
         self.scheduler.start()
         self._ready.write_text(f"{os.getpid()}\n")
         return self
@@ -75,3 +81,9 @@ class Worker:
         self.scheduler.shutdown(wait=False)
         self.engine.stop()
         self.decoders.close()
+        with contextlib.suppress(StoreError):
+            self._note("stopped")
+
+    def _note(self, what: str) -> None:
+        with self.database.begin() as session:
+            event(session, self._clock.now(), what, detail=f"qagate work {self._name}")

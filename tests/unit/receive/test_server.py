@@ -30,8 +30,9 @@ from qagate.deliver.peer import Requestor
 from qagate.domain.series import StoredInstance
 from qagate.errors import SettingsError, SpoolError, StoreError
 from qagate.receive import server as module
+from qagate.receive.server import Receiver
 from qagate.receive.spool import Spool
-from qagate.settings import Peer
+from qagate.settings import Node, Peer
 from tests.unit.receive.scanner import Told, associate, make_object, receiving, send, silent_clients
 
 PRIVATE_SOP_CLASS = "1.2.826.0.1.3680043.99.1"
@@ -589,3 +590,13 @@ def test_the_wall_clock_may_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         monkeypatch.setattr(time, "time", real)
         assert [event.opened for event in told.events] == [True]
         association.abort()
+
+
+def test_a_rejected_association_is_told_once_a_minute(tmp_path):
+    told = []
+    node = Node(host="127.0.0.1", peers=(Peer(ae_title="SCANNER"),)).model_copy(update={"port": 0})
+    with Receiver(node, Spool(tmp_path, 0), lambda i: None, lambda e: None, on_refused=told.append) as receiver:
+        for _ in range(3):
+            assert associate(receiver.port, "1.2.840.10008.1.1", calling="EVIL").is_rejected
+    (words,) = told
+    assert words.startswith("EVIL at 127.0.0.1: unknown")
