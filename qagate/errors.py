@@ -18,6 +18,9 @@ QagateError
 ├── PeopleError             what was asked about people or tokens cannot be done
 │   └── PersonMissing       there is no such person or token
 ├── ReportError              a DICOM document could not be built
+├── DecisionError            a person's decision cannot be taken
+│   ├── DecisionRefused      it makes no sense for this series, or is not theirs to take
+│   └── DecisionStale        the series changed since the person looked
 └── DeliveryError            (retryable) a destination did not take a document now
     ├── Unreachable          (retryable)
     ├── AssociationRejected  (retryable)
@@ -110,6 +113,18 @@ class PersonMissing(PeopleError):
 
 class ReportError(QagateError):
     """A DICOM document could not be built."""
+
+
+class DecisionError(QagateError):
+    """A person's decision cannot be taken."""
+
+
+class DecisionRefused(DecisionError):
+    """It makes no sense for this series, or is not theirs to take."""
+
+
+class DecisionStale(DecisionError):
+    """The series changed since the person looked; the message says what changed."""
 
 
 class DeliveryError(QagateError):

@@ -37,7 +37,8 @@ class Verdict:
     """The decision on one volume.
 
     reasons: plain sentences, the weightiest first; empty for a plain accept. limit: the score below which this policy
-    flags, None when unscored. attribute_limits: the limits that applied, for display.
+    flags, None when unscored. attribute_limits: the limits that applied, for display. policy_version: changes whenever
+    the policy, or a site's own limit over it, does.
     """
 
     outcome: Outcome
@@ -46,6 +47,7 @@ class Verdict:
     action: Action
     limit: float | None = None
     attribute_limits: tuple[tuple[str, float], ...] = ()
+    policy_version: str = ""
 
     @property
     def flagged(self) -> bool:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from qagate.domain.assessment import Assessment
 from qagate.domain.finding import Finding, Severity
+from qagate.domain.limit import SiteLimit, covering
 from qagate.domain.verdict import Action, Outcome, Verdict
 from qagate.judge.extent import bad_range
 from qagate.judge.words import (
@@ -31,9 +34,16 @@ _COUNTS = {Severity.MODERATE: 0.6, Severity.SEVERE: 0.9}  # weight of a finding 
 
 
 def decide(
-    assessment: Assessment, policies: Sequence[Policy], *, calling_ae_title: str = "", protocol: str = ""
+    assessment: Assessment,
+    policies: Sequence[Policy],
+    *,
+    calling_ae_title: str = "",
+    protocol: str = "",
+    site_limits: Sequence[SiteLimit] = (),
 ) -> Verdict:
     """Return the verdict of the first policy that matches. Pure: no clock, no database.
+
+    A site limit for the modality and protocol stands over that policy's review_below and changes nothing else of it.
 
     Without a score, or with any finding that means "do not score", the outcome is UNSCORED and the reasons are the
     findings' sentences. REJECT needs reject_below > 0 and a score below it. REVIEW is given for a score below
@@ -41,20 +51,21 @@ def decide(
     name causes first, the weightiest first, and the score last.
     """
     policy = select(assessment, policies, calling_ae_title=calling_ae_title, protocol=protocol)
-    action = Action(policy.action)
+    policy = limited(policy, covering(site_limits, assessment.prompt.modality or "", protocol))
+    action, version = Action(policy.action), fingerprint(policy)
     score = assessment.score
     blocking = assessment.unscored_because or tuple(f for f in assessment.prompt.exclusions if f.unscorable)
     if blocking or score is None or not math.isfinite(score):
-        return Verdict(Outcome.UNSCORED, _unscored(assessment, blocking), policy.name, action)
+        return Verdict(Outcome.UNSCORED, _unscored(assessment, blocking), policy.name, action, policy_version=version)
     limits = tuple(sorted(policy.attributes.items()))
     limit = _limit(score, policy)
     flags = [_finding_reason(finding) for finding in _listed(assessment, policy)]
     over = {name for name, limit_ in limits if assessment.attributes.get(name, 0.0) > limit_}
     if limit is None and not flags and not over:
-        return Verdict(Outcome.ACCEPT, (), policy.name, action, policy.review_below, limits)
+        return Verdict(Outcome.ACCEPT, (), policy.name, action, policy.review_below, limits, version)
     reasons = _reasons(assessment, policy, flags, over, limit)
     outcome = Outcome.REJECT if policy.reject_below > 0 and score < policy.reject_below else Outcome.REVIEW
-    return Verdict(outcome, reasons, policy.name, action, policy.review_below, limits)
+    return Verdict(outcome, reasons, policy.name, action, policy.review_below, limits, version)
 
 
 def select(
@@ -62,6 +73,20 @@ def select(
 ) -> Policy:
     """Return the first policy that matches, the built-in one when none does."""
     return next((p for p in policies if _matches(p.match, assessment, calling_ae_title, protocol)), FALLBACK)
+
+
+def limited(policy: Policy, limit: SiteLimit | None) -> Policy:
+    """Return the policy under a site's own limit; its name tells of it."""
+    if limit is None:
+        return policy
+    name = f"{policy.name}, limit {limit.id}"
+    return policy.model_copy(update={"name": name, "review_below": limit.review_below})
+
+
+def fingerprint(policy: Policy) -> str:
+    """Return eight hex digits that change whenever anything of a policy does."""
+    text = json.dumps(policy.model_dump(mode="json"), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _matches(match: Match, assessment: Assessment, calling_ae_title: str, protocol: str) -> bool:

@@ -15,6 +15,7 @@ from qagate.settings.judging import DEFAULT_POLICIES, Match, Model, Policy
 from qagate.settings.node import Node, NodeTls, Peer
 from qagate.settings.people import People
 from qagate.settings.reading import ENVIRONMENT_PREFIX, load
+from qagate.settings.review import Review
 from qagate.settings.storage import Storage
 from qagate.settings.tree import Settings
 from qagate.settings.web import Logging, Web
@@ -40,6 +41,7 @@ __all__ = [
     "Policy",
     "Port",
     "Report",
+    "Review",
     "Seconds",
     "Settings",
     "Storage",

@@ -14,6 +14,7 @@ from qagate.settings.holding import Holding
 from qagate.settings.judging import DEFAULT_POLICIES, Model, Policy
 from qagate.settings.node import Node
 from qagate.settings.people import People
+from qagate.settings.review import Review
 from qagate.settings.storage import Storage
 from qagate.settings.web import Logging, Web
 
@@ -30,6 +31,7 @@ class Settings(Tree):
     holding: Holding = Field(default_factory=Holding)
     web: Web = Field(default_factory=Web)
     people: People = Field(default_factory=People)
+    review: Review = Field(default_factory=Review)
     report: Report = Field(default_factory=Report)
     logging: Logging = Field(default_factory=Logging)
     audit: Audit = Field(default_factory=Audit)
@@ -66,3 +68,8 @@ class Settings(Tree):
     def volumes_dir(self) -> Path:
         """Where volumes that people looked at are kept for a while; all of it can be made again."""
         return self.storage.data_dir.absolute() / "volumes"
+
+    @property
+    def labelled_dir(self) -> Path:
+        """Where volumes that people judged are kept for fine-tuning."""
+        return self.storage.data_dir.absolute() / "labelled"

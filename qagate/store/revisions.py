@@ -13,9 +13,10 @@ from sqlalchemy.orm import Session
 
 from qagate.domain.assessment import Assessment
 from qagate.domain.assessment import document as assessment_document
+from qagate.domain.decision import Sampling
 from qagate.domain.verdict import Verdict, worst
 from qagate.errors import StoreError
-from qagate.store import reception
+from qagate.store import reception, reviews
 from qagate.store.events import event
 from qagate.store.tables import (
     AssessmentRow,
@@ -25,6 +26,8 @@ from qagate.store.tables import (
     RevisionRow,
     SeriesRow,
 )
+
+NO_SAMPLING = Sampling()
 
 UNFINISHED = ("queued", "assessed")
 """States of a revision whose journey has not come to its end."""
@@ -234,10 +237,12 @@ def record_assessments(
     *,
     words: dict[str, str],
     at: datetime,
+    sampling: Sampling = NO_SAMPLING,
 ) -> None:
     """Record what was said about each volume, replacing what an interrupted run of the same revision said.
 
-    words: accession_number, series_description, protocol_name, station_name, device: as in the headers.
+    sampling: which verdicts are hidden from people until they said what they see. words: accession_number,
+    series_description, protocol_name, station_name, device: as in the headers.
     """
     revision, series = get(session, revision_id)
     session.query(AssessmentRow).filter_by(revision_id=revision_id).delete()
@@ -248,7 +253,7 @@ def record_assessments(
                 volume_index=assessment.source.volume_index,
                 score=assessment.score,
                 outcome=str(verdict.outcome),
-                policy=verdict.policy,
+                policy=verdict.policy[:64],
                 document={**assessment_document(assessment), **verdict_document(verdict)},
                 created_at=at,
             )
@@ -268,6 +273,7 @@ def record_assessments(
         setattr(series, name, value[: getattr(column.type, "length", None) or len(value)])
     if series.revision == revision.number and series.state != "receiving":
         series.state, series.state_reason = "scored", ""
+    reviews.expect(session, series.series_instance_uid, revision.number, speaker, overall, sampling)
     event(session, at, "verdict", series.series_instance_uid, f"revision {revision.number}: {overall.outcome}")
 
 
@@ -278,6 +284,7 @@ def verdict_document(verdict: Verdict) -> dict[str, Any]:
         "reasons": list(verdict.reasons),
         "policy": {
             "name": verdict.policy,
+            "version": verdict.policy_version,
             "action": str(verdict.action),
             "limit": verdict.limit,
             "attribute_limits": dict(verdict.attribute_limits),

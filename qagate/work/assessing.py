@@ -12,6 +12,7 @@ import numpy.typing as npt
 from qagate.assemble.series import Limits
 from qagate.domain.assessment import Assessment, SliceScore, Source
 from qagate.domain.finding import Finding, FindingCode, Severity
+from qagate.domain.limit import SiteLimit
 from qagate.domain.prompt import Prompt
 from qagate.domain.verdict import Verdict
 from qagate.domain.volume import SeriesVolumes, Volume
@@ -26,11 +27,12 @@ from qagate.work.reading import read_prompt
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One volume with all that is said about it."""
+    """One volume with all that is said about it. heatmap: as in Estimate; None when unscored."""
 
     volume: Volume
     assessment: Assessment
     verdict: Verdict
+    heatmap: npt.NDArray[np.float32] | None = None
 
 
 def assess(
@@ -43,16 +45,18 @@ def assess(
     remarks: Sequence[Finding] = (),
     prompt: Prompt | None = None,
     path: str = "",
+    site_limits: Sequence[SiteLimit] = (),
 ) -> list[Judged]:
     """Judge every volume of a series: prompt → score → judge.
 
     remarks: findings from reception. prompt: words given by a person, which then stand for what the tags say.
+    site_limits: limits that people set over the policies' own.
     """
     judged = []
     for volume in volumes.volumes:
         started = time.perf_counter()
         words = prompt or read_prompt(volume, rules)
-        assessment = _assess_volume(volumes, volume, words, scorer, remarks, path)
+        assessment, heatmap = _assess_volume(volumes, volume, words, scorer, remarks, path)
         milliseconds = (time.perf_counter() - started) * 1000
         assessment = replace(assessment, timing_ms={**assessment.timing_ms, "total": milliseconds})
         verdict = decide(
@@ -60,14 +64,15 @@ def assess(
             settings.policies,
             calling_ae_title=calling_ae_title,
             protocol=str(volume.tags.get("ProtocolName", "")),
+            site_limits=site_limits,
         )
-        judged.append(Judged(volume, assessment, verdict))
+        judged.append(Judged(volume, assessment, verdict, heatmap))
     return judged
 
 
 def _assess_volume(
     series: SeriesVolumes, volume: Volume, prompt: Prompt, scorer: Scorer, remarks: Sequence[Finding], path: str
-) -> Assessment:
+) -> tuple[Assessment, npt.NDArray[np.float32] | None]:
     findings = _once(*remarks, *series.findings, *volume.findings, *prompt.exclusions, *prompt.findings)
     assessment = Assessment(
         source=Source(
@@ -90,7 +95,7 @@ def _assess_volume(
         model=scorer.identity,
     )
     if any(finding.unscorable for finding in findings):
-        return assessment
+        return assessment, None
     started = time.perf_counter()
     physics = measure(volume, prompt)
     measured = time.perf_counter()
@@ -98,21 +103,22 @@ def _assess_volume(
         estimate = scorer.score(volume, prompt)
     except QagateError as error:
         failure = Finding(FindingCode.SCORING_FAILED, Severity.SEVERE, f"The network could not score it: {error}")
-        return replace(assessment, physics=physics, findings=(*findings, failure))
+        return replace(assessment, physics=physics, findings=(*findings, failure)), None
     timing = {"physics": (measured - started) * 1000, "score": (time.perf_counter() - measured) * 1000}
     if not estimate.in_domain:
         strange = Finding(
             FindingCode.OUT_OF_DOMAIN, Severity.MODERATE, "It looks like nothing the model has learnt from."
         )
-        return replace(
+        unlike = replace(
             assessment,
             physics=physics,
             findings=(*findings, strange),
             out_of_domain=estimate.out_of_domain,
             timing_ms=timing,
         )
+        return unlike, None
     scores: npt.NDArray[np.float32] = estimate.slice_scores
-    return replace(
+    scored = replace(
         assessment,
         score=estimate.score,
         interval=estimate.interval,
@@ -126,6 +132,7 @@ def _assess_volume(
         out_of_domain=estimate.out_of_domain,
         timing_ms=timing,
     )
+    return scored, estimate.heatmap
 
 
 def _once(*findings: Finding) -> tuple[Finding, ...]:

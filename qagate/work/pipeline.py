@@ -19,6 +19,7 @@ from pydicom.dataset import Dataset
 from qagate.assemble.child import Decoders
 from qagate.assemble.series import read_series
 from qagate.clock import Clock
+from qagate.domain.decision import Sampling
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.verdict import Action, worst
 from qagate.domain.volume import SeriesVolumes
@@ -27,12 +28,13 @@ from qagate.prompt.rules import Rules
 from qagate.report.build import build
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
+from qagate.store import limits as site_limits
 from qagate.store import reception, retention, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import DocumentRow, RevisionRow, SeriesRow
 from qagate.work.assessing import Judged, assess, limits
-from qagate.work.previews import pictures_of, save
+from qagate.work.previews import pictures_of, save, save_heatmap
 from qagate.work.reporting import Pictures, request_for
 
 logger = logging.getLogger(__name__)
@@ -65,6 +67,7 @@ class Pipeline:
             if revision.state not in revisions.UNFINISHED:
                 return
             paths = reception.spool_paths(session, series.series_instance_uid, revision.number)
+            set_by_people = site_limits.standing(session)
             remarks = _remarks(
                 revisions.conflicting(session, series.series_instance_uid),
                 revision,
@@ -75,7 +78,15 @@ class Pipeline:
             if not volumes.volumes:
                 self._exclude(revision_id, volumes)
                 return
-            judged = assess(volumes, self.rules, self.scorer, self.settings, series.calling_ae_title, remarks=remarks)
+            judged = assess(
+                volumes,
+                self.rules,
+                self.scorer,
+                self.settings,
+                series.calling_ae_title,
+                remarks=remarks,
+                site_limits=set_by_people,
+            )
             pictures = {item.volume.index: pictures_of(item.volume, item.assessment) for item in judged}
             self._record(revision_id, volumes, judged, pictures)
             self._report(revision, series, judged, pictures, paths)
@@ -104,6 +115,7 @@ class Pipeline:
         folder = self.settings.previews_dir / str(revision_id)
         for item in judged:
             save(folder, item.assessment, pictures[item.volume.index])
+            save_heatmap(folder, item.volume, item.heatmap)
         with self.database.begin() as session:
             revisions.record_assessments(
                 session,
@@ -111,6 +123,7 @@ class Pipeline:
                 [(item.assessment, item.verdict) for item in judged],
                 words=header_words(volumes),
                 at=self.clock.now(),
+                sampling=Sampling(self.settings.review.blind_accepted, self.settings.review.blind_flagged),
             )
 
     def _report(

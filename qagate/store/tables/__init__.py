@@ -5,6 +5,7 @@ from __future__ import annotations
 from qagate.store.tables.audit import AuditRow
 from qagate.store.tables.base import Base, UtcDateTime
 from qagate.store.tables.completion import InquiryRow, PerformedSeriesRow, PerformedStepRow, ReconciliationRow
+from qagate.store.tables.decision import DecisionRow, ReviewRow, SiteLimitRow
 from qagate.store.tables.event import EventRow
 from qagate.store.tables.holding import CommitmentRow, ForwardRow, HoldingRow
 from qagate.store.tables.kind import KindRow
@@ -20,6 +21,7 @@ __all__ = [
     "AuditRow",
     "Base",
     "CommitmentRow",
+    "DecisionRow",
     "DeliveryRow",
     "DocumentRow",
     "EventRow",
@@ -34,8 +36,10 @@ __all__ = [
     "PerformedStepRow",
     "PersonRow",
     "ReconciliationRow",
+    "ReviewRow",
     "RevisionRow",
     "SeriesRow",
+    "SiteLimitRow",
     "TokenRow",
     "TryRow",
     "UtcDateTime",

@@ -1,0 +1,240 @@
+"""Decisions of people: taken under a lock, kept for ever, taken back by a later one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from qagate.domain.decision import OPINIONS, Decision, Kind, Quality, State, Wish, settled, standing
+from qagate.domain.verdict import WORDS, Outcome
+from qagate.errors import DecisionRefused, DecisionStale
+from qagate.store import reviews, revisions
+from qagate.store.tables import AssessmentRow, DecisionRow, ReviewRow, RevisionRow, SeriesRow
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one series stands with people. version 0: nobody was asked and nobody said anything.
+
+    revision: the latest that was judged, None when there is none. hidden: the verdict is hidden from people now.
+    """
+
+    version: int
+    revision: int | None
+    state: State
+    hidden: bool
+    decisions: tuple[Decision, ...]
+
+
+def of(session: Session, uid: str) -> Standing:
+    """Return where a series stands, and all decisions on it, oldest first."""
+    row = session.get(ReviewRow, uid)
+    decisions = listed(session, uid)
+    if row is None:
+        judged = _judged(session, uid)
+        return Standing(0, judged.number if judged else None, State.UNASKED, False, decisions)
+    return Standing(row.version, row.revision, State(row.state), reviews.hides(row), decisions)
+
+
+def listed(session: Session, uid: str) -> tuple[Decision, ...]:
+    """Return all decisions on a series, oldest first."""
+    rows = session.scalars(
+        select(DecisionRow).where(DecisionRow.series_instance_uid == uid).order_by(DecisionRow.id)
+    ).all()
+    return _decisions(rows)
+
+
+def since(session: Session, moment: datetime) -> tuple[Decision, ...]:
+    """Return all decisions since a time, oldest first; each says whether it was taken back."""
+    rows = session.scalars(select(DecisionRow).where(DecisionRow.at >= moment).order_by(DecisionRow.id)).all()
+    return _decisions(rows)
+
+
+def decide(
+    session: Session, uid: str, wish: Wish, *, person: str, version: int, at: datetime, two_person: bool = False
+) -> Decision:
+    """Take a decision on the latest judged revision of a series and return it.
+
+    version: of the series as the person saw it. Raises DecisionStale when it has another one by now, and
+    DecisionRefused when there is no such series or no verdict on it, or when the wish makes no sense for it.
+    """
+    row = _locked(session, uid, version)
+    hidden, outcome = reviews.hides(row), Outcome(row.outcome)
+    quality = settled(wish, outcome, hidden=hidden)
+    taken = DecisionRow(
+        series_instance_uid=uid,
+        at=at,
+        person=person,
+        kind=str(wish.kind),
+        reason=wish.reason,
+        quality=quality or "",
+        note=wish.note.strip(),
+        revision=row.revision,
+        outcome=row.outcome,
+        score=row.score,
+        policy=row.policy,
+        model=row.model,
+        blind=hidden,
+    )
+    session.add(taken)
+    session.flush()
+    _settle(session, row, two_person)
+    revisions.event(session, at, "decided", uid, f"{wish.kind} on revision {row.revision}")
+    return _decisions([taken])[0]
+
+
+def undo(
+    session: Session,
+    uid: str,
+    number: int,
+    *,
+    person: str,
+    at: datetime,
+    within: timedelta,
+    anybody: bool = False,
+    two_person: bool = False,
+) -> Decision:
+    """Take a decision back by a new one, and return that.
+
+    anybody: the person may take back what others decided. Raises DecisionRefused when there is no such decision, when
+    it was taken back already, is somebody else's or older than `within`, or cannot be taken back.
+    """
+    row = session.get(ReviewRow, uid, with_for_update=True)
+    taken = next((d for d in listed(session, uid) if d.id == number), None)
+    if row is None or taken is None:
+        raise DecisionRefused(f"there is no such decision on this series, got {number}")
+    if taken.kind is Kind.UNDO or taken.kind is Kind.RELEASE:
+        raise DecisionRefused(f"{_IRREVOCABLE[taken.kind]} cannot be taken back, got decision {number}")
+    if taken.undone:
+        raise DecisionRefused(f"this decision was taken back already, got {number}")
+    if taken.person != person and not anybody:
+        raise DecisionRefused(f"only who decided can take it back: {taken.person} did, got {person}")
+    if at - taken.at > within:
+        minutes = within.total_seconds() / 60
+        raise DecisionRefused(f"a decision can be taken back for {minutes:g} minutes; decide anew, got {number}")
+    back = DecisionRow(
+        series_instance_uid=uid,
+        at=at,
+        person=person,
+        kind=str(Kind.UNDO),
+        revision=taken.revision,
+        outcome=str(taken.outcome),
+        score=taken.score,
+        policy=taken.policy,
+        model=taken.model,
+        blind=taken.blind,
+        undoes=number,
+    )
+    session.add(back)
+    session.flush()
+    _settle(session, row, two_person)
+    revisions.event(session, at, "decided", uid, f"{taken.kind} on revision {taken.revision} was taken back")
+    return _decisions([back])[0]
+
+
+_IRREVOCABLE = {Kind.UNDO: "an undo", Kind.RELEASE: "a release: the images are on their way and"}
+
+
+def _locked(session: Session, uid: str, version: int) -> ReviewRow:
+    """Return the row of a series, locked, or a new one for a series that nobody was asked about."""
+    series = session.get(SeriesRow, uid, with_for_update=True)
+    if series is None:
+        raise DecisionRefused(f"there is no series with this UID, got {uid}")
+    row = session.get(ReviewRow, uid, with_for_update=True)
+    if (row.version if row else 0) != version:
+        raise DecisionStale(_changed(session, uid, row, version))
+    return row or _unasked(session, series)
+
+
+def _changed(session: Session, uid: str, row: ReviewRow | None, version: int) -> str:
+    last = next(reversed(listed(session, uid)), None)
+    if row is None or last is None or last.revision != row.revision:
+        what = (
+            f"it was judged anew: revision {row.revision}, {WORDS[Outcome(row.outcome)]}" if row else "nobody decided"
+        )
+    else:
+        what = f"{last.person} decided: {last.kind}, {last.at.astimezone():%H:%M:%S}"
+    now = row.version if row else 0
+    return f"this series changed since you looked ({what}); look again, then decide, got version {version}, now {now}"
+
+
+def _unasked(session: Session, series: SeriesRow) -> ReviewRow:
+    judged = _judged(session, series.series_instance_uid)
+    if judged is None or not series.outcome:
+        raise DecisionRefused(f"this series has no verdict yet: there is nothing to decide, got state {series.state}")
+    said = session.scalars(
+        select(AssessmentRow.document).where(AssessmentRow.revision_id == judged.id).order_by(AssessmentRow.score)
+    ).all()
+    policy: dict[str, Any] = next((d["policy"] for d in said if d["verdict"] == series.outcome), {})
+    model = next((d["model"] for d in said if d["model"]), None)
+    row = ReviewRow(
+        series_instance_uid=series.series_instance_uid,
+        version=0,
+        revision=judged.number,
+        state=State.UNASKED,
+        asked=False,
+        blind=False,
+        outcome=series.outcome,
+        score=series.score,
+        limit=policy.get("limit"),
+        policy=f"{policy.get('name', '')} {policy.get('version', '')}".strip()[:96],
+        model=f"{model['name']} {model['version']} {model['sha256'][:12]}"[:96] if model else "",
+    )
+    session.add(row)
+    return row
+
+
+def _judged(session: Session, uid: str) -> RevisionRow | None:
+    return session.scalar(
+        select(RevisionRow)
+        .where(
+            RevisionRow.series_instance_uid == uid,
+            RevisionRow.assessed_at.is_not(None),
+            RevisionRow.state != "excluded",
+        )
+        .order_by(RevisionRow.number.desc())
+        .limit(1)
+    )
+
+
+def _settle(session: Session, row: ReviewRow, two_person: bool) -> None:
+    decisions = listed(session, row.series_instance_uid)
+    row.state = standing(decisions, row.revision, asked=row.asked, two_person=two_person)
+    row.version += 1
+    session.flush()
+
+
+def _decisions(rows: Sequence[DecisionRow]) -> tuple[Decision, ...]:
+    undone = {row.undoes for row in rows}
+    return tuple(
+        Decision(
+            id=row.id,
+            series_instance_uid=row.series_instance_uid,
+            at=row.at,
+            person=row.person,
+            kind=Kind(row.kind),
+            reason=row.reason,
+            quality=Quality(row.quality) if row.quality else None,
+            note=row.note,
+            revision=row.revision,
+            outcome=Outcome(row.outcome),
+            score=row.score,
+            model=row.model,
+            policy=row.policy,
+            blind=row.blind,
+            undoes=row.undoes,
+            undone=row.id in undone,
+        )
+        for row in rows
+    )
+
+
+def opinions(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
+    """Return the opinions that stand: of each person on each series the last one that nobody took back."""
+    last = {(d.series_instance_uid, d.person): d for d in decisions if d.kind in OPINIONS and not d.undone}
+    return tuple(sorted(last.values(), key=lambda d: d.id))
