@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from qagate.domain.assessment import Assessment
 from qagate.domain.finding import Finding, Severity
 from qagate.domain.limit import SiteLimit, covering
+from qagate.domain.prompt import Prompt
 from qagate.domain.verdict import Action, Outcome, Verdict
 from qagate.judge.extent import bad_range
 from qagate.judge.words import (
@@ -50,7 +51,7 @@ def decide(
     review_below, an artefact above its limit, or a finding on the policy's list that is moderate or severe. Reasons
     name causes first, the weightiest first, and the score last.
     """
-    policy = select(assessment, policies, calling_ae_title=calling_ae_title, protocol=protocol)
+    policy = select(assessment.prompt, policies, calling_ae_title=calling_ae_title, protocol=protocol)
     policy = limited(policy, covering(site_limits, assessment.prompt.modality or "", protocol))
     action, version = Action(policy.action), fingerprint(policy)
     score = assessment.score
@@ -68,11 +69,9 @@ def decide(
     return Verdict(outcome, reasons, policy.name, action, policy.review_below, limits, version)
 
 
-def select(
-    assessment: Assessment, policies: Sequence[Policy], *, calling_ae_title: str = "", protocol: str = ""
-) -> Policy:
+def select(prompt: Prompt, policies: Sequence[Policy], *, calling_ae_title: str = "", protocol: str = "") -> Policy:
     """Return the first policy that matches, the built-in one when none does."""
-    return next((p for p in policies if _matches(p.match, assessment, calling_ae_title, protocol)), FALLBACK)
+    return next((p for p in policies if _matches(p.match, prompt, calling_ae_title, protocol)), FALLBACK)
 
 
 def limited(policy: Policy, limit: SiteLimit | None) -> Policy:
@@ -89,8 +88,7 @@ def fingerprint(policy: Policy) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def _matches(match: Match, assessment: Assessment, calling_ae_title: str, protocol: str) -> bool:
-    prompt = assessment.prompt
+def _matches(match: Match, prompt: Prompt, calling_ae_title: str, protocol: str) -> bool:
     words = (
         (match.modality, (prompt.modality,)),
         (match.region, prompt.regions),

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from qagate.domain.decision import OPINIONS, Decision, Kind, Quality, State, Wish, settled, standing
 from qagate.domain.verdict import WORDS, Outcome
 from qagate.errors import DecisionRefused, DecisionStale
-from qagate.store import reviews, revisions
+from qagate.store import holding, reviews, revisions
 from qagate.store.tables import AssessmentRow, DecisionRow, ReviewRow, RevisionRow, SeriesRow
 
 
@@ -60,7 +60,8 @@ def decide(
 ) -> Decision:
     """Take a decision on the latest judged revision of a series and return it.
 
-    version: of the series as the person saw it. Raises DecisionStale when it has another one by now, and
+    A rejection that stands keeps held images back, and a release lets them go. version: of the series as the person saw
+    it. Raises DecisionStale when it has another one by now, and
     DecisionRefused when there is no such series or no verdict on it, or when the wish makes no sense for it.
     """
     row = _locked(session, uid, version)
@@ -83,7 +84,9 @@ def decide(
     )
     session.add(taken)
     session.flush()
-    _settle(session, row, two_person)
+    if wish.kind is Kind.RELEASE and not holding.release(session, uid, by=person, reason=taken.note, at=at):
+        raise DecisionRefused("the images of this series do not wait: there is nothing to release, got kind 'release'")
+    _settle(session, row, taken, two_person)
     revisions.event(session, at, "decided", uid, f"{wish.kind} on revision {row.revision}")
     return _decisions([taken])[0]
 
@@ -132,7 +135,7 @@ def undo(
     )
     session.add(back)
     session.flush()
-    _settle(session, row, two_person)
+    _settle(session, row, back, two_person)
     revisions.event(session, at, "decided", uid, f"{taken.kind} on revision {taken.revision} was taken back")
     return _decisions([back])[0]
 
@@ -202,11 +205,16 @@ def _judged(session: Session, uid: str) -> RevisionRow | None:
     )
 
 
-def _settle(session: Session, row: ReviewRow, two_person: bool) -> None:
-    decisions = listed(session, row.series_instance_uid)
-    row.state = standing(decisions, row.revision, asked=row.asked, two_person=two_person)
+def _settle(session: Session, row: ReviewRow, taken: DecisionRow, two_person: bool) -> None:
+    """Let a series stand where its decisions put it, its images with it."""
+    uid, was = row.series_instance_uid, row.state
+    row.state = standing(listed(session, uid), row.revision, asked=row.asked, two_person=two_person)
     row.version += 1
     session.flush()
+    if was != State.REJECTED == row.state:
+        holding.reject(session, uid, by=taken.person, reason=taken.note, at=taken.at, code=taken.reason)
+    elif was == State.REJECTED != row.state:
+        holding.release(session, uid, by=taken.person, reason="the rejection was taken back", at=taken.at)
 
 
 def _decisions(rows: Sequence[DecisionRow]) -> tuple[Decision, ...]:

@@ -15,6 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func, literal, or_, select, true, union
 from sqlalchemy.orm import Session
 
+from qagate.store import reviews
 from qagate.store.tables import KindRow, SeriesRow
 
 MOST_COUNTED = 10_000
@@ -33,7 +34,8 @@ TAIL = 4
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which series to list; an empty value does not narrow. outcome may also be "flagged" (review or reject).
+    """Which series to list; an empty value does not narrow. outcome may also be "flagged" (review or reject) or "todo"
+    (waits for a person). unveiled: without those whose verdict is hidden from people.
 
     organ: a word of the region or the organ. scanner: station name or calling AE title. text: a part of description,
     protocol or station, the beginning or the end of an accession number, or a whole UID. since, until: bounds of the
@@ -50,13 +52,19 @@ class Filter:
     organ: str = ""
     scanner: str = ""
     protocol: str = ""
+    unveiled: bool = False
 
     @property
     def outcomes(self) -> tuple[str, ...]:
         """The outcomes that it lists; empty = all."""
         if self.outcome == "flagged":
             return FLAGGED
-        return (self.outcome,) if self.outcome else ()
+        return (self.outcome,) if self.outcome and not self.waiting else ()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it lists what waits for a person."""
+        return self.outcome == "todo"
 
 
 def listing(
@@ -114,13 +122,15 @@ class _Places:
     """Where the series of a filter are found, its outcome left aside.
 
     rest: conditions on the series themselves. kinds: which kinds match, None = all do. uids: series that match by their
-    accession number or UID instead. prefix: the same for a beginning of accession numbers that too many have.
+    accession number or UID instead. prefix: the same for a beginning of accession numbers that too many have. few: the
+    rest finds them quickly, however long ago they came.
     """
 
     rest: tuple[ColumnElement[bool], ...]
     kinds: Select[Any] | None
     uids: tuple[str, ...] = ()
     prefix: ColumnElement[bool] | None = None
+    few: bool = False
 
     @classmethod
     def of(cls, session: Session, wanted: Filter) -> _Places:
@@ -131,16 +141,20 @@ class _Places:
             rest.append(SeriesRow.last_instance_at >= wanted.since)
         if wanted.until is not None:
             rest.append(SeriesRow.last_instance_at < wanted.until)
+        if wanted.waiting:
+            rest.append(SeriesRow.series_instance_uid.in_(reviews.waiting()))
+        if wanted.unveiled:
+            rest.append(SeriesRow.series_instance_uid.not_in(reviews.hidden()))
         words = _words(wanted)
         if not wanted.text:
-            return cls(tuple(rest), select(KindRow.id).where(*words) if words else None)
+            return cls(tuple(rest), select(KindRow.id).where(*words) if words else None, few=wanted.waiting)
         pattern = f"%{_escaped(wanted.text)}%"
         columns = (KindRow.series_description, KindRow.protocol_name, KindRow.station_name)
         told = or_(*(column.ilike(pattern, escape="\\") for column in columns))
         if words:
             rest.append(SeriesRow.kind_id.in_(select(KindRow.id).where(*words)))
         uids, prefix = _named(session, wanted.text)
-        return cls(tuple(rest), select(KindRow.id).where(told, *words), uids, prefix)
+        return cls(tuple(rest), select(KindRow.id).where(told, *words), uids, prefix, wanted.waiting)
 
     def number(self, session: Session, outcomes: Sequence[str], most: int | None) -> int:
         """Return how many there are, `most` at most."""
@@ -150,7 +164,8 @@ class _Places:
 
     def page(self, session: Session, outcomes: Sequence[str], limit: int, offset: int) -> Select[Any]:
         """Return a query for the UIDs of a part of them, the latest first."""
-        if self.kinds is None or self.number(session, outcomes, MOST_COUNTED) >= MOST_COUNTED:
+        often = self.kinds is None or self.number(session, outcomes, MOST_COUNTED) >= MOST_COUNTED
+        if often and not self.few:
             return self._walk(session, outcomes).limit(limit).offset(offset)
         ways = [way.add_columns(SeriesRow.last_instance_at.label("at")) for way in self._ways(outcomes, None)]
         # materialised, so that no database walks through all of time for the sake of the order

@@ -56,8 +56,18 @@ def rank(session: Session, row: SeriesRow) -> Rank | None:
     return Rank(sum(1 for score in scores if score is not None and score > row.score), len(scores))
 
 
-def usual(session: Session, row: SeriesRow) -> dict[str, tuple[float, float]]:
-    """Return measurement → 10th and 90th percentile among accepted series of its kind; empty with too few of them."""
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What is usual: the middle value, and the range in which 90 % of `count` series lie."""
+
+    median: float
+    low: float
+    high: float
+    count: int
+
+
+def usual(session: Session, row: SeriesRow) -> dict[str, Usual]:
+    """Return measurement → what is usual among the last accepted series of its kind; nothing with fewer than ENOUGH."""
     documents = session.scalars(
         select(AssessmentRow.document["physics"])
         .join(RevisionRow, RevisionRow.id == AssessmentRow.revision_id)
@@ -70,12 +80,13 @@ def usual(session: Session, row: SeriesRow) -> dict[str, tuple[float, float]]:
     for document in documents:
         for name, value in (document or {}).items():
             values.setdefault(name, []).append(float(value))
-    return {name: _middle(sorted(found)) for name, found in values.items() if len(found) >= ENOUGH}
+    return {name: _usual(sorted(found)) for name, found in values.items() if len(found) >= ENOUGH}
 
 
-def _middle(ascending: Sequence[float]) -> tuple[float, float]:
+def _usual(ascending: Sequence[float]) -> Usual:
     last = len(ascending) - 1
-    return ascending[round(last * 0.1)], ascending[round(last * 0.9)]
+    low, median, high = (ascending[round(last * part)] for part in (0.05, 0.5, 0.95))
+    return Usual(median, low, high, len(ascending))
 
 
 def same_study(session: Session, row: SeriesRow, limit: int = 12) -> Sequence[SeriesRow]:

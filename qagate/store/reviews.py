@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from qagate.domain.assessment import Assessment
@@ -58,7 +58,11 @@ def hides(row: ReviewRow | None) -> bool:
     return row is not None and row.blind and row.state == State.OPEN
 
 
-def open_count(session: Session) -> int:
-    """Return how many series wait for a person."""
-    waiting = (State.OPEN, State.PROPOSED)
-    return session.scalar(select(func.count()).select_from(ReviewRow).where(ReviewRow.state.in_(waiting))) or 0
+def waiting() -> Select[tuple[str]]:
+    """Return a query for the series that wait for a person."""
+    return select(ReviewRow.series_instance_uid).where(ReviewRow.state.in_((State.OPEN, State.PROPOSED)))
+
+
+def hidden() -> Select[tuple[str]]:
+    """Return a query for the series whose verdict is hidden from people."""
+    return select(ReviewRow.series_instance_uid).where(ReviewRow.blind, ReviewRow.state == State.OPEN)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from qagate.store.lists import Filter
 
-OUTCOMES = Literal["accept", "review", "reject", "unscored", "flagged", ""]
+OUTCOMES = Literal["accept", "review", "reject", "unscored", "flagged", "todo", ""]
 WORD_DATES = ("", "today", "yesterday", "week")
 EARLIEST, LATEST = date(1970, 1, 1), date(9990, 1, 1)
 
@@ -37,7 +37,7 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    verdict: OUTCOMES = Field("", description="flagged = review or reject")
+    verdict: OUTCOMES = Field("", description="flagged = review or reject; todo = waits for a person")
     modality: Word = Field("", description="as in DICOM, or as the rules found it")
     organ: Word = Field("", description="region or organ")
     scanner: Word = Field("", description="station name or calling AE title")

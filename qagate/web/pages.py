@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,18 +14,27 @@ from fastapi.responses import HTMLResponse, Response
 from fastapi.templating import Jinja2Templates
 
 from qagate.domain.audit import Act
-from qagate.domain.person import Permission
+from qagate.domain.person import Permission, Person
 from qagate.settings import Settings
-from qagate.store import lists, neighbours, reconciliation, worklist
+from qagate.store import lists, neighbours, reconciliation, reviews, worklist
 from qagate.store.database import Database
 from qagate.web import stack, views, words
 from qagate.web.access import needs, note
 from qagate.web.asked import Asked, span
+from qagate.web.decisions import standing
 from qagate.web.pictures import previews_folder, slices_pictured
 from qagate.web.reading import Uid, database_of, whole_series
+from qagate.work.previews import heatmap_path
 
 PAGE_SIZE = 50
-TABS = (("review", "Look"), ("reject", "Bad"), ("unscored", "No score"), ("accept", "Good"), ("", "All"))
+TABS = (
+    ("todo", "To do"),
+    ("review", "Look"),
+    ("reject", "Bad"),
+    ("unscored", "No score"),
+    ("accept", "Good"),
+    ("", "All"),
+)
 DATES = (("", "any day"), ("today", "today"), ("yesterday", "yesterday"), ("week", "last 7 days"))
 VENDOR = Path(__file__).parent / "static" / "vendor"
 
@@ -91,8 +101,10 @@ def rows_fragment(request: Request, asked: Annotated[AskedPage, Query()]) -> Res
 
 
 def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
-    wanted = asked.wanted()
     settings: Settings = request.app.state.settings
+    wanted = asked.wanted()
+    if asked.verdict not in ("", "todo") and (settings.review.blind_accepted or settings.review.blind_flagged):
+        wanted = replace(wanted, unveiled=True)  # to find it under its verdict would be to be told
     with database_of(request).read() as session:
         rows = lists.listing(
             session,
@@ -101,13 +113,16 @@ def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
             offset=(asked.page - 1) * PAGE_SIZE,
             flagged_first=asked.order == "flagged",
         )
-        shown = [views.summary(row) for row in rows[:PAGE_SIZE]]
-        speakers = neighbours.speakers(session, [row["series_instance_uid"] for row in shown])
+        uids = [row.series_instance_uid for row in rows[:PAGE_SIZE]]
+        stands, speakers = reviews.of(session, uids), neighbours.speakers(session, uids)
+        shown = [views.reviewed(row, stands.get(row.series_instance_uid)) for row in rows[:PAGE_SIZE]]
         counts = lists.outcome_counts(session, wanted)
+        todo = lists.count(session, replace(wanted, outcome="todo"))
         newest = lists.listing(session, lists.Filter(), limit=1)
         last = newest[0].last_instance_at.isoformat() if newest else None
     everything = sum(counts.values())
     counts["flagged"] = counts.get("review", 0) + counts.get("reject", 0)
+    counts["todo"] = todo
     total = counts.get(asked.verdict, 0) if asked.verdict else everything
     more = len(rows) > PAGE_SIZE
     for row in shown:
@@ -131,8 +146,13 @@ def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
     }
 
 
-@router.get("/series/{uid}", dependencies=[Depends(needs(Permission.READ))])
-def series_page(request: Request, uid: Uid, volume: Annotated[int | None, Query(ge=0, le=100_000)] = None) -> Response:
+@router.get("/series/{uid}")
+def series_page(
+    request: Request,
+    uid: Uid,
+    person: Annotated[Person, Depends(needs(Permission.READ))],
+    volume: Annotated[int | None, Query(ge=0, le=100_000)] = None,
+) -> Response:
     """Show one series: verdict, reasons, artefacts, slices, documents, trail."""
     database, settings = database_of(request), request.app.state.settings
     found = whole_series(database, uid)
@@ -145,20 +165,31 @@ def series_page(request: Request, uid: Uid, volume: Annotated[int | None, Query(
     with database.read() as session:
         row = worklist.series(session, uid)
         assert row is not None  # series are never deleted
+        found |= views.reviewed(row, reviews.of(session, [uid]).get(uid))
+        study, alike = neighbours.same_study(session, row), neighbours.alike(session, row)
+        stands = reviews.of(session, [other.series_instance_uid for other in (*study, *alike)])
         beside = {
             "rank": neighbours.rank(session, row),
             "usual": neighbours.usual(session, row),
-            "study": [views.summary(other) for other in neighbours.same_study(session, row)],
-            "alike": [views.summary(other) for other in neighbours.alike(session, row)],
+            "study": [views.reviewed(other, stands.get(other.series_instance_uid)) for other in study],
+            "alike": [views.reviewed(other, stands.get(other.series_instance_uid)) for other in alike],
         }
-    shown = slices_pictured(folder, assessment["source"]["volume_index"]) if folder and assessment else []
+    hidden = found["hidden"]
+    index = assessment["source"]["volume_index"] if assessment else 0
+    shown = slices_pictured(folder, index) if folder and assessment and not hidden else []
+    warm = bool(folder and not hidden and heatmap_path(folder, index).is_file())
     context = {
         "s": found,
         "judged": judged,
         "a": assessment,
         "pictures": shown,
-        "curve": stack.curve(assessment) if assessment else None,
-        "viewer": stack.viewer(uid, assessment, there=(VENDOR / "niivue.js").is_file()) if assessment else None,
+        "curve": stack.curve(assessment) if assessment and not hidden else None,
+        "viewer": stack.viewer(uid, assessment, there=(VENDOR / "niivue.js").is_file(), warm=warm, hidden=hidden)
+        if assessment
+        else None,
+        "stands": standing(request, uid),
+        "may_decide": person.may(Permission.DECIDE),
+        "undo_from": datetime.now(UTC) - timedelta(minutes=settings.review.undo_minutes),
         **beside,
     }
     return templates.TemplateResponse(request, "series.html", context)

@@ -20,7 +20,8 @@ from qagate.store.database import Database
 from qagate.web.access import needs, note
 from qagate.web.problem import told
 from qagate.web.reading import Uid, database_of
-from qagate.web.volumes import volume_file
+from qagate.work.previews import heatmap_path
+from qagate.work.volumes import volume_file
 
 router = APIRouter(prefix="/api/v1", tags=["pictures"], dependencies=[Depends(needs(Permission.READ))])
 
@@ -85,6 +86,20 @@ def volume(request: Request, uid: Uid, index: VolumeIndex) -> FileResponse:
     if path is None:
         raise HTTPException(404, f"the images of this volume are no longer here, got volume {index}")
     note(request, Act.VOLUME_FETCHED, uid, f"volume {index}")
+    return FileResponse(path, media_type="application/gzip", headers={"Cache-Control": "private, no-cache"})
+
+
+@router.get(
+    "/series/{uid}/heatmap/{index}.nii.gz",
+    response_class=FileResponse,
+    responses={**told(404, 422), 200: {"content": {"application/gzip": {}}}},
+)
+def heatmap(request: Request, uid: Uid, index: VolumeIndex) -> FileResponse:
+    """Return where quality is low in one volume (0-based) as NIfTI-1: 0 (good) .. 255 (bad), coarse."""
+    folder = previews_folder(request.app.state.settings, database_of(request), uid)
+    path = heatmap_path(folder, index) if folder else None
+    if path is None or not path.is_file():
+        raise HTTPException(404, f"there is no heatmap of this volume, got volume {index}")
     return FileResponse(path, media_type="application/gzip", headers={"Cache-Control": "private, no-cache"})
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from qagate.domain.display import CT_WINDOWS_HU, DEFAULT_CT_WINDOW_HU
+from qagate.score.preprocess import CELL
 
 WINDOW_NAMES = {"head": "Brain", "neck": "Neck", "chest": "Lung", "abdomen": "Abdomen", "spine": "Bone"}
 """The presets that are offered for CT: region of CT_WINDOWS_HU → what it is called."""
@@ -47,17 +48,23 @@ def curve(assessment: dict[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def viewer(uid: str, assessment: dict[str, Any], *, there: bool) -> dict[str, Any] | None:
-    """Return what viewer.js needs; None when there is no volume to show. there: whether NiiVue is installed;
-    else, and without a graphics card, the page's own slices.js shows the volume."""
+def viewer(
+    uid: str, assessment: dict[str, Any], *, there: bool, warm: bool = False, hidden: bool = False
+) -> dict[str, Any] | None:
+    """Return what viewer.js needs; None when there is no volume to show.
+
+    there: whether NiiVue is installed; else, and without a graphics card, the page's own slices.js shows the volume.
+    warm: whether there is a heatmap. hidden: the verdict is, and so is all that would tell it.
+    """
     geometry = assessment["geometry"]
     if geometry is None or not all(geometry["shape"]):
         return None
     index = assessment["source"]["volume_index"]
-    scores = [one["score"] for one in assessment["slices"]]
+    scores = [None if hidden else one["score"] for one in assessment["slices"]]
     scored = [(score, i) for i, score in enumerate(scores) if score is not None]
     return {
         "there": there,
+        "heatmap": {"url": f"/api/v1/series/{uid}/heatmap/{index}.nii.gz", "cell": CELL} if warm else None,
         "url": f"/api/v1/series/{uid}/volume/{index}.nii.gz",
         "slices": geometry["shape"][0],
         "rows": geometry["shape"][1],

@@ -8,7 +8,17 @@ from typing import Any
 
 from qagate.domain.holding import CAUSE_WORDS, Cause
 from qagate.domain.verdict import WORDS, Outcome
-from qagate.store.tables import AssessmentRow, DeliveryRow, DocumentRow, EventRow, HoldingRow, RevisionRow, SeriesRow
+from qagate.store import reviews
+from qagate.store.tables import (
+    AssessmentRow,
+    DeliveryRow,
+    DocumentRow,
+    EventRow,
+    HoldingRow,
+    ReviewRow,
+    RevisionRow,
+    SeriesRow,
+)
 from qagate.web.words import STATE_WORDS
 
 ACCESSION_TAIL = 4
@@ -51,6 +61,19 @@ def summary(row: SeriesRow) -> dict[str, Any]:
         "verdict_at": row.verdict_at and row.verdict_at.isoformat(),
         "seconds_to_verdict": _seconds_between(row.last_instance_at, row.verdict_at),
     }
+
+
+VEILED = {"verdict": None, "word": None, "score": None, "interval": None, "reason": "", "hidden": True}
+
+
+def reviewed(row: SeriesRow, review: ReviewRow | None) -> dict[str, Any]:
+    """Return one line of the worklist with where it stands with people; a hidden verdict is left out."""
+    stands = {
+        "review_state": review.state if review else "",
+        "review_version": review.version if review else 0,
+        "hidden": False,
+    }
+    return {**summary(row), **stands, **(VEILED if reviews.hides(review) else {})}
 
 
 def revision(

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from fastapi.templating import Jinja2Templates
 
 from qagate.domain.assessment import severity_of
+from qagate.domain.decision import REASONS
 from qagate.domain.finding import FindingCode
 from qagate.domain.verdict import WORDS
 from qagate.store.lists import MOST_COUNTED
@@ -61,8 +62,29 @@ UNIT_SUFFIXES = ("_hu", "_per_mm", "_mm", "_percent", "_degrees")
 
 EVENT_WORDS = {"complete": "complete", "verdict": "verdict", "delivered": "delivered", "parked": "delivery parked",
                "excluded": "not for us", "failed": "failed", "held": "images held", "released": "images released",
-               "rejected": "rejected"}  # fmt: skip
+               "rejected": "rejected", "decided": "decided"}  # fmt: skip
 
+
+REVIEW_WORDS = {
+    "open": "to do",
+    "proposed": "second person?",
+    "agreed": "agreed",
+    "disagreed": "disagreed",
+    "rejected": "rejected",
+}
+"""Where a series stands with people, in a list."""
+
+KIND_WORDS = {
+    "agree": "agreed",
+    "disagree": "disagreed",
+    "grade": "graded",
+    "reject": "confirmed the rejection",
+    "release": "released the images",
+    "repeat": "asked for a repeat",
+    "note": "noted",
+    "undo": "took it back",
+}
+"""What a person did, after their name."""
 
 CODES = frozenset(str(code) for code in FindingCode)
 
@@ -147,4 +169,7 @@ def teach(templates: Jinja2Templates) -> None:
         DELIVERY_WORDS=DELIVERY_WORDS,
         COMPLETED_WORDS=COMPLETED_WORDS,
         EVENT_WORDS=EVENT_WORDS,
+        REVIEW_WORDS=REVIEW_WORDS,
+        KIND_WORDS=KIND_WORDS,
+        REASONS=tuple(REASONS.values()),
     )

@@ -1,4 +1,5 @@
 // One series: the curve, the pictures and the keys, all about one slice; the viewer joins when it is ready.
+import { ask, decide, takeBack, undo } from "./decide.js";
 import { typing } from "./page.js";
 
 const element = (id) => document.getElementById(id);
@@ -39,8 +40,26 @@ function plane(name) {
   press("planes", element("planes").querySelector(`[data-plane="${shown}"]`));
 }
 
+async function heat(on) {
+  const button = element("heat-on");
+  if (!button || !viewer) return;
+  const slider = element("heat-opacity");
+  try {
+    await viewer.heatmap(on ? Number(slider.value) / 100 : 0);
+  } catch (error) {
+    element("stage-note").textContent = error.message;
+    return;
+  }
+  button.setAttribute("aria-pressed", String(on));
+  slider.hidden = !on;
+}
+
+const warm = () => element("heat-on")?.getAttribute("aria-pressed") === "true";
+
 if (data) {
   show(at);
+  element("heat-on")?.addEventListener("click", () => heat(!warm()));
+  element("heat-opacity")?.addEventListener("input", () => heat(true));
   element("slider").addEventListener("input", (event) => show(Number(event.target.value)));
   element("curve")?.addEventListener("pointerdown", (event) => {
     const follow = (e) => {
@@ -103,13 +122,49 @@ const actions = {
   ArrowUp: () => show(at - 1), ArrowDown: () => show(at + 1), PageUp: () => show(at - 10), PageDown: () => show(at + 10),
   Home: () => show(0), End: () => show(data.slices - 1), w: worst,
   x: () => plane("axial"), c: () => plane("coronal"), s: () => plane("sagittal"), m: () => plane("all"),
+  h: () => heat(!warm()),
 };
+
+// --- the decision
+const box = () => element("decision");
+const open = () => box().querySelector("[data-do], [data-grade]") !== null; // whether this person may decide
+const grade = (quality) => decide([box()], { kind: "grade", quality });
+const does = {
+  agree: () => (box().dataset.hidden ? grade("good") : decide([box()], { kind: "agree" })),
+  disagree: () => (box().dataset.hidden ? grade("limited") : ask([box()], "disagree")),
+  reject: () => (box().dataset.hidden ? grade("limited") : ask([box()], box().dataset.verdict === "accept" ? "disagree" : "reject")),
+  repeat: () => ask([box()], "repeat"),
+  release: () => { if (["held", "rejected"].includes(box().dataset.holding)) ask([box()], "release"); },
+  note: () => ask([box()], "note"),
+};
+const decisionKeys = { a: does.agree, d: does.disagree, r: does.reject, p: does.repeat, l: does.release, o: does.note, z: undo, t: () => { if (box().dataset.hidden) grade("unusable"); } };
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("#decision button");
+  if (!button) return;
+  if (button.dataset.do) does[button.dataset.do]();
+  else if (button.dataset.grade) grade(button.dataset.grade);
+  else if (button.dataset.undo) takeBack(box().dataset.uid, Number(button.dataset.undo));
+});
+
+document.addEventListener("decided", async () => {
+  if (box().dataset.hidden) return location.reload(); // now the verdict is shown
+  const answer = await fetch(location.href, { cache: "no-store" });
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("decision");
+  if (fresh.dataset.hidden) location.reload();
+  else box().replaceWith(fresh);
+});
 
 document.addEventListener("keydown", (event) => {
   if (typing(event)) return;
   if (event.key === "u") {
     if (document.referrer.startsWith(`${location.origin}/?`) || document.referrer === `${location.origin}/`) history.back();
     else location.href = "/";
+    return;
+  }
+  if (decisionKeys[event.key] && open()) {
+    event.preventDefault();
+    decisionKeys[event.key]();
     return;
   }
   if (!data) return;

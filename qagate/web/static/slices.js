@@ -1,5 +1,6 @@
 // The volume slice by slice on a plain canvas: it needs no graphics card, and shows the first slice before the last has
 // come. Slices are 0-based, as in the assessment. The affine maps (column, row, slice) to LPS.
+import { heatPicture, loadHeat } from "./heat.js";
 import { Patient } from "./patient.js";
 
 const PLANES = ["sagittal", "coronal", "axial"]; // the plane across each patient axis x, y, z
@@ -73,6 +74,8 @@ class Slices {
     this.patient = new Patient(data.affine, [data.columns, data.rows, data.slices], data.spacing);
     this.shown = [2]; // voxel axes across which the planes on the canvas lie
     this.at = [Math.floor(data.columns / 2), Math.floor(data.rows / 2), data.start];
+    this.heat = null;
+    this.opacity = 0; // of the heatmap
     this.range = this.sampled();
     this.window(data.windows[0]);
     this.listen();
@@ -99,6 +102,12 @@ class Slices {
     if (!stack) this.voxels.until(this.data.slices - 1).then(() => this.draw(), () => {});
     this.draw();
     return stack ? "stack" : name;
+  }
+
+  async heatmap(opacity) {
+    this.opacity = opacity;
+    if (opacity) this.heat ??= await loadHeat(this.data.heatmap);
+    this.draw();
   }
 
   // 1st and 99.5th percentile, least and greatest of the non-zero voxels of the first slice shown
@@ -129,7 +138,19 @@ class Slices {
     const [w, h] = [across.count * across.mm, down.count * down.mm];
     const zoom = Math.min(width / w, height / h);
     pen.imageSmoothingQuality = "high";
-    pen.drawImage(picture, left + (width - w * zoom) / 2, top + (height - h * zoom) / 2, w * zoom, h * zoom);
+    const [x, y] = [left + (width - w * zoom) / 2, top + (height - h * zoom) / 2];
+    pen.drawImage(picture, x, y, w * zoom, h * zoom);
+    if (this.heat && this.opacity) {
+      const warm = heatPicture(this.heat, axis, this.at[axis], across, down);
+      const [right, below] = [across.mm * zoom, down.mm * zoom];
+      pen.save();
+      pen.beginPath();
+      pen.rect(x, y, w * zoom, h * zoom);
+      pen.clip();
+      pen.globalAlpha = this.opacity;
+      pen.drawImage(warm.canvas, x + warm.left * right, y + warm.top * below, warm.width * right, warm.height * below);
+      pen.restore();
+    }
     pen.fillStyle = "#9aa7b4";
     pen.font = `${12 * scale}px system-ui, sans-serif`;
     pen.textAlign = "center";

@@ -58,6 +58,16 @@ export async function open(canvas, data, onSlice) {
       nv.setSliceType(PLANES[shown === "stack" ? stack : shown]);
       return shown;
     },
+    async heatmap(opacity) {
+      if (opacity && nv.volumes.length < 2) {
+        const map = await fetch(data.heatmap.url);
+        if (!map.ok) throw new Error((await map.json()).detail);
+        const place = URL.createObjectURL(await map.blob());
+        await nv.addVolumeFromUrl({ url: place, name: "heat.nii.gz", colormap: "warm", cal_min: 70, cal_max: 200, opacity });
+        URL.revokeObjectURL(place);
+      }
+      if (nv.volumes.length > 1) nv.setOpacity(1, opacity);
+    },
   };
   handle.plane("stack");
   return handle;

@@ -1,4 +1,5 @@
 // The worklist by keyboard, its filters, and new rows that never move what a person is looking at.
+import { ask, decide, undo } from "./decide.js";
 import { typing } from "./page.js";
 import { refresh } from "./times.js";
 
@@ -26,18 +27,68 @@ function move(step) {
   all[next].closest("tr").scrollIntoView({ block: "nearest" });
 }
 
+// --- selecting and deciding
+const selected = new Set(); // Series Instance UIDs
+
+function targets() {
+  if (selected.size) return [...rowsOf(live).values()].filter((row) => selected.has(row.dataset.uid));
+  return current() ? [current()] : [];
+}
+
+function showSelection() {
+  const known = rowsOf(live);
+  for (const uid of selected) if (!known.has(uid)) selected.delete(uid);
+  for (const [uid, row] of known) row.ariaSelected = String(selected.has(uid));
+  document.getElementById("chosen").hidden = !selected.size;
+  document.getElementById("chosen-count").textContent = `${selected.size} selected`;
+}
+
+function toggle(row = current()) {
+  if (!row) return;
+  if (!selected.delete(row.dataset.uid)) selected.add(row.dataset.uid);
+  showSelection();
+}
+
+function clear() {
+  if (selected.size) selected.clear();
+  else document.activeElement?.blur();
+  showSelection();
+}
+
+async function agree() {
+  const rows = targets();
+  const hidden = rows.filter((row) => row.dataset.hidden); // these are opened: nobody agrees with what is not shown
+  await decide(rows.filter((row) => !row.dataset.hidden), { kind: "agree" });
+  if (hidden.length && rows.length === hidden.length) hidden[0].querySelector(".what a").click();
+}
+
+function refuse(kind) {
+  const rows = targets().filter((row) => !row.dataset.hidden);
+  ask(rows, kind === "reject" && rows.some((row) => row.dataset.verdict === "accept") ? "disagree" : kind);
+}
+
+document.addEventListener("decided", () => { selected.clear(); showSelection(); poll(); });
+document.getElementById("chosen").addEventListener("click", (event) => {
+  const what = event.target.closest("[data-do]")?.dataset.do;
+  if (what === "agree") agree();
+  else if (what === "reject") refuse("reject");
+  else if (what) clear();
+});
+
 const actions = {
+  a: agree, r: () => refuse("reject"), d: () => refuse("disagree"), z: undo, " ": () => toggle(), x: () => toggle(),
   j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
   "/": () => form.elements.text.focus(),
   f: () => live.querySelector(".order")?.click(),
   n: () => showWaiting(),
-  Escape: () => document.activeElement?.blur(),
+  Escape: clear,
 };
 
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target === form.elements.text) return event.target.blur();
   if (typing(event)) return;
   const tabs = live.querySelectorAll(".tabs a[data-tab]");
+  if (event.target.closest("button")) return; // its own keys
   const action = actions[event.key] ?? (tabs[Number(event.key) - 1] && (() => tabs[Number(event.key) - 1].click()));
   if (!action) return;
   event.preventDefault();
@@ -56,6 +107,7 @@ live.addEventListener("pointerleave", () => { pointer = null; });
 live.addEventListener("click", (event) => {
   if (event.target.closest("#fresh")) return showWaiting();
   const row = event.target.closest("tr[data-uid]");
+  if (row && (event.ctrlKey || event.metaKey || event.shiftKey) && !event.target.closest("a")) return toggle(row);
   if (row && !event.target.closest("a") && !getSelection().toString()) row.querySelector(".what a").click();
 });
 
@@ -86,7 +138,7 @@ function merge(fresh, { force = false } = {}) {
     if (old && old.dataset.version !== row.dataset.version) {
       const focused = old.contains(document.activeElement);
       const verdict = old.className !== row.className;
-      old.dataset.version = row.dataset.version;
+      for (const name of ["version", "review", "verdict", "hidden", "holding"]) old.dataset[name] = row.dataset[name];
       old.className = row.className + (verdict ? " fresh" : "");
       old.replaceChildren(...[...row.children].map((cell) => cell.cloneNode(true)));
       if (focused) old.querySelector(".what a").focus({ preventScroll: true });
@@ -141,6 +193,7 @@ async function poll() {
       const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
       tag = answer.headers.get("etag") ?? "";
       merge(fresh);
+      showSelection();
       refresh(live);
     } else if (answer.status !== 304) {
       throw new Error((await answer.json()).detail);

@@ -7,7 +7,7 @@ import pytest
 
 from qagate.assemble.nifti import read_nifti
 from qagate.assemble.series import read_series
-from qagate.web import volumes
+from qagate.work import volumes
 from tests.unit.web.conftest import uid_of
 
 

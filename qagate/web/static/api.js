@@ -1,0 +1,28 @@
+// Asking the API to change something, and saying in a few words how that went.
+export async function send(method, address, body) {
+  const answer = await fetch(address, {
+    method,
+    headers: body === undefined ? {} : { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  }).catch(() => { throw new Error("qagate does not answer; nothing was decided"); });
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(said.detail ?? `qagate answered ${answer.status}`);
+  return said;
+}
+
+const SECONDS = 12;
+let fading = 0;
+
+// action: what the button in it does; without one there is no button
+export function toast(text, action = null) {
+  const box = document.getElementById("toast");
+  const button = box.querySelector("button");
+  box.querySelector("span").textContent = text;
+  if (button) {
+    button.hidden = !action;
+    button.onclick = action;
+  }
+  box.hidden = false;
+  clearTimeout(fading);
+  fading = setTimeout(() => { box.hidden = true; }, SECONDS * 1000);
+}
