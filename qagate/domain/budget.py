@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from qagate.domain.agreement import ENOUGH
-
-_NONE: Mapping[int, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +20,9 @@ class Tally:
     protocol: str
     limit: float
     scored: Mapping[int, int]
-    otherwise: Mapping[int, int] = _NONE
-    bad: Mapping[int, int] = _NONE
-    good: Mapping[int, int] = _NONE
+    otherwise: Mapping[int, int] = field(default_factory=dict)
+    bad: Mapping[int, int] = field(default_factory=dict)
+    good: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:

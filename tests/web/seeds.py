@@ -14,15 +14,17 @@ from PIL import Image
 from qagate.demo.write import uid as demo_uid
 from qagate.demo.write import write_series
 from qagate.domain.assessment import Assessment, Measurement, ModelIdentity, SliceScore, Source
+from qagate.domain.decision import Sampling
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.prompt import Evidence, Prompt
 from qagate.domain.series import StoredInstance
 from qagate.domain.verdict import Action, Outcome, Verdict
-from qagate.domain.volume import Geometry
+from qagate.domain.volume import Geometry, Volume
 from qagate.settings import Settings
 from qagate.store import reception, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
+from qagate.work.previews import save_heatmap
 
 SIZE = 64
 SLICES = 12
@@ -58,8 +60,8 @@ def settings_in(folder: Path, *, anonymous_role: str | None = "admin", **web: ob
     return Settings.model_validate({"storage": {"data_dir": folder, "reserve_mb": 0}, "web": web, "people": people})
 
 
-def seed(database: Database, settings: Settings, one: Seed) -> str:
-    """Write one series and return its Series Instance UID."""
+def seed(database: Database, settings: Settings, one: Seed, *, blind: float = 0.0) -> str:
+    """Write one series and return its Series Instance UID. blind: share whose verdict is hidden from people."""
     at = datetime.now(UTC) - timedelta(minutes=one.minutes)
     paths = _images(settings, one) if one.images else [Path(f"/nowhere/{one.name}/{i}.dcm") for i in range(SLICES)]
     with database.begin() as session:
@@ -74,11 +76,23 @@ def seed(database: Database, settings: Settings, one: Seed) -> str:
         with database.begin() as session:
             revisions.exclude(session, revision_id, rule="not_ct_or_mr: neither CT nor MR, got US", at=at)
         return one.uid
-    judge(database, settings, one, revision_id, number, at + timedelta(seconds=11))
+    judge(database, settings, one, revision_id, number, at + timedelta(seconds=11), blind=blind)
     return one.uid
 
 
-def judge(database: Database, settings: Settings, one: Seed, revision_id: int, number: int, at: datetime) -> None:
+def late_image(database: Database, one: Seed) -> int:
+    """Let one more image of a series come, and return the id of the revision that it makes."""
+    at = datetime.now(UTC)
+    with database.begin() as session:
+        reception.register(session, [_instance(one, Path(f"/nowhere/{one.name}/late.dcm"), 99, at)])
+        revision = revisions.close_series(session, one.uid, completed_by="quiet", at=at)
+        assert revision is not None
+        return revision.id
+
+
+def judge(
+    database: Database, settings: Settings, one: Seed, revision_id: int, number: int, at: datetime, blind: float = 0.0
+) -> None:
     """Write the verdict, the pictures and the documents of a revision."""
     assessment = _assessment(one)
     verdict = Verdict(
@@ -98,6 +112,7 @@ def judge(database: Database, settings: Settings, one: Seed, revision_id: int, n
                 "device": f"Virtual {one.modality}",
             },
             at=at,
+            sampling=Sampling(blind, blind),
         )
         kinds = ("SR", "SC", "KO") if verdict.flagged else ("SR", "SC")
         revisions.record_documents(
@@ -153,6 +168,18 @@ def _volume() -> np.ndarray:
     return np.where(ball, 180, np.where(body, 20, -1000)).astype(np.int16)  # (slices, rows, columns) in HU
 
 
+def volume_of(assessment: Assessment) -> Volume:
+    """Return the volume that an assessment of a seed is about."""
+    assert assessment.geometry is not None
+    return Volume(_volume(), assessment.geometry, (), {})
+
+
+def _heat() -> np.ndarray:
+    heat = np.zeros((SLICES, SIZE // 16, SIZE // 16), np.float32)
+    heat[6:11, 1:3, 1:3] = 0.8  # where quality is low
+    return heat
+
+
 def _images(settings: Settings, one: Seed) -> list[Path]:
     folder = settings.spool_dir / one.name
     return write_series(
@@ -168,6 +195,8 @@ def _pictures(settings: Settings, assessment: Assessment, revision_id: int) -> N
     for index in slices:
         grey = np.clip((_volume()[index].astype(np.float32) + 150) * 255 / 400, 0, 255).astype(np.uint8)
         Image.fromarray(grey).save(folder / f"0-{index}.png")
+    if assessment.score is not None:
+        save_heatmap(folder, volume_of(assessment), _heat())
     (folder / "0.json").write_text(f'{{"slices": {slices}}}', encoding="utf-8")
 
 

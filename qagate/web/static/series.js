@@ -127,7 +127,7 @@ const actions = {
 
 // --- the decision
 const box = () => element("decision");
-const open = () => box().querySelector("[data-do], [data-grade]") !== null; // whether this person may decide
+const mayDecide = () => box().querySelector("[data-do], [data-grade]") !== null; // whether this person may decide
 const grade = (quality) => decide([box()], { kind: "grade", quality });
 const does = {
   agree: () => (box().dataset.hidden ? grade("good") : decide([box()], { kind: "agree" })),
@@ -162,7 +162,7 @@ document.addEventListener("keydown", (event) => {
     else location.href = "/";
     return;
   }
-  if (decisionKeys[event.key] && open()) {
+  if (decisionKeys[event.key] && mayDecide()) {
     event.preventDefault();
     decisionKeys[event.key]();
     return;
