@@ -131,6 +131,11 @@ class State(StrEnum):
     REJECTED = "rejected"
 
 
+def owner(name: str) -> str:
+    """Return the person behind a name: an API token is named NAME/TOKEN, and is no second person."""
+    return name.partition("/")[0]
+
+
 def agrees(quality: Quality, outcome: Outcome) -> bool | None:
     """Return whether a person's quality is what a verdict said; None for UNSCORED, which says nothing."""
     if outcome is Outcome.UNSCORED:
@@ -203,7 +208,7 @@ def standing(decisions: Sequence[Decision], revision: int, *, asked: bool, two_p
         for opinion in reversed(opinions):
             if opinion.kind is not Kind.REJECT:
                 break
-            people.add(opinion.person)
+            people.add(owner(opinion.person))
         return State.PROPOSED if two_person and len(people) < 2 else State.REJECTED
     if last.kind is Kind.GRADE and last.quality is not None:
         return State.DISAGREED if agrees(last.quality, last.outcome) is False else State.AGREED

@@ -10,10 +10,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from qagate.domain.decision import OPINIONS, Decision, Kind, Quality, State, Wish, settled, standing
+from qagate.domain.decision import OPINIONS, Decision, Kind, Quality, State, Wish, owner, settled, standing
 from qagate.domain.verdict import WORDS, Outcome
 from qagate.errors import DecisionRefused, DecisionStale
-from qagate.store import holding, reviews, revisions
+from qagate.store import audit, holding, reviews, revisions
 from qagate.store.tables import AssessmentRow, DecisionRow, ReviewRow, RevisionRow, SeriesRow
 
 
@@ -87,6 +87,7 @@ def decide(
     if wish.kind is Kind.RELEASE and not holding.release(session, uid, by=person, reason=taken.note, at=at):
         raise DecisionRefused("the images of this series do not wait: there is nothing to release, got kind 'release'")
     _settle(session, row, taken, two_person)
+    audit.record(session, person, f"decided_{wish.kind}", uid, f"decision {taken.id}, revision {row.revision}", at)
     revisions.event(session, at, "decided", uid, f"{wish.kind} on revision {row.revision}")
     return _decisions([taken])[0]
 
@@ -115,7 +116,7 @@ def undo(
         raise DecisionRefused(f"{_IRREVOCABLE[taken.kind]} cannot be taken back, got decision {number}")
     if taken.undone:
         raise DecisionRefused(f"this decision was taken back already, got {number}")
-    if taken.person != person and not anybody:
+    if owner(taken.person) != owner(person) and not anybody:
         raise DecisionRefused(f"only who decided can take it back: {taken.person} did, got {person}")
     if at - taken.at > within:
         minutes = within.total_seconds() / 60
@@ -136,6 +137,7 @@ def undo(
     session.add(back)
     session.flush()
     _settle(session, row, back, two_person)
+    audit.record(session, person, "decided_undo", uid, f"decision {number}, {taken.kind}, of {taken.person}", at)
     revisions.event(session, at, "decided", uid, f"{taken.kind} on revision {taken.revision} was taken back")
     return _decisions([back])[0]
 
@@ -244,5 +246,5 @@ def _decisions(rows: Sequence[DecisionRow]) -> tuple[Decision, ...]:
 
 def opinions(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
     """Return the opinions that stand: of each person on each series the last one that nobody took back."""
-    last = {(d.series_instance_uid, d.person): d for d in decisions if d.kind in OPINIONS and not d.undone}
+    last = {(d.series_instance_uid, owner(d.person)): d for d in decisions if d.kind in OPINIONS and not d.undone}
     return tuple(sorted(last.values(), key=lambda d: d.id))

@@ -17,7 +17,7 @@ from qagate.domain.budget import Tally
 from qagate.domain.decision import Quality
 from qagate.domain.limit import SiteLimit
 from qagate.errors import DecisionRefused
-from qagate.store import decisions
+from qagate.store import audit, decisions
 from qagate.store.tables import ReviewRow, SeriesRow, SiteLimitRow
 
 
@@ -54,6 +54,7 @@ def apply(
     )
     session.add(row)
     session.flush()
+    audit.record(session, person, "limit_set", "", f"limit {row.id}: {modality} {protocol} below {review_below:g}", at)
     return row
 
 
@@ -77,6 +78,7 @@ def undo(session: Session, number: int, *, person: str, at: datetime) -> SiteLim
     )
     session.add(back)
     session.flush()
+    audit.record(session, person, "limit_undone", "", f"limit {number}: {row.modality} {row.protocol}", at)
     return back
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Request
@@ -17,7 +17,7 @@ from qagate.settings import Settings
 from qagate.store import decisions, worklist
 from qagate.web.access import needs
 from qagate.web.problem import told
-from qagate.web.reading import Uid, database_of
+from qagate.web.reading import Uid, database_of, now
 from qagate.work.labels import keep
 
 router = APIRouter(prefix="/api/v1", tags=["decisions"])
@@ -120,7 +120,7 @@ def decide(request: Request, uid: Uid, wanted: Wanted, person: Decider, later: B
                 wish,
                 person=person.name,
                 version=wanted.version,
-                at=datetime.now(UTC),
+                at=now(request),
                 two_person=settings.review.two_person_rejection,
             )
         except DecisionStale as error:
@@ -145,7 +145,7 @@ def undo(request: Request, uid: Uid, number: Number, person: Decider) -> Standin
                 uid,
                 number,
                 person=person.name,
-                at=datetime.now(UTC),
+                at=now(request),
                 within=timedelta(minutes=review.undo_minutes),
                 anybody=person.may(Permission.ADMINISTER),
                 two_person=review.two_person_rejection,

@@ -57,11 +57,13 @@ def release_series(
     return _now(request, uid, changed=changed)
 
 
-@router.post("/series/{uid}/reject", responses=told(404, 422))
+@router.post("/series/{uid}/reject", responses=told(404, 409, 422))
 def reject_series(
     request: Request, uid: Uid, why: Rejection, person: Annotated[Person, Depends(needs(Permission.DECIDE))]
 ) -> Holding:
     """Reject a series: held images stay back; destinations that want rejection notes get one."""
+    if request.app.state.settings.review.two_person_rejection:
+        raise HTTPException(409, f"a rejection takes two people here: POST /api/v1/series/{uid}/decisions, got one")
     with database_of(request).begin() as session:
         changed = holding.reject(session, uid, by=person.name, reason=why.reason, code=why.code, at=now(request))
     return _now(request, uid, changed=changed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -19,7 +19,7 @@ from qagate.store.opinions import GOOD, POOR, Paired
 from qagate.web.access import needs
 from qagate.web.decisions import settings_of
 from qagate.web.problem import told
-from qagate.web.reading import database_of
+from qagate.web.reading import database_of, now
 from qagate.work import labels
 
 router = APIRouter(prefix="/api/v1", tags=["labels"])
@@ -83,7 +83,7 @@ def labels_csv(request: Request, person: Tuner) -> Response:
 def decisions_csv(request: Request, person: Tuner, days: Days = 365) -> Response:
     """Return every decision, oldest first, those that were taken back among them."""
     with database_of(request).read() as session:
-        found = decisions.since(session, datetime.now(UTC) - timedelta(days=days))
+        found = decisions.since(session, now(request) - timedelta(days=days))
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(DECISION_COLUMNS)
@@ -95,7 +95,7 @@ def decisions_csv(request: Request, person: Tuner, days: Days = 365) -> Response
 def agreement(request: Request, person: Reader, days: Days = 365) -> Agreements:
     """Say how far people and the verdicts agree, by protocol; nobody is named."""
     with database_of(request).read() as session:
-        pairs = opinions.paired(session, since=datetime.now(UTC) - timedelta(days=days))
+        pairs = opinions.paired(session, since=now(request) - timedelta(days=days))
     ordered = sorted(pairs.items(), key=lambda item: (-len(item[1].model), item[0]))
     return Agreements(
         days=days,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -26,7 +26,7 @@ from qagate.web.decisions import settings_of
 from qagate.web.labels import agreed
 from qagate.web.pages import templates
 from qagate.web.problem import told
-from qagate.web.reading import database_of
+from qagate.web.reading import database_of, now
 
 router = APIRouter(prefix="/api/v1", tags=["limits"])
 page = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
@@ -104,7 +104,7 @@ class SetLimit(BaseModel):
 def list_limits(request: Request, person: Reader, below: Below = None, flags_a_day: Budget = None) -> Limits:
     """Say what limits flagged in the last 90 days, what another would have, and which would fit a budget."""
     with database_of(request).read() as session:
-        return _limits(session, settings_of(request), below=below, flags_a_day=flags_a_day)
+        return _limits(session, request, below=below, flags_a_day=flags_a_day)
 
 
 @router.get("/limits/history", responses=told())
@@ -124,8 +124,8 @@ def apply_limit(request: Request, wanted: WantedLimit, person: Tuner) -> SetLimi
             wanted.protocol,
             wanted.review_below,
             person=person.name,
-            at=datetime.now(UTC),
-            basis=_basis(session, settings_of(request), wanted),
+            at=now(request),
+            basis=_basis(session, request, wanted),
         )
         return _set(row, in_force=True)
 
@@ -137,7 +137,7 @@ def undo_limit(request: Request, number: Number, person: Tuner) -> SetLimit:
         if session.get(SiteLimitRow, number) is None:
             raise HTTPException(404, f"there is no such limit, got {number}")
         try:
-            return _set(limits.undo(session, number, person=person.name, at=datetime.now(UTC)), in_force=False)
+            return _set(limits.undo(session, number, person=person.name, at=now(request)), in_force=False)
         except DecisionRefused as error:
             raise HTTPException(409, str(error)) from None
 
@@ -145,9 +145,9 @@ def undo_limit(request: Request, number: Number, person: Tuner) -> SetLimit:
 @page.get("/limits")
 def limits_page(request: Request, person: Reader, below: Below = None, flags_a_day: Budget = None) -> Response:
     """Show each protocol's limit, what it flagged, what another would have, and who set what."""
-    since = datetime.now(UTC) - timedelta(days=DAYS)
+    since = now(request) - timedelta(days=DAYS)
     with database_of(request).read() as session:
-        found = _limits(session, settings_of(request), below=below, flags_a_day=flags_a_day)
+        found = _limits(session, request, below=below, flags_a_day=flags_a_day)
         pairs = opinions.paired(session, since=since)
         context: dict[str, Any] = {
             "limits": found,
@@ -161,9 +161,9 @@ def limits_page(request: Request, person: Reader, below: Below = None, flags_a_d
     return templates.TemplateResponse(request, "limits.html", context)
 
 
-def _limits(session: Session, settings: Settings, *, below: int | None, flags_a_day: float | None) -> Limits:
-    standing = limits.standing(session)
-    since = datetime.now(UTC) - timedelta(days=DAYS)
+def _limits(session: Session, request: Request, *, below: int | None, flags_a_day: float | None) -> Limits:
+    settings, standing = settings_of(request), limits.standing(session)
+    since = now(request) - timedelta(days=DAYS)
     tallies = limits.tallies(session, since=since, limit_of=lambda row: _limit_now(settings, standing, row))
     proposals = propose(tallies, flags=flags_a_day * DAYS) if flags_a_day is not None else {}
     shown = [_protocol(t, standing, below, proposals.get((t.modality, t.protocol))) for t in tallies]
@@ -213,8 +213,8 @@ def _forecasted(tally: Tally, limit: int) -> Forecasted:
     )
 
 
-def _basis(session: Session, settings: Settings, wanted: WantedLimit) -> str:
-    found = _limits(session, settings, below=round(wanted.review_below), flags_a_day=None).protocols
+def _basis(session: Session, request: Request, wanted: WantedLimit) -> str:
+    found = _limits(session, request, below=round(wanted.review_below), flags_a_day=None).protocols
     one = next((p for p in found if (p.modality, p.protocol) == (wanted.modality, wanted.protocol)), None)
     if one is None or one.tried is None:
         return f"no scored series of this protocol in {DAYS} days"

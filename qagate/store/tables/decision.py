@@ -41,7 +41,7 @@ class DecisionRow(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     series_instance_uid: Mapped[str] = mapped_column(ForeignKey("series.series_instance_uid"), index=True)
     at: Mapped[datetime] = mapped_column(index=True)
-    person: Mapped[str] = mapped_column(String(64))
+    person: Mapped[str] = mapped_column(String(128))
     kind: Mapped[str] = mapped_column(String(16))
     reason: Mapped[str] = mapped_column(String(32), default="")
     quality: Mapped[str] = mapped_column(String(16), default="")
@@ -65,7 +65,7 @@ class SiteLimitRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     at: Mapped[datetime]
-    person: Mapped[str] = mapped_column(String(64))
+    person: Mapped[str] = mapped_column(String(128))
     modality: Mapped[str] = mapped_column(String(16))
     protocol: Mapped[str] = mapped_column(String(128))
     review_below: Mapped[float]

@@ -100,6 +100,7 @@ def said(*given: tuple[str, Kind] | tuple[str, Kind, dict]) -> list[Decision]:
         ((("a", Kind.REJECT),), False, State.REJECTED),
         ((("a", Kind.REJECT),), True, State.PROPOSED),
         ((("a", Kind.REJECT), ("a", Kind.REJECT)), True, State.PROPOSED),  # twice the same person is one
+        ((("a", Kind.REJECT), ("a/laptop", Kind.REJECT)), True, State.PROPOSED),  # nor is their token another
         ((("a", Kind.REJECT), ("b", Kind.REJECT)), True, State.REJECTED),
         ((("a", Kind.REJECT), ("c", Kind.NOTE), ("b", Kind.REJECT)), True, State.REJECTED),
         ((("a", Kind.REJECT), ("c", Kind.AGREE), ("b", Kind.REJECT)), True, State.PROPOSED),  # asked anew

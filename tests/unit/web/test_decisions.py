@@ -9,7 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from qagate.store import holding, limits
+from qagate.domain.person import Person, Role
+from qagate.store import audit, holding, limits
 from qagate.train.pictures import pictures, read_index
 from qagate.web import access
 from qagate.work import labels
@@ -43,8 +44,9 @@ def post(site, uid, kind, version, code=201, **more):
 def asks_as(monkeypatch):
     """Let the next requests be another person's."""
 
-    def become(name):
-        monkeypatch.setattr(access, "LOCAL", access.Person(name, access.Role.REVIEWER))
+    def become(name, role=Role.REVIEWER):
+        caller = access.Caller(Person(name, role), "anonymous")
+        monkeypatch.setattr(access, "_anonymous", lambda request: caller)
 
     return become
 
@@ -58,6 +60,10 @@ def test_a_decision_is_kept_with_what_it_was_about(desk):
     assert (one["revision"], one["verdict"], one["score"], one["quality"]) == (1, "review", 41.0, "limited")
     assert one["model"] == "qagate-test 1.0.0 000000000000"
     assert one["policy"].startswith("default")
+    with desk.database.read() as session:
+        assert [(a.who, a.what) for a in audit.listing(session, audit.Search(series_instance_uid=LOOK.uid))] == [
+            ("anonymous", "decided_agree")
+        ]
     assert "decided" in [event["what"] for event in desk.json(f"/api/v1/series/{LOOK.uid}")["events"]]
 
 
@@ -76,7 +82,7 @@ def test_undo_is_a_new_row_and_has_its_time(desk, asks_as):
     asks_as("bert")
     address = f"/api/v1/series/{LOOK.uid}/decisions/{number}"
     assert "only who decided" in desk.client.delete(address).json()["detail"]
-    asks_as("local")
+    asks_as("anonymous")
     answer = desk.client.delete(address)
     assert answer.status_code == 200
     now = answer.json()
@@ -101,6 +107,7 @@ def test_a_rejection_waits_for_a_second_person(desk, asks_as):
     with desk.database.read() as session:
         assert holding.get(session, LOOK.uid) is None  # nothing was kept back yet
     asks_as("bert")
+    assert desk.client.post(f"/api/v1/series/{LOOK.uid}/reject", json={}).status_code == 409  # no way around it
     now = post(desk, LOOK.uid, "reject", 3, reason="artifact")
     assert now["state"] == "rejected"
     with desk.database.read() as session:
