@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from qagate.domain.decision import OPINIONS, Decision, Kind, Quality, State, Wish, owner, settled, standing
 from qagate.domain.verdict import WORDS, Outcome
 from qagate.errors import DecisionRefused, DecisionStale
-from qagate.store import audit, holding, reviews, revisions
+from qagate.store import audit, holding, reviews
+from qagate.store.events import event
 from qagate.store.tables import AssessmentRow, DecisionRow, ReviewRow, RevisionRow, SeriesRow
 
 
@@ -88,7 +89,7 @@ def decide(
         raise DecisionRefused("the images of this series do not wait: there is nothing to release, got kind 'release'")
     _settle(session, row, taken, two_person)
     audit.record(session, person, f"decided_{wish.kind}", uid, f"decision {taken.id}, revision {row.revision}", at)
-    revisions.event(session, at, "decided", uid, f"{wish.kind} on revision {row.revision}")
+    event(session, at, "decided", uid, f"{wish.kind} on revision {row.revision}")
     return _decisions([taken])[0]
 
 
@@ -138,7 +139,7 @@ def undo(
     session.flush()
     _settle(session, row, back, two_person)
     audit.record(session, person, "decided_undo", uid, f"decision {number}, {taken.kind}, of {taken.person}", at)
-    revisions.event(session, at, "decided", uid, f"{taken.kind} on revision {taken.revision} was taken back")
+    event(session, at, "decided", uid, f"{taken.kind} on revision {taken.revision} was taken back")
     return _decisions([back])[0]
 
 

@@ -45,7 +45,7 @@ def test_keyboard_alone(served, page):
     page.keyboard.type("Abd")
     page.keyboard.press("Enter")
     page.wait_for_url("**/?text=Abd")
-    page.keyboard.press("1")
+    page.keyboard.press("2")
     page.wait_for_url("**verdict=review**")
     page.keyboard.press("?")
     assert page.locator("dialog#keys").is_visible()

@@ -148,6 +148,7 @@ class Slices {
       pen.rect(x, y, w * zoom, h * zoom);
       pen.clip();
       pen.globalAlpha = this.opacity;
+      pen.imageSmoothingQuality = "low"; // bilinear: no seams at the edges of cells
       pen.drawImage(warm.canvas, x + warm.left * right, y + warm.top * below, warm.width * right, warm.height * below);
       pen.restore();
     }
