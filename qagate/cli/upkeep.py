@@ -58,6 +58,7 @@ def status(config: Config = None) -> None:
     from qagate.store import accounting, forwarding, holding, reconciliation, worklist
     from qagate.store.accounting import midnights
     from qagate.store.database import Database
+    from qagate.work.retention import disk_words
 
     settings = settings_from(config)
     database = Database.open(settings.database_url)
@@ -91,6 +92,8 @@ def status(config: Config = None) -> None:
             typer.echo(
                 f"{'held':12} {len(held)} series; the next is released at {held[0].until:%H:%M:%S} UTC at the latest"
             )
+        if words := disk_words(settings):
+            typer.echo(f"{'DISK':12} {words}")
         stuck = forwarding.overdue(session, before=datetime.now(UTC) - timedelta(minutes=2))
         if stuck:
             typer.echo(f"{'WAITING':12} {stuck} images are forwarded by nobody; does `qagate forward` run?")

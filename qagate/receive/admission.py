@@ -56,6 +56,15 @@ def too_many(node: Node, calling_ae_title: str, host: str) -> Rejection:
     )
 
 
+def too_often(node: Node, calling_ae_title: str, host: str) -> Rejection:
+    """Return the rejection of an association that comes too soon after others of its peer."""
+    return Rejection(
+        LOCAL_LIMIT_EXCEEDED,
+        ("rate", calling_ae_title, host),
+        f"{node.max_associations_per_minute} in the last minute (node.max_associations_per_minute)",
+    )
+
+
 def _is_address_of(address: str, host: str) -> bool:
     if address == host:
         return True

@@ -25,12 +25,13 @@ from qagate.domain.series import StoredInstance
 from qagate.domain.step import PerformedStep
 from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError, TooLarge
 from qagate.receive import steps
-from qagate.receive.admission import rejection, too_many
+from qagate.receive.admission import rejection, too_many, too_often
 from qagate.receive.association import AcceptedAssociation, AssociationEvent
 from qagate.receive.connections import Connections
 from qagate.receive.contexts import contexts_for, served
 from qagate.receive.incoming import Incoming
 from qagate.receive.provider import StoreRequest
+from qagate.receive.rates import Rates
 from qagate.receive.sparing import SparingLog
 from qagate.receive.spool import Spool
 from qagate.receive.steps import BadStep, OnStep
@@ -103,6 +104,7 @@ class Receiver:
         self._clock = clock or SystemClock()
         self._max_object_bytes = max_object_bytes
         self._log = SparingLog(logger, self._clock)
+        self._rates = Rates(node.max_associations_per_minute, self._clock)
         self._lock = threading.Lock()
         self._running: dict[AcceptedAssociation, _Running] = {}
         self._server: AssociationServer | None = None
@@ -206,6 +208,8 @@ class Receiver:
             host=str(association.requestor.address_info.address),
         )
         refused = rejection(self._node, running.calling_ae_title, running.called_ae_title, running.host)
+        if refused is None and not self._rates.enter(running.calling_ae_title, running.host):
+            refused = too_often(self._node, running.calling_ae_title, running.host)
         with self._lock:
             if refused is None and len(self._running) >= self._node.max_associations:
                 refused = too_many(self._node, running.calling_ae_title, running.host)

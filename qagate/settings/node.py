@@ -56,6 +56,9 @@ class Node(Tree):
     check_called_ae_title: bool = Field(True, description="refuse associations that call us by another name")
     max_pdu_bytes: Annotated[int, Field(ge=0)] = Field(131072, description="largest PDU we take; 0 = no limit")
     max_associations: Annotated[int, Field(ge=1)] = Field(50, description="associations at one time")
+    max_associations_per_minute: Annotated[int, Field(ge=0)] = Field(
+        3000, description="associations of one peer (AE title and host) in a minute; 0 = no limit"
+    )
     max_connections_per_host: Annotated[int, Field(ge=1)] = Field(
         100, description="connections of one host at one time, silent ones included"
     )

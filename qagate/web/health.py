@@ -118,3 +118,6 @@ class NodeCollector(Collector):
         folder = self._settings.storage.data_dir
         free.add_metric([], shutil.disk_usage(folder if folder.exists() else ".").free)
         yield free
+        reserve = GaugeMetricFamily("qagate_disk_reserve_bytes", "Free bytes below which objects are refused")
+        reserve.add_metric([], self._settings.storage.reserve_mb << 20)
+        yield reserve

@@ -59,7 +59,16 @@ class Retention:
 
     def watch_disk(self) -> None:
         """Warn before objects have to be refused."""
-        free_mb = shutil.disk_usage(self.settings.storage.data_dir).free >> 20
-        reserve_mb = self.settings.storage.reserve_mb
-        if free_mb < WARN_BELOW_RESERVES * reserve_mb:
-            logger.warning("%d MB are free; below %d MB objects are refused", free_mb, reserve_mb)
+        if words := disk_words(self.settings):
+            logger.warning("%s", words)
+
+
+def disk_words(settings: Settings) -> str:
+    """Return what is to be said of the disk before objects have to be refused; empty while there is enough of it."""
+    folder = settings.storage.data_dir
+    free_mb = shutil.disk_usage(folder if folder.exists() else ".").free >> 20
+    reserve_mb = settings.storage.reserve_mb
+    if free_mb >= WARN_BELOW_RESERVES * reserve_mb:
+        return ""
+    now = "objects are refused" if free_mb < reserve_mb else f"below {reserve_mb} MB objects are refused"
+    return f"{free_mb} MB are free; {now}"

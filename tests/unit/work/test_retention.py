@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,7 +12,7 @@ from qagate.settings import Settings
 from qagate.store import outbox, reception, retention, revisions, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
-from qagate.work.retention import Retention
+from qagate.work.retention import Retention, disk_words
 
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -85,3 +86,17 @@ def test_sent_again_it_is_known_again(node):
         assert reception.register(session, [instance]) == 0
         assert retention.gone(session, "1.2.3") == 0
         assert reception.spool_paths(session, "1.2.3", 1) == (files[0],)
+
+
+@pytest.mark.parametrize(
+    ("free_mb", "words"),
+    [
+        (4000, ""),  # more than 3 × 1024
+        (3000, "3000 MB are free; below 1024 MB objects are refused"),
+        (1000, "1000 MB are free; objects are refused"),
+    ],
+)
+def test_what_is_said_of_the_disk(monkeypatch, tmp_path, free_mb, words):
+    settings = Settings.model_validate({"storage": {"data_dir": tmp_path, "reserve_mb": 1024}})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=free_mb << 20))
+    assert disk_words(settings) == words
