@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from qagate.domain.commitment import Copy
@@ -54,15 +54,24 @@ def ask(
     row.state, row.asked_at, row.next_attempt_at, row.answered_at = WAITING, at, at, None
 
 
+def any_due(session: Session, *, at: datetime) -> bool:
+    """Return whether there is a request whose turn it is."""
+    return session.scalar(select(CommitmentRow.id).where(*_due(at)).limit(1)) is not None
+
+
+def _due(at: datetime) -> tuple[ColumnElement[bool], ...]:
+    latest = at + timedelta(hours=1)  # what is later was before a clock's step
+    return (
+        CommitmentRow.state == WAITING,
+        (CommitmentRow.next_attempt_at <= at) | (CommitmentRow.next_attempt_at > latest),
+    )
+
+
 def due(session: Session, *, at: datetime, limit: int = 20) -> tuple[Asked, ...]:
     """Claim requests whose turn it is; others leave them alone for a while."""
-    latest = at + timedelta(hours=1)
     rows = session.scalars(
         select(CommitmentRow)
-        .where(
-            CommitmentRow.state == WAITING,
-            (CommitmentRow.next_attempt_at <= at) | (CommitmentRow.next_attempt_at > latest),  # the clock stepped back
-        )
+        .where(*_due(at))
         .order_by(CommitmentRow.next_attempt_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

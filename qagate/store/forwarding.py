@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.domain.holding import CT_AND_MR_IMAGES
@@ -117,18 +117,23 @@ def again(session: Session, instance_id: int, series_instance_uid: str, instance
     )
 
 
+def _due(destination: str, at: datetime) -> tuple[ColumnElement[bool], ...]:
+    latest = at + timedelta(seconds=max(BACKOFF_SECONDS[-1], CLAIM_SECONDS))  # what is later was before a clock's step
+    free = or_(ForwardRow.claimed_until.is_(None), ForwardRow.claimed_until <= at, ForwardRow.claimed_until > latest)
+    due = or_(ForwardRow.next_attempt_at <= at, ForwardRow.next_attempt_at > latest, ForwardRow.attempts == 0)
+    return ForwardRow.destination == destination, ForwardRow.state == PLANNED, free, due
+
+
+def waits(session: Session, destination: str, *, at: datetime) -> bool:
+    """Return whether anything is due for a destination; asked first, because a claim locks SQLite for others."""
+    return session.scalar(select(ForwardRow.id).where(*_due(destination, at)).limit(1)) is not None
+
+
 def claim(session: Session, destination: str, *, by: str, at: datetime, limit: int) -> tuple[Claimed, ...]:
     """Claim what is due for a destination: the urgent first, then in order of arrival."""
-    latest = at + timedelta(seconds=max(BACKOFF_SECONDS[-1], CLAIM_SECONDS))
-    free = or_(
-        ForwardRow.claimed_until.is_(None),
-        ForwardRow.claimed_until <= at,
-        ForwardRow.claimed_until > latest,  # claimed before the clock stepped back
-    )
-    due = or_(ForwardRow.next_attempt_at <= at, ForwardRow.next_attempt_at > latest, ForwardRow.attempts == 0)
     ids = session.scalars(
         select(ForwardRow.id)
-        .where(ForwardRow.destination == destination, ForwardRow.state == PLANNED, free, due)
+        .where(*_due(destination, at))
         .order_by(ForwardRow.urgent.desc(), ForwardRow.id)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from qagate.domain.holding import CAUSE_WORDS, Cause, Held
@@ -199,15 +199,21 @@ def _answers(session: Session, uid: str, number: int, state: str) -> tuple[tuple
     return tuple((Outcome(outcome), Action(action)) for outcome, action in rows)
 
 
+def _late() -> tuple[ColumnElement[bool], ...]:
+    decided = select(HoldingRow.series_instance_uid).where(HoldingRow.state.in_((RELEASED, REJECTED)))
+    return ForwardRow.state == HELD, ForwardRow.series_instance_uid.in_(decided)
+
+
+def any_late(session: Session) -> bool:
+    """Return whether originals came after their series was released or rejected."""
+    return session.scalar(select(ForwardRow.id).where(*_late()).limit(1)) is not None
+
+
 def late(session: Session, *, at: datetime) -> int:
     """Plan the originals that came after their series was released or rejected; returns how many."""
-    decided = select(HoldingRow.series_instance_uid).where(HoldingRow.state.in_((RELEASED, REJECTED)))
     return len(
         session.execute(
-            update(ForwardRow)
-            .where(ForwardRow.state == HELD, ForwardRow.series_instance_uid.in_(decided))
-            .values(state="planned", next_attempt_at=at)
-            .returning(ForwardRow.id)
+            update(ForwardRow).where(*_late()).values(state="planned", next_attempt_at=at).returning(ForwardRow.id)
         ).all()
     )
 

@@ -70,6 +70,9 @@ class Lane:
         Database first (the claim), then the network, then the database (what was taken): a crash in between sends the
         same bytes again, which every archive takes as a duplicate.
         """
+        with self.database.read() as session:
+            if not forwarding.waits(session, self.destination.name, at=self.clock.now()):
+                return 0
         with self.database.begin() as session:
             batch = forwarding.claim(
                 session, self.destination.name, by=self.name, at=self.clock.now(), limit=1 if self.away else BATCH

@@ -47,8 +47,11 @@ class Holds:
                     holding.restamp(session, uid, at=answer.held_at, until=answer.until)
             elif answer is not None:
                 self._let_go(uid, answer)
-        with self.database.begin() as session:
-            holding.late(session, at=self.clock.now())
+        with self.database.read() as session:
+            late = holding.any_late(session)
+        if late:
+            with self.database.begin() as session:
+                holding.late(session, at=self.clock.now())
 
     def _begin(self, first: holding.First) -> None:
         try:

@@ -85,6 +85,9 @@ class Promising:
 
     def answer(self) -> None:
         """Answer every request of which everything is known. Safe to repeat, and in several processes at once."""
+        with self.database.read() as session:
+            if not commitments.any_due(session, at=self.clock.now()):
+                return
         with self.database.begin() as session:
             requests = commitments.due(session, at=self.clock.now())
         for asked in requests:

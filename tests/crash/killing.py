@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import mkstemp
 from typing import Any, Literal
 
-RECEIVE, WORK = "receive", "work"
+RECEIVE, WORK, FORWARD = "receive", "work", "forward"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,7 @@ _RECEIVING = (
     ("answered", "after", "receive.provider:MessageProvider._serve", "the answer is on its way, no row yet"),
     ("batch", "before-some", "work.receiving:Registrar._write", "a batch of rows is about to be written"),
     ("row", "after", "store.reception:register", "a row is written, the transaction is open"),
+    ("intended", "after", "store.forwarding:intend", "an image's way on is written, the transaction is open"),
     ("rows", "after-some", "work.receiving:Registrar._write", "a batch of rows is committed"),
     ("opened", "after", "store.reception:open_association", "an association is being recorded"),
     ("closed", "after", "store.reception:close_association", "an association's end is being recorded"),
@@ -87,6 +88,20 @@ _WORKING = (
     ("asking", "after", "store.outbox:await_commitment", "a commitment is about to be asked for"),
     ("asked", "after", "work.committing:request", "a commitment has been asked for"),
 )  # fmt: skip
+_FORWARDING = (
+    ("deciding", "before", "work.holding:on_arrival", "a new series is seen, nothing is decided"),
+    ("holding", "after", "store.holding:hold", "a hold is written, the transaction is open"),
+    ("held", "after", "work.holding:Holds._begin", "a hold is committed"),
+    ("letting-go", "after", "store.holding:let_go", "a release is written, the transaction is open"),
+    ("let-go", "after", "work.holding:Holds._let_go", "a release is committed"),
+    ("claimed", "before", "work.forwarding:forward", "images are claimed, none is sent"),
+    ("one-forwarded", "after", "deliver.peer:Peer.send", "the destination took one image, the others wait"),
+    ("forwarded", "before-some", "work.forwarding:Lane._mark", "the destination took images, no row says so"),
+    ("forward-marking", "after", "store.forwarding:sent", "images are marked, the transaction is open"),
+    ("forward-marked", "after-some", "work.forwarding:Lane._mark", "images are marked"),
+    ("forward-asking", "after", "store.forwarding:await_commitment", "a commitment is about to be asked for"),
+    ("forward-asked", "after", "work.committing:request", "a commitment has been asked for"),
+)  # fmt: skip
 
 POINTS = {
     name: Point(
@@ -97,7 +112,7 @@ POINTS = {
         sentence,
         _not_empty if when.endswith("-some") else _any,
     )
-    for process, table in ((RECEIVE, _RECEIVING), (WORK, _WORKING))
+    for process, table in ((RECEIVE, _RECEIVING), (WORK, _WORKING), (FORWARD, _FORWARDING))
     for name, when, target, sentence in table
 }
 """Where a process can be killed, in the order in which an object comes past."""

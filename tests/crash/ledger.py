@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from qagate.receive import part10
 from qagate.settings import Settings
 from qagate.store import worklist
 from qagate.store.database import Database
-from qagate.store.tables import AssessmentRow, DeliveryRow, DocumentRow, InstanceRow, RevisionRow, SeriesRow
+from qagate.store.tables import AssessmentRow, DeliveryRow, DocumentRow, ForwardRow, InstanceRow, RevisionRow, SeriesRow
 from tests.crash.sending import Promise
 
 FINAL_REVISIONS = ("reported", "excluded", "failed")
@@ -34,6 +34,7 @@ class Ledger:
     states: Counter[str] = field(default_factory=Counter)
     documents: Counter[str] = field(default_factory=Counter)
     at_pacs: Counter[str] = field(default_factory=Counter)
+    originals: Counter[str] = field(default_factory=Counter)
     repeats: int = 0
     leftovers: int = 0
     lost: list[str] = field(default_factory=list)
@@ -56,7 +57,8 @@ class Ledger:
             ("revisions", f"{sum(self.revisions.values())} ({counts(self.revisions)})"),
             ("documents written", counts(self.documents)),
             ("documents at the PACS", counts(self.at_pacs)),
-            ("documents offered again", str(self.repeats)),
+            ("originals on their way", counts(self.originals)),
+            ("objects offered again", str(self.repeats)),
             ("temporary files left", str(self.leftovers)),
             ("LOST", str(len(self.lost))),
             ("DOUBLE", str(len(self.double))),
@@ -89,12 +91,20 @@ def account(
             series = {row.series_instance_uid: row for row in session.scalars(select(SeriesRow))}
             revisions = session.scalars(select(RevisionRow).order_by(RevisionRow.id)).all()
             documents = session.scalars(select(DocumentRow)).all()
+            forwards = session.execute(
+                select(ForwardRow.state, ForwardRow.detail, InstanceRow.sop_instance_uid, InstanceRow.sha256)
+                .join(InstanceRow, InstanceRow.id == ForwardRow.instance_id)
+                .where(ForwardRow.destination == destination)
+            ).all()
             deliveries = session.scalars(select(DeliveryRow).where(DeliveryRow.destination == destination)).all()
             assessed = set(session.scalars(select(AssessmentRow.revision_id)))
             unaccounted = worklist.account(session).unaccounted
     finally:
         database.close()
     _account_for_objects(ledger, unique, settings.spool_dir, instances)
+    if any(d.originals for d in settings.destinations if d.name == destination):
+        ledger.originals = Counter(str(state) for state, *_ in forwards)
+        _account_for_originals(ledger, unique, {(uid, sha): (state, why) for state, why, uid, sha in forwards}, objects)
     ledger.series = len(series)
     ledger.states = Counter(row.state for row in series.values())
     if unaccounted:
@@ -127,6 +137,24 @@ def _account_for_objects(ledger: Ledger, promises: set[Promise], spool: Path, in
             ledger.kept += 1
         if row is not None and row.revision is None:
             ledger.stuck.append(f"{promise.sop_instance_uid} belongs to no revision")
+
+
+def _account_for_originals(
+    ledger: Ledger,
+    promises: set[Promise],
+    forwards: Mapping[tuple[str, str], tuple[str, str]],
+    objects: Sequence[StoredObject],
+) -> None:
+    """Inline, every object that was answered with Success must have reached the PACS, byte for byte, once or more."""
+    held = {o.sop_instance_uid: _digest(o.path) for o in objects if o.kind == "IMAGE"}
+    for promise in promises:
+        state, why = forwards.get((promise.sop_instance_uid, promise.sha256), ("not planned", ""))
+        if state not in ("sent", "warning", "committed"):
+            ledger.stuck.append(f"original {promise.sop_instance_uid} is {state}: {why}")
+        elif promise.sop_instance_uid not in held:
+            ledger.lost.append(f"original {promise.sop_instance_uid} counts as {state}, and the PACS has it not")
+        elif held[promise.sop_instance_uid] != promise.sha256:
+            ledger.lost.append(f"original {promise.sop_instance_uid} has other bytes at the PACS than were sent")
 
 
 def _digest(path: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from tests.crash.killing import POINTS, RECEIVE, WORK
+from tests.crash.killing import FORWARD, POINTS
 from tests.crash.ledger import Ledger, account
 from tests.crash.node import Node
 from tests.crash.pacs import Pacs
@@ -21,17 +21,26 @@ AFTER_A_DEATH = {"adopting": "linked 1", "adopted": "linked 1"}
 
 
 @contextmanager
-def world(folder: Path, database_url: str | None = None) -> Iterator[tuple[Node, Pacs, Sender]]:
-    """Start a PACS that promises to keep what it gets, a node, and a sender."""
+def world(folder: Path, database_url: str | None = None, *, inline: bool = True) -> Iterator[tuple[Node, Pacs, Sender]]:
+    """Start a PACS that promises to keep what it gets, a node, and a sender.
+
+    inline: the node stands in front of the PACS, holds images for at most ten seconds and forwards them.
+    """
     port = free_port()
     with ExitStack() as stack:
         pacs = stack.enter_context(Pacs(0, folder / "pacs", commitment_peer=("127.0.0.1", port)))
         destination = {
             "name": "PACS", "ae_title": "MINIPACS", "host": "127.0.0.1", "port": pacs.port, "commitment": True,
-            "timeout_seconds": 10,
+            "timeout_seconds": 10, "originals": inline,
         }  # fmt: skip
         node = stack.enter_context(
-            Node(folder / "node", destinations=[destination], database_url=database_url, port=port)
+            Node(
+                folder / "node",
+                destinations=[destination],
+                policies=[{"name": "gate", "action": "hold", "hold_seconds": 10}] if inline else (),
+                database_url=database_url,
+                port=port,
+            )
         )
         yield node, pacs, Sender(port)
 
@@ -46,7 +55,8 @@ def kill_at(point: str, number: int, node: Node, sender: Sender) -> None:
 
 def every_point(folder: Path, points: Sequence[str], database_url: str | None = None) -> tuple[Ledger, int]:
     """Kill once at each point; returns the ledger and how many deaths there were."""
-    with world(folder, database_url) as (node, pacs, sender):
+    inline = any(POINTS[point].process == FORWARD or point == "intended" for point in points)
+    with world(folder, database_url, inline=inline) as (node, pacs, sender):
         for number, point in enumerate(points, start=1):
             kill_at(point, number, node, sender)
             with suppress(AssertionError):  # no series is to be there for more than one death
@@ -87,7 +97,7 @@ def at_random(
         threads = in_background(send, send)
         end = time.monotonic() + seconds
         while sum(node.deaths.values()) < kills and time.monotonic() < end:
-            process = chance.choice((RECEIVE, WORK))
+            process = chance.choice(node.processes)
             points = [p.name for p in POINTS.values() if p.process == process and p.name not in AFTER_A_DEATH]
             if chance.random() < 0.5:
                 # somewhere near a line that matters

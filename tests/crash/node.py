@@ -1,4 +1,4 @@
-"""A node whose processes are killed: receive and work, each started again when it dies, as `qagate serve` does."""
+"""A node whose processes are killed: receive, work, forward; each starts again, as with `qagate serve`."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from qagate.demo.served import as_toml
 from qagate.errors import StoreError
 from qagate.settings import Settings
 from qagate.store.database import Database
-from qagate.store.tables import DeliveryRow, RevisionRow, SeriesRow
+from qagate.store.tables import DeliveryRow, ForwardRow, RevisionRow, SeriesRow
 from qagate.work.worker import ready_file
-from tests.crash.killing import RECEIVE, WORK, Armed, run
+from tests.crash.killing import FORWARD, RECEIVE, WORK, Armed, run
 from tests.peers.dcmtk import free_port
 
 _FORKS = multiprocessing.get_context("forkserver")
@@ -46,7 +46,7 @@ def worker(number: int) -> str:
 
 
 class Node:
-    """Use as a context manager: starts receive and workers, keeps them alive, and stops them."""
+    """Use as a context manager: starts receive, workers (and forward, inline), keeps them alive, and stops them."""
 
     def __init__(
         self,
@@ -57,6 +57,7 @@ class Node:
         port: int = 0,
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         workers: int = 1,
+        policies: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         self.workers = [worker(number) for number in range(1, workers + 1)]
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,6 +77,8 @@ class Node:
             "completion": {"quiet_seconds": 0.8, "open_quiet_seconds": 3},
             "model": {"threads": 1, "device": "cpu"},
         }
+        if policies:
+            tree["policies"] = [dict(policy) for policy in policies]
         if database_url:
             tree["storage"]["database_url"] = database_url
         for section, values in (settings or {}).items():
@@ -85,10 +88,16 @@ class Node:
         self.config = folder / "qagate.toml"
         self.config.write_text(as_toml(self.settings), encoding="utf-8")
 
+    @property
+    def processes(self) -> tuple[str, ...]:
+        """Names of its processes."""
+        inline = any(destination.originals for destination in self.settings.destinations)
+        return (RECEIVE, *self.workers, *([FORWARD] if inline else []))
+
     def __enter__(self) -> Node:
         """Start it; `ready` waits until it takes images and work."""
         Database.open(self.database_url).close()  # migrated once, as `serve` does
-        for process in (RECEIVE, *self.workers):
+        for process in self.processes:
             self.start(process)
         self._tender = threading.Thread(target=self._tend, daemon=True)
         self._tender.start()
@@ -192,6 +201,9 @@ class Node:
                         .limit(1)
                     )
                     waiting = session.scalar(select(DeliveryRow.id).where(DeliveryRow.state == "planned").limit(1))
+                    waiting = waiting or session.scalar(
+                        select(ForwardRow.id).where(ForwardRow.state.in_(("held", "planned"))).limit(1)
+                    )
             except StoreError:
                 return False
             finally:

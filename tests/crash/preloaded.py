@@ -8,6 +8,7 @@ for _module in (
     "qagate.cli.commands",
     "qagate.observe.log",
     "qagate.report.build",
+    "qagate.work.forwarding",
     "qagate.work.receiving",
     "qagate.work.worker",
     "tests.crash.killing",

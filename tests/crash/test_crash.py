@@ -33,6 +33,15 @@ def test_nothing_is_lost_or_double_whenever_a_process_dies(tmp_path: Path) -> No
     assert ledger.promised == 3 * len(SOME)  # three images in each series
 
 
+def test_every_image_goes_on_whenever_the_forwarder_dies(tmp_path: Path) -> None:
+    points = ("intended", "held", "letting-go", "one-forwarded", "forwarded", "forward-marking")
+    ledger, deaths = matrix.every_point(tmp_path, points)
+    say(ledger)
+    assert deaths >= len(points)
+    assert ledger.faults == []
+    assert ledger.originals.total() == 3 * len(points)
+
+
 @pytest.mark.skipif(not postgres_available(), reason="needs PostgreSQL")
 def test_nor_with_postgresql(tmp_path: Path) -> None:
     with Postgres() as cluster:
@@ -43,5 +52,5 @@ def test_nor_with_postgresql(tmp_path: Path) -> None:
 
 
 def test_every_point_has_a_sentence_and_a_place() -> None:
-    assert len(POINTS) == 40
+    assert len(POINTS) == 53
     assert all(point.sentence and ":" in point.target for point in POINTS.values())
