@@ -174,6 +174,27 @@ def after(held: Held, now: datetime) -> Cause | Restamp | None:
     return None
 
 
+def note(
+    *, state: str, cause: str, until: datetime | None, decided_at: datetime | None, policy: str, waits: bool
+) -> str:
+    """Return the sentence about the images for the report, empty when there is nothing to say.
+
+    state, cause, until, decided_at, policy: as in qagate.store.tables.HoldingRow. waits: the verdict of the report is
+    one that lets the images wait for a person.
+    """
+    if state == "held" and until is not None:
+        last = f"{until:%Y-%m-%d %H:%M} UTC"
+        return f"Images are held for a person until {last} at the latest (policy {policy})" if waits else ""
+    if state == "released" and decided_at is not None and cause in _BEFORE_THE_VERDICT:
+        return (
+            f"Images were forwarded at {decided_at:%Y-%m-%d %H:%M} UTC before this verdict: {CAUSE_WORDS[Cause(cause)]}"
+        )
+    return ""
+
+
+_BEFORE_THE_VERDICT = frozenset({Cause.DEADLINE, Cause.STAT, Cause.PERSON, Cause.EVERYTHING})
+
+
 def deadline(held_at: datetime, hold: Hold) -> datetime:
     """Return until when images wait that were held at a time."""
     return held_at + timedelta(seconds=hold.seconds)

@@ -9,7 +9,7 @@ from qagate.report.request import ReportRequest
 from qagate.report.sc import secondary_capture
 from qagate.report.sr import structured_report
 
-__all__ = ["Document", "build", "origin_of", "rejection_note"]
+__all__ = ["Document", "build", "origin_of", "rejection_note", "withdrawal_note"]
 
 
 def build(request: ReportRequest) -> tuple[Document, ...]:
@@ -36,6 +36,11 @@ def rejection_note(request: ReportRequest, *, confirmed_by: str, reason: str | N
     vocabulary = codes.load()
     code = None if reason is None else vocabulary.reasons[reason]
     return ko.rejection_note(request, origin_of(request), vocabulary, confirmed_by=confirmed_by, reason=code)
+
+
+def withdrawal_note(request: ReportRequest, *, by: str) -> Document:
+    """Return a note that withdraws an earlier rejection note, for an action that a person confirmed."""
+    return ko.withdrawal_note(request, origin_of(request), codes.load(), by=by)
 
 
 def origin_of(request: ReportRequest) -> Origin:

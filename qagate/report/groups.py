@@ -58,6 +58,7 @@ def volume_group(
         ],
     )
     comments = [*verdict.reasons, *(f.detail for f in assessment.findings if f.detail not in verdict.reasons)]
+    comments += request.notes
     _comment(group, comments, vocabulary)
     return group
 

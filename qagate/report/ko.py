@@ -59,6 +59,19 @@ def rejection_note(
     return _note(request, origin, vocabulary, title, reason or dominant_reason(request, vocabulary), words, "rejection")
 
 
+def withdrawal_note(request: ReportRequest, origin: Origin, vocabulary: Vocabulary, *, by: str) -> Document:
+    """Return a note (131360, DCM, "Rejection Withdrawn") on the images of an earlier rejection note.
+
+    by: who decided, as it may stand in the note. Raises ReportError when nobody did.
+    """
+    who = clean(by)
+    if not who:
+        raise ReportError("a withdrawal needs the name of the person who decided it, got an empty one")
+    title = vocabulary.concepts["rejection_withdrawn"]
+    words = f"The rejection of these images was withdrawn by {who}"
+    return _note(request, origin, vocabulary, title, None, words, "withdrawal")
+
+
 def dominant_reason(request: ReportRequest, vocabulary: Vocabulary) -> Code:
     """Return the one reason of CID 7011 that weighs most among the flagged volumes.
 
@@ -100,7 +113,7 @@ def _note(
     origin: Origin,
     vocabulary: Vocabulary,
     title: Code,
-    reason: Code,
+    reason: Code | None,
     description: str,
     part: str,
 ) -> Document:
@@ -134,17 +147,21 @@ def _note(
 
 
 def _items(
-    request: ReportRequest, vocabulary: Vocabulary, instances: Iterable[Instance], reason: Code, description: str
+    request: ReportRequest, vocabulary: Vocabulary, instances: Iterable[Instance], reason: Code | None, description: str
 ) -> list[ContentItem]:
-    modifier = CodeContentItem(
-        name=concept(vocabulary.concepts["title_modifier"]),
-        value=concept(reason),
-        relationship_type=RelationshipTypeValues.HAS_CONCEPT_MOD,
-    )
+    modifiers = [
+        CodeContentItem(
+            name=concept(vocabulary.concepts["title_modifier"]),
+            value=concept(code),
+            relationship_type=RelationshipTypeValues.HAS_CONCEPT_MOD,
+        )
+        for code in (reason,)
+        if code is not None
+    ]
     words = TextContentItem(
         concept(vocabulary.concepts["object_description"]), description, RelationshipTypeValues.CONTAINS
     )
-    return [modifier, *device_observer(request.station_name), words, *(_reference(i) for i in instances)]
+    return [*modifiers, *device_observer(request.station_name), words, *(_reference(i) for i in instances)]
 
 
 def _reference(instance: Instance) -> ContentItem:

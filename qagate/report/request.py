@@ -25,7 +25,8 @@ class ReportRequest:
     pictures: (volume index, 0-based slice index) → grey slice, uint8 (rows, columns), already windowed.
     revision: 1-based. predecessor: (SOP class, SOP instance, series instance UID) of the SR this one replaces.
     created_at: timezone-aware. public_url: address of the series page. seed: what UIDs are derived from; the same
-    seed must stand for the same content. Raises ReportError when it contradicts itself.
+    seed must stand for the same content. notes: sentences that stand beside the reasons in the SR. Raises ReportError
+    when it contradicts itself.
     """
 
     assessments: tuple[tuple[Assessment, Verdict], ...]
@@ -39,6 +40,7 @@ class ReportRequest:
     station_name: str
     public_url: str | None
     seed: str
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.assessments:

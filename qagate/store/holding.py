@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from qagate.domain.holding import CAUSE_WORDS, Cause, Held
+from qagate.domain.holding import note as words_for_the_report
 from qagate.domain.verdict import Action, Outcome
 from qagate.store import audit
 from qagate.store.events import event
@@ -38,6 +39,21 @@ class Waiting:
 def get(session: Session, series_instance_uid: str) -> HoldingRow | None:
     """Return what is known about the holding of a series; None when it was never asked for."""
     return session.get(HoldingRow, series_instance_uid)
+
+
+def note(session: Session, series_instance_uid: str, *, waits: bool) -> str:
+    """Return the sentence about the images of a series for its report; see qagate.domain.holding.note."""
+    row = get(session, series_instance_uid)
+    if row is None:
+        return ""
+    return words_for_the_report(
+        state=row.state,
+        cause=row.cause,
+        until=row.until,
+        decided_at=row.decided_at,
+        policy=row.policy,
+        waits=waits,
+    )
 
 
 def waiting(session: Session) -> tuple[Waiting, ...]:

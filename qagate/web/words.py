@@ -40,6 +40,7 @@ DELIVERY_WORDS = {
     "committed": "kept by the archive",
     "parked": "parked",
     "rejected": "kept back",
+    "withdrawn": "withdrawn",
 }
 
 COMPLETED_WORDS = {"released": "the sender ended in order", "quiet": "no further image came", "aborted": "broken off"}
@@ -62,7 +63,7 @@ UNIT_SUFFIXES = ("_hu", "_per_mm", "_mm", "_percent", "_degrees")
 
 EVENT_WORDS = {"complete": "complete", "verdict": "verdict", "delivered": "delivered", "parked": "delivery parked",
                "excluded": "not for us", "failed": "failed", "held": "images held", "released": "images released",
-               "rejected": "rejected", "decided": "decided"}  # fmt: skip
+               "rejected": "rejected", "decided": "decided", "note": "note"}  # fmt: skip
 
 
 REVIEW_WORDS = {

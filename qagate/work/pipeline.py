@@ -28,8 +28,8 @@ from qagate.prompt.rules import Rules
 from qagate.report.build import build
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
+from qagate.store import holding, reception, retention, revisions
 from qagate.store import limits as site_limits
-from qagate.store import reception, retention, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import DocumentRow, RevisionRow, SeriesRow
@@ -141,6 +141,8 @@ class Pipeline:
         else:
             with self.database.read() as session:
                 before = revisions.predecessor(session, revision)
+                waits = any(item.verdict.flagged and item.verdict.action is Action.HOLD for item in judged)
+                said = holding.note(session, series.series_instance_uid, waits=waits)
             request = request_for(
                 judged,
                 paths,
@@ -150,6 +152,7 @@ class Pipeline:
                 predecessor=_reference(before) if before is not None else None,
                 set_of_images=f"{revision.series_instance_uid}|{revision.number}|{revision.digest}",
                 created_at=now,
+                notes=(said,),
             )
             documents = [self._written(document) for document in build(request)]
         with self.database.begin() as session:

@@ -31,11 +31,12 @@ def request_for(
     predecessor: tuple[str, str, str] | None,
     set_of_images: str,
     created_at: datetime,
+    notes: Sequence[str] = (),
 ) -> ReportRequest:
     """Return the request for the documents on one revision of one series.
 
     paths: the files that were judged. set_of_images: names this revision's images; the same answer about the same set
-    becomes the same documents.
+    becomes the same documents. notes: what else the report says.
     """
     return ReportRequest(
         assessments=tuple((item.assessment, item.verdict) for item in judged),
@@ -49,6 +50,7 @@ def request_for(
         station_name=settings.node.station_name,
         public_url=series_url(settings, judged[0].assessment.source.series_instance_uid),
         seed=_seed(set_of_images, judged),
+        notes=tuple(note for note in notes if note),
     )
 
 

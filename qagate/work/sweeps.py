@@ -20,6 +20,7 @@ from qagate.store.tables import RevisionRow
 from qagate.work.auditing import Auditing
 from qagate.work.committing import Commitments
 from qagate.work.completing import Completing
+from qagate.work.noting import Notes
 from qagate.work.queues import Engine, Queue
 from qagate.work.reconciling import Reconciling
 from qagate.work.rescue import BEAT_SECONDS, Neighbourhood
@@ -163,6 +164,7 @@ class Sweeps:
     def schedule(self, neighbourhood: Neighbourhood) -> BackgroundScheduler:
         """Return a scheduler that runs all of this, not yet started."""
         commitments = Commitments(self.settings, self.database, self.clock)
+        notes = Notes(self.settings, self.database, self.clock)
         retention = Retention(self.settings, self.database, self.clock)
         scheduler = BackgroundScheduler(
             timezone="UTC",
@@ -176,6 +178,7 @@ class Sweeps:
             (commitments.ask, 2),
             (self.completing.inquire, 1),
             (self.completing.take_up, 5),
+            (notes.write, 5),
             (self.resume, 10),
             (Auditing(self.settings, self.database, self.clock).sweep, 5),
             (retention.watch_disk, 60),

@@ -69,6 +69,9 @@ def test_one_code_has_one_meaning() -> None:
         assert meanings.setdefault((code.scheme, code.value), code.meaning) == code.meaning
 
 
+NEWER = ("131360",)  # Rejection Withdrawn, in the code table of 2026b; pydicom's is older
+
+
 def test_standard_codes_are_quoted_as_the_standard_has_them() -> None:
     known = {
         (scheme, value, meaning)
@@ -81,7 +84,7 @@ def test_standard_codes_are_quoted_as_the_standard_has_them() -> None:
         # what pydicom does not list cannot be checked here, except that DCM is complete there up to its edition
         if (code.scheme, code.value) in listed and code.meaning not in ("Severity",):
             assert (code.scheme, code.value, code.meaning) in known
-        elif code.scheme == "DCM":
+        elif code.scheme == "DCM" and code.value not in NEWER:
             pytest.fail(f"{code} is not in the standard's table")
 
 

@@ -1,0 +1,139 @@
+"""Rejection notes and their withdrawal: which are to be written, about which images, and for whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from qagate.store.revisions import WrittenDocument, event, latest_revision
+from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow
+
+ASKED, WRITTEN, WITHDRAW, WITHDRAWN, NONE = "asked", "written", "withdraw", "withdrawn", "none"
+
+_GONE = ("sent", "warning", "committed")
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One note to write. number: 1-based, how often the series was rejected. revision_id: the latest revision."""
+
+    series_instance_uid: str
+    withdrawal: bool
+    number: int
+    by: str
+    reason: str
+    code: str
+    revision_id: int
+
+    @property
+    def kind(self) -> str:
+        """The kind of the document, as RN1 (rejection) or RW1 (its withdrawal)."""
+        return f"{'RW' if self.withdrawal else 'RN'}{self.number % 100}"
+
+
+def wanted(session: Session) -> tuple[Wanted, ...]:
+    """Return the notes that are to be written about series that have a revision."""
+    rows = session.scalars(select(HoldingRow).where(HoldingRow.note.in_((ASKED, WITHDRAW)))).all()
+    found = []
+    for row in rows:
+        revision = latest_revision(session, row.series_instance_uid)
+        if revision is not None:
+            found.append(
+                Wanted(
+                    row.series_instance_uid,
+                    row.note == WITHDRAW,
+                    row.rejections,
+                    row.decided_by,
+                    row.reason,
+                    row.rejection_code,
+                    revision.id,
+                )
+            )
+    return tuple(found)
+
+
+def paths(session: Session, series_instance_uid: str) -> tuple[str, ...]:
+    """Return the files of a series that are at a PACS: forwarded, or received beside one. In order of arrival."""
+    forwards = select(ForwardRow.id).where(ForwardRow.instance_id == InstanceRow.id)
+    return tuple(
+        session.scalars(
+            select(InstanceRow.path)
+            .where(
+                InstanceRow.series_instance_uid == series_instance_uid,
+                InstanceRow.deleted_at.is_(None),
+                ~forwards.exists() | forwards.where(ForwardRow.state.in_(_GONE)).exists(),
+            )
+            .order_by(InstanceRow.id)
+        )
+    )
+
+
+def reached(session: Session, series_instance_uid: str, destination: str) -> bool:
+    """Return whether a destination has any original of a series from us."""
+    return (
+        session.scalar(
+            select(ForwardRow.id)
+            .where(
+                ForwardRow.series_instance_uid == series_instance_uid,
+                ForwardRow.destination == destination,
+                ForwardRow.state.in_(_GONE),
+            )
+            .limit(1)
+        )
+        is not None
+    )
+
+
+def told(session: Session, wanted: Wanted) -> tuple[str, ...]:
+    """Return the destinations that took the rejection note that is to be withdrawn; the others never get it."""
+    note = select(DocumentRow.id).where(
+        DocumentRow.kind == f"RN{wanted.number % 100}",
+        DocumentRow.revision_id.in_(
+            select(RevisionRow.id).where(RevisionRow.series_instance_uid == wanted.series_instance_uid)
+        ),
+    )
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.document_id.in_(note), DeliveryRow.state == "planned")
+        .values(state="withdrawn", detail="the rejection was withdrawn before it was sent")
+    )
+    return tuple(
+        session.scalars(
+            select(DeliveryRow.destination).where(DeliveryRow.document_id.in_(note), DeliveryRow.state.in_(_GONE))
+        )
+    )
+
+
+def record(
+    session: Session, wanted: Wanted, document: WrittenDocument | None, destinations: Sequence[str], *, at: datetime
+) -> bool:
+    """Record a note and plan its delivery; False when the person has changed their mind since.
+
+    document None: there is nobody to tell.
+    """
+    row = session.get_one(HoldingRow, wanted.series_instance_uid, with_for_update=True)
+    if row.note != (WITHDRAW if wanted.withdrawal else ASKED) or row.rejections != wanted.number:
+        return False
+    row.note = NONE if document is None else WITHDRAWN if wanted.withdrawal else WRITTEN
+    if document is None:
+        return True
+    written = DocumentRow(
+        revision_id=wanted.revision_id,
+        kind=document.kind,
+        sop_class_uid=document.sop_class_uid,
+        sop_instance_uid=document.sop_instance_uid,
+        series_instance_uid=document.series_instance_uid,
+        variants=list(document.variants),
+        created_at=at,
+    )
+    session.add(written)
+    session.flush()
+    for name in destinations:
+        session.add(DeliveryRow(document_id=written.id, destination=name, state="planned", next_attempt_at=at))
+    words = "withdrawal" if wanted.withdrawal else "rejection note"
+    event(session, at, "note", wanted.series_instance_uid, f"{words} to {', '.join(destinations)}")
+    return True
