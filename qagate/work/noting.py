@@ -10,6 +10,7 @@ from qagate.assemble.headers import read_header
 from qagate.clock import Clock
 from qagate.domain.assessment import Assessment, Source
 from qagate.domain.finding import Finding, FindingCode, Severity
+from qagate.domain.holding import REJECTION_REASONS
 from qagate.domain.prompt import Prompt
 from qagate.domain.verdict import Action, Outcome, Verdict, worst
 from qagate.errors import InputError, QagateError, ReportError
@@ -99,7 +100,10 @@ class Notes:
         if wanted.withdrawal:
             document = withdrawal_note(request, by=wanted.by)
         else:
-            document = rejection_note(request, confirmed_by=wanted.by, reason=wanted.code or None)
+            code = (
+                wanted.code if wanted.code in REJECTION_REASONS else None
+            )  # another list's: the dominant reason stands
+            document = rejection_note(request, confirmed_by=wanted.by, reason=code)
         written = document.write(self.settings.outbox_dir)
         note = document.variants[0]
         return WrittenDocument(
