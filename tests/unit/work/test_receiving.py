@@ -40,6 +40,7 @@ def spool(tmp_path: Path) -> Spool:
 def registrar(database, spool):
     registrar = Registrar(database, spool, SystemClock(), receiver="r")
     registrar.start()
+    until(lambda: registrar._next_adoption > time.monotonic())  # it has looked for what was left behind
     yield registrar
     registrar.stop()
 
