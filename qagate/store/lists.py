@@ -10,19 +10,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, literal, or_, select, true, union
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from qagate.store import reviews
 from qagate.store.tables import KindRow, SeriesRow
 
+Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
+
 MOST_COUNTED = 10_000
 """A count ends here: "10 000 or more" tells a person as much as the number, and takes no second."""
 
 MOST_NAMED = 1000
-"""More series than this are not taken out of an index of accession numbers one by one."""
+"""Of a beginning of accession numbers that more series share, those with the highest numbers are listed."""
+
+MOST_LISTED = 500
+"""More kinds than this are looked up by the database within each question."""
 
 FLAGGED = ("reject", "review")
 OUTCOMES = ("reject", "review", "unscored", "accept", "")
@@ -121,15 +126,14 @@ def choices(session: Session, *, since: datetime, limit: int = 200) -> dict[str,
 class _Places:
     """Where the series of a filter are found, its outcome left aside.
 
-    rest: conditions on the series themselves. kinds: which kinds match, None = all do. uids: series that match by their
-    accession number or UID instead. prefix: the same for a beginning of accession numbers that too many have. few: the
-    rest finds them quickly, however long ago they came.
+    rest: conditions on the series themselves. kinds: which kinds match, None = all do. named: series that match by
+    their accession number or UID instead, as (UID, outcome). few: the rest finds them quickly, however long ago they
+    came.
     """
 
     rest: tuple[ColumnElement[bool], ...]
-    kinds: Select[Any] | None
-    uids: tuple[str, ...] = ()
-    prefix: ColumnElement[bool] | None = None
+    kinds: Select[Any] | list[int] | None
+    named: tuple[tuple[str, str], ...] = ()
     few: bool = False
 
     @classmethod
@@ -147,93 +151,112 @@ class _Places:
             rest.append(SeriesRow.series_instance_uid.not_in(reviews.hidden()))
         words = _words(wanted)
         if not wanted.text:
-            return cls(tuple(rest), select(KindRow.id).where(*words) if words else None, few=wanted.waiting)
+            return cls(tuple(rest), _kinds(session, words) if words else None, few=wanted.waiting)
         pattern = f"%{_escaped(wanted.text)}%"
         columns = (KindRow.series_description, KindRow.protocol_name, KindRow.station_name)
         told = or_(*(column.ilike(pattern, escape="\\") for column in columns))
         if words:
             rest.append(SeriesRow.kind_id.in_(select(KindRow.id).where(*words)))
-        uids, prefix = _named(session, wanted.text)
-        return cls(tuple(rest), select(KindRow.id).where(told, *words), uids, prefix, wanted.waiting)
+        kinds = _kinds(session, [told, *words])
+        named = _named(session, wanted.text, (*rest, SeriesRow.kind_id.not_in(kinds)))
+        return cls(tuple(rest), kinds, named, wanted.waiting)
 
     def number(self, session: Session, outcomes: Sequence[str], most: int | None) -> int:
         """Return how many there are, `most` at most."""
-        ways = self._ways(outcomes, most)
-        found = ways[0] if len(ways) == 1 else union(*(select(way.subquery()) for way in ways)).limit(most)
-        return session.scalar(select(func.count()).select_from(found.subquery())) or 0
+        of_kinds = select(literal(1)).select_from(SeriesRow).where(*self.rest, *_having(outcomes))
+        if self.kinds is not None:
+            of_kinds = of_kinds.where(SeriesRow.kind_id.in_(self.kinds))
+        found = session.scalar(select(func.count()).select_from(of_kinds.limit(most).subquery())) or 0
+        found += len(self._uids(outcomes))
+        return found if most is None else min(found, most)
 
     def page(self, session: Session, outcomes: Sequence[str], limit: int, offset: int) -> Select[Any]:
         """Return a query for the UIDs of a part of them, the latest first."""
+        if self.kinds is None and len(outcomes) == len(FLAGGED) and not self.few:
+            return self._merged(outcomes, limit, offset)
         often = self.kinds is None or self.number(session, outcomes, MOST_COUNTED) >= MOST_COUNTED
         if often and not self.few:
             return self._walk(session, outcomes).limit(limit).offset(offset)
-        ways = [way.add_columns(SeriesRow.last_instance_at.label("at")) for way in self._ways(outcomes, None)]
-        # materialised, so that no database walks through all of time for the sake of the order
-        found = (ways[0] if len(ways) == 1 else union(*ways)).cte("found").prefix_with("MATERIALIZED")
-        return select(found.c.uid).order_by(found.c.at.desc(), found.c.uid.desc()).limit(limit).offset(offset)
-
-    def _ways(self, outcomes: Sequence[str], most: int | None) -> list[Select[Any]]:
-        conditions = (*self.rest, *_having(outcomes))
-        ways: list[ColumnElement[bool]] = []
+        uids = self._uids(outcomes)
+        seldom = _places().where(*self.rest, *_having(outcomes))
         if self.kinds is not None:
-            ways.append(SeriesRow.kind_id.in_(self.kinds))
-        if self.uids:
-            ways.append(SeriesRow.series_instance_uid.in_(self.uids))
-        if self.prefix is not None:
-            ways.append(self.prefix)
-        return [_uids().where(way, *conditions).limit(most) for way in ways or [true()]]
+            seldom = seldom.where(SeriesRow.kind_id.in_(self.kinds))
+        ways = [seldom, _places().where(SeriesRow.series_instance_uid.in_(uids))] if uids else [seldom]
+        # materialised, so that no database walks through all of time for the sake of the order
+        found = union_all(*ways).cte("found").prefix_with("MATERIALIZED")
+        return _cut(found, limit, offset)
+
+    def _uids(self, outcomes: Sequence[str]) -> tuple[str, ...]:
+        return tuple(uid for uid, outcome in self.named if not outcomes or outcome in outcomes)
+
+    def _merged(self, outcomes: Sequence[str], limit: int, offset: int) -> Select[Any]:
+        """Return a query that takes the latest of each outcome, and the latest of these."""
+        latest = [
+            _latest_first(_places().where(*self.rest, *_having((outcome,)))).limit(limit + offset).subquery()
+            for outcome in outcomes
+        ]
+        return _cut(union_all(*(select(one) for one in latest)).subquery(), limit, offset)
 
     def _walk(self, session: Session, outcomes: Sequence[str]) -> Select[Any]:
         """Return a query that goes back in time, from the latest that can match."""
-        query = _uids().order_by(SeriesRow.last_instance_at.desc(), SeriesRow.series_instance_uid.desc())
-        query = query.where(*self.rest, *_having(outcomes))
+        query = _latest_first(select(SeriesRow.series_instance_uid)).where(*self.rest, *_having(outcomes))
         if self.kinds is None:
             return query
         # the sum keeps the database from gathering all of these kinds first, to sort them then
         matching = [(SeriesRow.kind_id + 0).in_(self.kinds)]
-        if self.uids:
-            matching.append(SeriesRow.series_instance_uid.in_(self.uids))
-        if self.prefix is not None:
-            return query.where(or_(*matching, self.prefix))
+        if self.named:
+            matching.append(SeriesRow.series_instance_uid.in_(self._uids(outcomes)))
         return query.where(or_(*matching), SeriesRow.last_instance_at <= self._latest(session, outcomes))
 
     def _latest(self, session: Session, outcomes: Sequence[str]) -> datetime:
         """Return the time of the latest that can match: a scanner may have been gone for years."""
         assert self.kinds is not None
-        kinds = self.kinds.subquery()
+        kinds = self.kinds
         of_kind = [
             select(func.max(SeriesRow.last_instance_at))
-            .where(SeriesRow.kind_id == kinds.c.id, SeriesRow.outcome == outcome)
+            .where(SeriesRow.kind_id == KindRow.id, SeriesRow.outcome == outcome)
             .scalar_subquery()
             for outcome in outcomes or OUTCOMES
         ]
-        times = list(session.execute(select(*(func.max(one) for one in of_kind)).select_from(kinds)).one())
-        if self.uids:
-            times.append(
-                session.scalar(
-                    select(func.max(SeriesRow.last_instance_at)).where(SeriesRow.series_instance_uid.in_(self.uids))
-                )
-            )
+        times = list(session.execute(select(*(func.max(one) for one in of_kind)).where(KindRow.id.in_(kinds))).one())
+        if uids := self._uids(outcomes):
+            newest = select(func.max(SeriesRow.last_instance_at)).where(SeriesRow.series_instance_uid.in_(uids))
+            times.append(session.scalar(newest))
         latest: datetime = max(time for time in times if time is not None)
         return latest
 
 
-def _uids() -> Select[Any]:
-    return select(SeriesRow.series_instance_uid.label("uid"))
+def _kinds(session: Session, words: Sequence[ColumnElement[bool]]) -> Select[Any] | list[int]:
+    """Return the kinds that match: as a list when they are few, so that the database knows how few."""
+    query = select(KindRow.id).where(*words)
+    found = list(session.scalars(query.limit(MOST_LISTED + 1)))
+    return found if len(found) <= MOST_LISTED else query
+
+
+def _places() -> Select[str, datetime]:
+    return select(SeriesRow.series_instance_uid.label("uid"), SeriesRow.last_instance_at.label("at"))
+
+
+def _latest_first(query: Q) -> Q:
+    return query.order_by(SeriesRow.last_instance_at.desc(), SeriesRow.series_instance_uid.desc())
+
+
+def _cut(found: CTE | Subquery, limit: int, offset: int) -> Select[Any]:
+    return select(found.c.uid).order_by(found.c.at.desc(), found.c.uid.desc()).limit(limit).offset(offset)
 
 
 def _rows(session: Session, uids: Select[Any]) -> Sequence[SeriesRow]:
-    return session.scalars(
-        select(SeriesRow)
-        .where(SeriesRow.series_instance_uid.in_(uids))
-        .order_by(SeriesRow.last_instance_at.desc(), SeriesRow.series_instance_uid.desc())
-    ).all()
+    return session.scalars(_latest_first(select(SeriesRow).where(SeriesRow.series_instance_uid.in_(uids)))).all()
 
 
 def _having(outcomes: Sequence[str]) -> tuple[ColumnElement[bool], ...]:
     if not outcomes:
         return ()
-    return (SeriesRow.outcome == outcomes[0] if len(outcomes) == 1 else SeriesRow.outcome.in_(outcomes),)
+    if len(outcomes) == 1:
+        return (SeriesRow.outcome == outcomes[0],)
+    if len(outcomes) > len(FLAGGED):  # most of all: no index of outcomes is to be chosen for them
+        return (SeriesRow.outcome.not_in([one for one in OUTCOMES if one not in outcomes]),)
+    return (SeriesRow.outcome.in_(outcomes),)
 
 
 def _words(wanted: Filter) -> list[ColumnElement[bool]]:
@@ -252,21 +275,26 @@ def _words(wanted: Filter) -> list[ColumnElement[bool]]:
     return words
 
 
-def _named(session: Session, text: str) -> tuple[tuple[str, ...], ColumnElement[bool] | None]:
-    """Return the series whose accession number or UID is meant, or the condition for them when there are too many."""
-    tail = text[-TAIL:].lower()
+def _named(session: Session, text: str, conditions: Sequence[ColumnElement[bool]]) -> tuple[tuple[str, str], ...]:
+    """Return the series whose accession number or UID is meant, as (UID, outcome)."""
+    if len(text) < TAIL:
+        return ()
     ending = SeriesRow.accession_number.ilike(f"%{_escaped(text)}", escape="\\")
-    prefix = _beginning(session, text)
-    found: set[str] = set()
-    for conditions in (
-        (SeriesRow.series_instance_uid == text,),
-        (SeriesRow.study_instance_uid == text,),
-        (SeriesRow.accession_tail == tail, ending),
-        (prefix,),
+    found: dict[str, str] = {}
+    for way in (
+        SeriesRow.series_instance_uid == text,
+        SeriesRow.study_instance_uid == text,
+        and_(SeriesRow.accession_tail == text[-TAIL:].lower(), ending),
+        _beginning(session, text),
     ):
-        if len(text) >= TAIL:
-            found.update(session.scalars(_uids().where(*conditions).limit(MOST_NAMED + 1)))
-    return (tuple(sorted(found)), None) if len(found) <= MOST_NAMED else ((), or_(prefix, ending))
+        rows = session.execute(
+            select(SeriesRow.series_instance_uid, SeriesRow.outcome)
+            .where(way, *conditions)
+            .order_by(SeriesRow.accession_number.desc())
+            .limit(MOST_NAMED)
+        )
+        found.update((row.series_instance_uid, row.outcome) for row in rows)
+    return tuple(found.items())
 
 
 def _beginning(session: Session, text: str) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from qagate.domain.assessment import document as assessment_document
 from qagate.domain.decision import Sampling
 from qagate.domain.verdict import Verdict, worst
 from qagate.errors import StoreError
-from qagate.store import reception, reviews
+from qagate.store import reception, reviews, trends
 from qagate.store.events import event
 from qagate.store.tables import (
     AssessmentRow,
@@ -274,6 +274,7 @@ def record_assessments(
     if series.revision == revision.number and series.state != "receiving":
         series.state, series.state_reason = "scored", ""
     reviews.expect(session, series.series_instance_uid, revision.number, speaker, overall, sampling)
+    trends.note(session, series, speaker, overall, at)
     event(session, at, "verdict", series.series_instance_uid, f"revision {revision.number}: {overall.outcome}")
 
 

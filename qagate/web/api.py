@@ -34,7 +34,7 @@ EXPORTED = (
 )  # fmt: skip
 """Columns of the CSV export."""
 
-EXPORT_PAGE = 1000
+EXPORT_PAGE = 500
 EXPORT_MOST = 100_000
 
 

@@ -32,12 +32,14 @@ from qagate.web import (
     room,
     store_permission,
     stow,
+    trends,
 )
 from qagate.work.storing import Storing
 
 ROUTERS = (
     pages.router,
     limits.page,
+    trends.router,
     room.router,
     login.router,
     api.router,

@@ -90,7 +90,10 @@ def main() -> int:
     options = parser.parse_args()
     found: dict[str, dict[str, Taken]] = {}
     for name in options.databases.split(","):
-        with tempfile.TemporaryDirectory(prefix="qagate-bench-") as folder, address(name, options.keep) as url:
+        with (
+            tempfile.TemporaryDirectory(prefix="qagate-bench-") as folder,
+            address(name, options.keep) as (url, postmaster),
+        ):
             settings = Settings.model_validate(
                 {
                     "storage": {"data_dir": folder, "reserve_mb": 0, "database_url": url},
@@ -102,22 +105,22 @@ def main() -> int:
             if fill(database, options.series, datetime.now(UTC)):
                 print(f"{name}: {options.series} series written in {time.perf_counter() - began:.0f} s", flush=True)
             with served(settings, database) as port:
-                found[name] = {title: ask(port, path, options.repeats) for title, path in REQUESTS.items()}
+                found[name] = {t: ask(port, path, options.repeats, postmaster) for t, path in REQUESTS.items()}
             database.close()
     return show(found)
 
 
 @contextlib.contextmanager
-def address(name: str, keep: Path | None) -> Iterator[str]:
-    """Yield the URL of an empty database, or of the one that was kept."""
+def address(name: str, keep: Path | None) -> Iterator[tuple[str, str]]:
+    """Yield the URL of an empty database, or of the one that was kept, and its server's process id."""
     if name == "postgresql":
         from tests.peers.postgres import Postgres
 
         with Postgres() as postgres:
-            yield postgres.url
+            yield postgres.url, (postgres.folder / "data/postmaster.pid").read_text().split()[0]
         return
     with tempfile.TemporaryDirectory(prefix="qagate-bench-") as folder:
-        yield f"sqlite:///{(keep or Path(folder)).absolute() / 'qagate.db'}"
+        yield f"sqlite:///{(keep or Path(folder)).absolute() / 'qagate.db'}", ""
 
 
 @contextlib.contextmanager
@@ -143,30 +146,31 @@ class Taken:
     processor: float
 
 
-def ask(port: int, path: str, repeats: int) -> Taken:
+def ask(port: int, path: str, repeats: int, postmaster: str) -> Taken:
     """Return how long an answer takes, the whole body read, after a first one that is not counted."""
     taken = []
     for _ in range(repeats + 1):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
-        began, spent = time.perf_counter(), processor_seconds()
+        began, spent = time.perf_counter(), processor_seconds(postmaster)
         connection.request("GET", path)
         answer = connection.getresponse()
         body = answer.read(1) if ".csv" in path else answer.read()
-        taken.append((time.perf_counter() - began, processor_seconds() - spent))
+        taken.append((time.perf_counter() - began, processor_seconds(postmaster) - spent))
         connection.close()
         if answer.status != 200 or not body:
             raise SystemExit(f"{path} was answered with {answer.status}")
     return Taken(*(1000 * statistics.median(values) for values in zip(*taken[1:], strict=True)))
 
 
-def processor_seconds() -> float:
-    """Return the processor time of this process and of all PostgreSQL processes of this machine so far."""
+def processor_seconds(postmaster: str) -> float:
+    """Return the processor time so far of this process and of the children of a PostgreSQL server (its id)."""
     total = time.process_time()
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             name, _, rest = stat.read_text().partition("(")[2].rpartition(")")
-            if name == "postgres":
-                total += sum(int(ticks) for ticks in rest.split()[11:13]) / os.sysconf("SC_CLK_TCK")
+            fields = rest.split()
+            if name == "postgres" and fields[1] == postmaster:
+                total += sum(int(ticks) for ticks in fields[11:13]) / os.sysconf("SC_CLK_TCK")
     return total
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qagate.store.tables.alert import AlertRow
 from qagate.store.tables.audit import AuditRow
 from qagate.store.tables.base import Base, UtcDateTime
 from qagate.store.tables.completion import InquiryRow, PerformedSeriesRow, PerformedStepRow, ReconciliationRow
@@ -13,9 +14,12 @@ from qagate.store.tables.outbox import DeliveryRow, DocumentRow
 from qagate.store.tables.people import InvitationRow, LoginRow, PersonRow, TokenRow, TryRow
 from qagate.store.tables.reception import AssociationRow, InstanceRow, SeriesRow
 from qagate.store.tables.revisions import AssessmentRow, RevisionRow
+from qagate.store.tables.trend import AnnotationRow, PointRow
 from qagate.store.tables.worker import WorkerRow
 
 __all__ = [
+    "AlertRow",
+    "AnnotationRow",
     "AssessmentRow",
     "AssociationRow",
     "AuditRow",
@@ -35,6 +39,7 @@ __all__ = [
     "PerformedSeriesRow",
     "PerformedStepRow",
     "PersonRow",
+    "PointRow",
     "ReconciliationRow",
     "ReviewRow",
     "RevisionRow",

@@ -69,7 +69,7 @@ class SeriesRow(Base):
     __table_args__ = (
         # each answers one question of the worklist by itself, without a look at the rows: docs/performance.md
         Index("ix_series_time", "last_instance_at", "series_instance_uid", "kind_id", "outcome", "state"),
-        Index("ix_series_outcome_last_instance_at", "outcome", "last_instance_at"),
+        Index("ix_series_outcome_time", "outcome", "last_instance_at", "series_instance_uid"),
         Index("ix_series_kind", "kind_id", "outcome", "last_instance_at"),
         Index("ix_series_state_outcome", "state", "outcome"),
         Index(

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from qagate.store.tables import UtcDateTime
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -60,6 +62,8 @@ def upgrade() -> None:
     """Apply."""
     _kinds()
     _indexes()
+    _trends()
+    _alerts()
 
 
 def _kinds() -> None:
@@ -97,6 +101,10 @@ def _indexes() -> None:
         batch.create_index(
             "ix_series_time", ["last_instance_at", "series_instance_uid", "kind_id", "outcome", "state"], unique=False
         )
+        batch.drop_index("ix_series_outcome_last_instance_at")
+        batch.create_index(
+            "ix_series_outcome_time", ["outcome", "last_instance_at", "series_instance_uid"], unique=False
+        )
         batch.create_index("ix_series_kind", ["kind_id", "outcome", "last_instance_at"], unique=False)
         batch.create_index("ix_series_state_outcome", ["state", "outcome"], unique=False)
         batch.create_index("ix_series_accession_tail", ["accession_tail"], unique=False)
@@ -106,3 +114,61 @@ def _indexes() -> None:
             unique=False,
             postgresql_ops={"accession_number": "text_pattern_ops"},
         )
+
+
+def _trends() -> None:
+    op.create_table(
+        "trend_point",
+        sa.Column("series_instance_uid", sa.String(length=64), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("scanner", sa.String(length=64), nullable=False),
+        sa.Column("protocol", sa.String(length=128), nullable=False),
+        sa.Column("modality", sa.String(length=16), nullable=False),
+        sa.Column("organ", sa.String(length=32), nullable=False),
+        sa.Column("outcome", sa.String(length=16), nullable=False),
+        sa.Column("score", sa.Double(), nullable=True),
+        sa.Column("seconds_to_verdict", sa.Double(), nullable=False),
+        sa.Column("model", sa.String(length=128), nullable=False),
+        sa.Column("policy", sa.String(length=64), nullable=False),
+        sa.Column("repeated", sa.Boolean(), nullable=False),
+        sa.Column("attributes", sa.JSON(), nullable=False),
+        sa.Column("physics", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("series_instance_uid", name=op.f("pk_trend_point")),
+    )
+    op.create_index("ix_trend_point_at", "trend_point", ["at"])
+    op.create_index("ix_trend_point_scanner_protocol_at", "trend_point", ["scanner", "protocol", "at"])
+    op.create_table(
+        "annotation",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("scanner", sa.String(length=64), nullable=False),
+        sa.Column("protocol", sa.String(length=128), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("restarts", sa.Boolean(), nullable=False),
+        sa.Column("by", sa.String(length=64), nullable=False),
+        sa.Column("written_at", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_annotation")),
+    )
+    op.create_index("ix_annotation_scanner", "annotation", ["scanner"])
+
+
+def _alerts() -> None:
+    op.create_table(
+        "alert",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("kind", sa.String(length=32), nullable=False),
+        sa.Column("scanner", sa.String(length=64), nullable=False),
+        sa.Column("severity", sa.String(length=16), nullable=False),
+        sa.Column("words", sa.Text(), nullable=False),
+        sa.Column("opened_at", UtcDateTime(), nullable=False),
+        sa.Column("updated_at", UtcDateTime(), nullable=False),
+        sa.Column("closed_at", UtcDateTime(), nullable=True),
+        sa.Column("acknowledged_at", UtcDateTime(), nullable=True),
+        sa.Column("acknowledged_by", sa.String(length=64), nullable=False),
+        sa.Column("told_state", sa.String(length=16), nullable=False),
+        sa.Column("told_words", sa.Text(), nullable=False),
+        sa.Column("told_at", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
+    )
+    op.create_index("ix_alert_closed_at_key", "alert", ["closed_at", "key"])
