@@ -1,8 +1,8 @@
 """Trends: is a scanner still what it was? Control charts and rates as pure arithmetic.
 
 Charts are of daily medians. What is usual is learnt from the first BASELINE days after a start: mean, and sigma as mean
-moving range / 1.128 (times CAUTION), which a slow drift does not widen. A start is where figures before and after are of
-two kinds: another model or policy judges, or a person said so ("tube replaced"). Two charts watch the days after it:
+moving range / 1.128 (times CAUTION), which a slow drift does not widen. A start is where what was and what is differ in
+kind: another model or policy judges, or a person said so ("tube replaced"). Two charts watch the days after it:
 
 - EWMA with weight 0.1 and limits of 2.814 sigma of the average: in control a false alarm every 500 days, a shift of one
   sigma is seen after 10 days. Source: Lucas & Saccucci, Technometrics 1990;32:1-12, table 3; Montgomery, Introduction
