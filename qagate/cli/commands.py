@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from qagate import __version__
-from qagate.cli import backup, files, holding, node, people, upkeep
+from qagate.cli import backup, files, holding, labels, node, people, upkeep
 
 app = typer.Typer(
     name="qagate",
@@ -50,6 +50,7 @@ app.command(rich_help_panel="Look after")(holding.release)
 app.command(rich_help_panel="Look after")(holding.reject)
 app.add_typer(people.user, name="user", rich_help_panel="Look after")
 app.add_typer(people.token, name="token", rich_help_panel="Look after")
+app.add_typer(labels.labels, name="labels", rich_help_panel="Model")
 app.command(
     rich_help_panel="Model",
     add_help_option=False,

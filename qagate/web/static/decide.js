@@ -8,6 +8,12 @@ const form = dialog.querySelector("form");
 const field = form.elements;
 let last = []; // what the last key press decided: [{ uid, number }]
 
+form.addEventListener("keydown", (event) => { // Enter decides from any field; in the note with Ctrl
+  if (event.key !== "Enter" || event.target.closest("button") || (event.target.closest("textarea") && !event.ctrlKey)) return;
+  event.preventDefault();
+  form.requestSubmit(form.querySelector("[value=ok]"));
+});
+
 const address = (uid) => `/api/v1/series/${uid}/decisions`;
 
 // Returns the Series Instance UIDs about which it was decided; what the others said is shown.

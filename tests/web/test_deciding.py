@@ -1,0 +1,115 @@
+"""Deciding in a real browser: by keys alone, about one and about many, and what comes of it."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+
+import pytest
+from playwright.sync_api import expect
+
+from qagate.store import decisions, holding
+from qagate.web.pages import VENDOR
+from tests.web.seeds import Seed
+
+pytestmark = pytest.mark.peers
+
+LOOK = Seed("look", "review", 41.0, reasons=("Noise 24 HU",), minutes=3, images=True)
+MORE = Seed("more", "review", 44.0, reasons=("Noise 23 HU",), minutes=4)
+GOOD = Seed("good", "accept", 86.0, minutes=9)
+
+
+def state(served, one: Seed) -> str:
+    with served.database.read() as session:
+        return decisions.of(session, one.uid).state
+
+
+def test_find_open_scroll_decide_and_find_the_label_in_the_export(served, page):
+    for one in (LOOK, GOOD):
+        served.add(one)
+    page.goto(served.url)
+    page.keyboard.press("1")  # to do
+    page.wait_for_url("**verdict=todo**")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#viewer[data-ready=true]")
+    page.keyboard.press("d")  # the verdict is wrong
+    page.select_option("#decide select", "good_enough")
+    page.keyboard.press("Enter")
+    expect(page.locator("#decision .stands")).to_have_text("Disagreed.")
+    expect(page.locator("#toast")).to_contain_text("Disagreed")
+    rows = list(csv.DictReader(io.StringIO(page.request.get(f"{served.url}/api/v1/labels.csv").text())))
+    assert [(row["score"], row["modality"], row["organ"]) for row in rows] == [("100", "CT", "abdomen")]
+    page.keyboard.press("z")
+    expect(page.locator("#decision .stands")).to_have_text("Waits for a person.")
+    assert page.locator("#decision .trail s").count() == 1  # struck through, and still there
+
+
+def test_many_at_once_by_keys(served, page):
+    for one in (LOOK, MORE, GOOD):
+        served.add(one)
+    page.goto(served.url)
+    for key in ("j", "Space", "j", "Space"):
+        page.keyboard.press(key)
+    expect(page.locator("#chosen-count")).to_have_text("2 selected")
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_contain_text("2 agreed")
+    expect(page.locator(f'tr[data-uid="{MORE.uid}"] .decided')).to_have_text("agreed")
+    expect(page.locator('[data-tab="todo"] b')).to_have_text("0")
+    assert [state(served, one) for one in (LOOK, MORE, GOOD)] == ["agreed", "agreed", ""]
+    page.keyboard.press("z")
+    expect(page.locator('[data-tab="todo"] b')).to_have_text("2")
+
+
+def test_somebody_else_was_quicker(served, page):
+    served.add(LOOK)
+    page.goto(f"{served.url}/series/{LOOK.uid}")
+    page.wait_for_selector("#decision")
+    page.request.post(f"{served.url}/api/v1/series/{LOOK.uid}/decisions", data={"kind": "agree", "version": 1})
+    page.keyboard.press("r")
+    page.select_option("#decide select", "motion_blur")
+    page.keyboard.press("Enter")
+    expect(page.locator("#toast")).to_contain_text("this series changed since you looked")
+    assert state(served, LOOK) == "agreed"
+    with served.database.read() as session:
+        assert holding.get(session, LOOK.uid) is None
+
+
+@pytest.mark.parametrize("viewer", ["canvas", "niivue"])
+def test_the_heatmap_tints_the_images(served, page, viewer):
+    if viewer == "niivue" and not (VENDOR / "niivue.js").is_file():
+        pytest.skip("NiiVue is not installed here")
+    served.add(LOOK)
+    page.goto(f"{served.url}/series/{LOOK.uid}?viewer={viewer}")
+    page.wait_for_selector("#viewer[data-ready=true]")
+    page.wait_for_timeout(300)
+    plain = pixels(page)
+    page.keyboard.press("h")
+    expect(page.locator("#heat-on")).to_have_attribute("aria-pressed", "true")
+    page.wait_for_timeout(500)
+    warm = pixels(page)
+    assert warm != plain
+    page.locator("#heat-opacity").fill("80")
+    page.wait_for_timeout(500)
+    assert pixels(page) not in (plain, warm)
+    page.keyboard.press("h")
+    page.wait_for_timeout(500)
+    assert pixels(page) == plain
+
+
+def pixels(page) -> str:
+    """A digest of what the viewer shows."""
+    return hashlib.sha256(page.locator("#volume").screenshot()).hexdigest()
+
+
+def test_a_limit_is_tried_set_and_taken_back(served, page):
+    for i in range(24):
+        served.add(Seed(f"s{i}", "accept", 52.0 + i, minutes=i + 1))
+    page.goto(f"{served.url}/limits?below=60")
+    assert "8 0.09 a day" in page.inner_text(".limits tbody")
+    page.locator(".set-limit input").fill("60")
+    page.keyboard.press("Enter")
+    expect(page.locator("#history li").first).to_contain_text("set 60 for CT “Abdomen venous”")
+    page.click("#history [data-undo]")
+    expect(page.locator("#history li").first).to_contain_text("took back the limit 60")
