@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -136,6 +137,68 @@ def test_compressed(tmp_path: Path, decoders: Decoders, syntax: UID, dtype: str)
     volume = volume_of(dataset, tmp_path, decoders)
     assert volume.findings == ()
     np.testing.assert_array_equal(volume.voxels[0], stored)
+
+
+# HTJ2K streams of 16 x 24 pixels (row x 40 + column x 25), RPCL, written by OpenJPH 0.26.3: nothing here writes them
+HTJ2K = {
+    "unsigned": (
+        "/0//UQApQAAAAAAYAAAAEAAAAAAAAAAAAAAAGAAAABAAAAAAAAAAAAABDwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wAEyCI"
+        "kJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAJQAAf+TwAAm8fwFB3QAwAASgFgCB3QAwAAS"
+        "wAATgPsAx3QA2mr7AII0AMAAE0AAFUDi4oELdABs2dj+AAhAd1YAwAAVEAAFcK7rutpwgnUAsjKZTCb74BD2IQHsuADAACtgABbI"
+        "EEIIIYTz+np6cAJ4AE7HcRzHcRzHcf7/EAEIHv2EIHv2EIHsvwD/2Q=="
+    ),
+    "signed": (  # 500 less
+        "/0//UQApQAAAAAAYAAAAEAAAAAAAAAAAAAAAGAAAABAAAAAAAAAAAAABjwEB/1AACAACAAAACv9SAAwAAgABAAUEBEAB/1wAEyCI"
+        "kJCQkJCQkJCQkJCQiIiI/2QAFwABT3BlbkpQSCBWZXIgMC4yNi4zLv+QAAoAAAAAAJMAAf+TwAAl2QEHdADAABKAWAIHdADAABLA"
+        "ABOA+wDHdADaavsAgjQAwAATQAAVQOLigQt0AGzZ2P4ACEB3VgDAABUQAAVwruu62nCCdQCyMplMJvvgEPYhAey4AMAAK2AAFsgQ"
+        "QgghhPP6enpwAngATsdxHMdxHMdx/v8QAQge/YQge/YQgey/AP/Z"
+    ),
+    "lossy": (  # quantised in steps of 0.0001 x 65536 = 6.6
+        "/0//UQApQAAAAAAYAAAAEAAAAAAAAAAAAAAAGAAAABAAAAAAAAAAAAABDwEB/1AACAACAAAAJ/9SAAwAAgABAAUEBEAA/1wAIyKc"
+        "XZw3nDecEpRJlEmUMYyIjIiMnIUhhSGFjXz2fPZ8mf9kABcAAU9wZW5KUEggVmVyIDAuMjYuMy7/kAAKAAAAAAClAAH/k8AACcBr"
+        "HP0Gh3QAwAAJgPD9Aod0AMAAEsAAE4DDAId0ANRS+wCCNADAACpgABWAAGPQ9ADI+bUAA+GAcCD8AAADfrYAwABWQABagJpR5Yzq"
+        "Akz/Fct3AFb1qId61FGPOupAKYAAU3bVajoAwACqgAFtgAAA8/Ap6enieAAAEAwMgkEwCAbBIPh+wSU6ZJTpklN0xjGM7wD/2Q=="
+    ),
+}
+
+
+def htj2k(kind: str, syntax: str, code: bytes | None = None, **attributes: Any) -> Dataset:
+    """Return an MR slice whose pixels are one of the streams above; syntax: the last number of its UID."""
+    dataset = mr_slice(np.zeros((16, 24), np.int16 if kind == "signed" else np.uint16), **attributes)
+    dataset.PixelData = encapsulate([base64.b64decode(HTJ2K[kind]) if code is None else code])
+    dataset["PixelData"].is_undefined_length = True
+    dataset["PixelData"].VR = "OB"
+    dataset.file_meta.TransferSyntaxUID = f"1.2.840.10008.1.2.4.{syntax}"
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("kind", "syntax", "worst"),
+    [("unsigned", "201", 0), ("signed", "201", 0), ("unsigned", "202", 0), ("unsigned", "203", 0), ("lossy", "203", 7)],
+)
+def test_htj2k(tmp_path: Path, decoders: Decoders, kind: str, syntax: str, worst: int) -> None:
+    volume = volume_of(htj2k(kind, syntax), tmp_path, decoders)
+    ramp = np.add.outer(np.arange(16) * 40, np.arange(24) * 25) - (500 if kind == "signed" else 0)
+    assert np.abs(volume.voxels[0].astype(int) - ramp).max() <= worst
+    assert volume.findings == ()
+
+
+def test_a_broken_htj2k_stream_costs_its_slice(tmp_path: Path, decoders: Decoders) -> None:
+    code = base64.b64decode(HTJ2K["unsigned"])
+    at = code.index(b"\xff\x93")  # start of data
+    broken = {1: code[:at], 2: code[:at] + b"\xff" * (len(code) - at), 3: bytes(2)}
+    files = [
+        save(
+            htj2k("unsigned", "201", broken.get(i), position=(0, 0, 3.0 * i), number=i, SOPInstanceUID=f"1.2.{i}"),
+            tmp_path,
+        )
+        for i in range(5)
+    ]
+    (volume,) = read_series(files, decoders=decoders).volumes
+    assert volume.valid is not None
+    assert volume.valid[[0, 4]].all()
+    assert codes(volume) == ["unreadable_slice"]
+    assert "could not be decoded" in volume.findings[0].detail
 
 
 def test_a_broken_stream_costs_its_slice(tmp_path: Path, decoders: Decoders) -> None:
