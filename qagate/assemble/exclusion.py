@@ -111,6 +111,7 @@ _SENTENCES = {
     FindingCode.PROJECTION: "this is a projection or rendering of a volume, not slices of it",
     FindingCode.DERIVED: "this is a map calculated from other images",
     FindingCode.COLOUR: "this is a colour image",
+    FindingCode.NO_GEOMETRY: "slices are tiled into one picture, and its header does not say how they lie",
     FindingCode.PHASE_IMAGE: "this shows phase (or real or imaginary parts), not signal strength",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydicom.datadict import keyword_for_tag
@@ -13,10 +13,11 @@ from pydicom.dataset import Dataset
 from qagate.assemble.exclusion import component_of, kind_of
 from qagate.assemble.frame import Frame, KeyValue, Vector3
 from qagate.assemble.headers import Header
-from qagate.assemble.mosaic import mosaic_of
+from qagate.assemble.mosaic import mosaic_of, says_mosaic
 from qagate.assemble.pixels import PixelRef, Rescale
 from qagate.assemble.values import items_of, numbers_of, tag_of, text_of, texts_of, whole_of
 from qagate.assemble.vendors import b_value, gradient_direction, private_numbers
+from qagate.domain.finding import FindingCode
 
 MAX_FRAMES = 200_000
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
@@ -69,6 +70,8 @@ def extract(header: Header, source: int, first_key: int) -> tuple[Extracted, ...
     mosaic = mosaic_of(dataset, rows, columns)
     if mosaic is None:
         frame = _frame(_Reader((dataset,)), dataset, first_key, rows, columns, None)
+        if says_mosaic(dataset):  # in front, so that another reason not to score it outweighs this one
+            frame = replace(frame, apart=(("kind", FindingCode.NO_GEOMETRY.value), *frame.apart))
         return (Extracted(frame, PixelRef(source, 0, _rescale(_Reader((dataset,))))),)
     base = _frame(_Reader((dataset,)), dataset, first_key, mosaic.rows, mosaic.columns, None)
     rescale = _rescale(_Reader((dataset,)))

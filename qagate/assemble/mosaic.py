@@ -1,4 +1,7 @@
-"""Siemens mosaic: many slices tiled into one picture. The private CSA header says how many, and how they lie."""
+"""Mosaic: many slices tiled into one picture, as Siemens (MOSAIC) and UIH (VFRAME, "grid") send them.
+
+Siemens' private CSA header says how many tiles there are and which way they lie; UIH has a private item for each tile.
+"""
 
 from __future__ import annotations
 
@@ -7,23 +10,30 @@ import struct
 from dataclasses import dataclass, replace
 
 from pydicom.dataset import Dataset
+from pydicom.values import convert_SQ
 
 from qagate.assemble.frame import Frame, Vector3
-from qagate.assemble.values import number_from, texts_of
+from qagate.assemble.values import MALFORMED, number_from, numbers_of, texts_of
 from qagate.assemble.vendors import private_numbers, private_value
 
 MAX_ELEMENTS, MAX_ITEMS = 1000, 1000
+UIH = "Image Private Header"
 
 
 @dataclass(frozen=True, slots=True)
 class Mosaic:
-    """How slices are tiled. rows, columns: of one tile. across: tiles in a line. normal: slice direction, or None."""
+    """How slices are tiled.
+
+    rows, columns: of one tile. across: tiles in a line. normal: slice direction, or None. positions: of each tile as
+    its own item states it (LPS mm); () when only the picture's corner is known.
+    """
 
     tiles: int
     across: int
     rows: int
     columns: int
     normal: Vector3 | None
+    positions: tuple[Vector3, ...] = ()
 
     def corner(self, index: int) -> tuple[int, int, int, int]:
         """Return (first row, first column, rows, columns) of a tile; index 0-based, line by line."""
@@ -32,10 +42,13 @@ class Mosaic:
     def placed(self, whole: Frame, key: int, index: int) -> Frame:
         """Return the frame of one tile, given the frame of the whole picture.
 
-        Its position is that of the picture's corner: the tile's own corner lies half the size of (picture - tile)
-        further. Source: how Siemens fills ImagePositionPatient, as if the mosaic were one large slice.
+        Where tiles state no positions, that of the picture is its corner's: the tile's own corner lies half the size
+        of (picture - tile) further. Source: how Siemens fills ImagePositionPatient, as if the mosaic were one large
+        slice.
         """
         frame = replace(whole, key=key, frame_number=None)
+        if self.positions:
+            return frame if whole.row is None else replace(frame, position=self.positions[index])
         if whole.position is None or whole.row is None or whole.column is None or whole.pixel_spacing_mm is None:
             return frame
         between_rows, between_columns = whole.pixel_spacing_mm
@@ -50,22 +63,49 @@ class Mosaic:
         return replace(frame, position=(position[0], position[1], position[2]))
 
 
+def says_mosaic(dataset: Dataset) -> bool:
+    """Return whether a picture says that it is tiled, and is larger than what was acquired for one slice."""
+    if {"MOSAIC", "VFRAME"}.isdisjoint(word.upper() for word in texts_of(dataset, "ImageType")):
+        return False
+    # Image Type stays when somebody has split the mosaic already.
+    acquired = max(numbers_of(dataset, "AcquisitionMatrix"), default=0)
+    size = max((*numbers_of(dataset, "Rows"), *numbers_of(dataset, "Columns")), default=0)
+    return acquired <= 0 or size > acquired
+
+
 def mosaic_of(dataset: Dataset, rows: int, columns: int) -> Mosaic | None:
-    """Return how a picture is tiled, or None when it is no mosaic."""
-    if "MOSAIC" not in (word.upper() for word in texts_of(dataset, "ImageType")):
+    """Return how a picture is tiled; None when it is no mosaic, or when its header does not say enough to split it."""
+    if not says_mosaic(dataset):
         return None
     csa = csa_header(private_value(dataset, 0x0029, "SIEMENS CSA HEADER", 0x10))
-    tiles = int(next(iter(_numbers(csa.get("NumberOfImagesInMosaic", ()))), 0))
-    if tiles <= 0:
-        tiles = int(next(iter(private_numbers(dataset, 0x0019, "SIEMENS MR HEADER", 0x0A)), 0))
-    if not 1 < tiles <= rows * columns:
+    grid = private_numbers(dataset, 0x0065, UIH, 0x50)
+    stated = (
+        *_numbers(csa.get("NumberOfImagesInMosaic", ())),
+        *private_numbers(dataset, 0x0019, "SIEMENS MR HEADER", 0x0A),
+        *grid,
+    )
+    tiles = int(next((number for number in stated if number > 0), 0))
+    positions = _tile_positions(dataset) if grid else ()
+    if not 0 < tiles <= rows * columns or (grid and len(positions) != tiles):
         return None
     across = math.ceil(math.sqrt(tiles))
     if rows % across or columns % across:
         return None
     vector = _numbers(csa.get("SliceNormalVector", ()))
     normal = (vector[0], vector[1], vector[2]) if len(vector) == 3 and 0.99 < math.hypot(*vector) < 1.01 else None
-    return Mosaic(tiles, across, rows // across, columns // across, normal)
+    return Mosaic(tiles, across, rows // across, columns // across, normal, positions)
+
+
+def _tile_positions(dataset: Dataset) -> tuple[Vector3, ...]:
+    """Return ImagePositionPatient of each item of UIH's MR VFrame Sequence that has one."""
+    items = private_value(dataset, 0x0065, UIH, 0x51)
+    try:
+        if isinstance(items, bytes):  # its VR was lost on the way: then it is in implicit VR. PS3.5 section 6.2.2
+            items = convert_SQ(items, True, True)
+        found = [numbers_of(item, "ImagePositionPatient") for item in items]
+    except MALFORMED:
+        return ()
+    return tuple((at[0], at[1], at[2]) for at in found if len(at) == 3)
 
 
 def csa_header(raw: object) -> dict[str, tuple[str, ...]]:

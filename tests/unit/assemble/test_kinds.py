@@ -13,6 +13,8 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_sequence_item
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEGBaseline8Bit, generate_uid
 
@@ -214,6 +216,79 @@ def test_values_that_nothing_proves_to_be_hounsfield_units(
     assert codes(volume) == (["hu_unproven"] if why else [])
     assert why is None or why in volume.findings[0].detail
     assert volume.unscorable == ()
+
+
+def grid(tiles: int, across: int, *, items: int | None = None, implicit: bool = False) -> Dataset:
+    """Return a picture as UIH tiles it: 3 mm between slices, each tile with its number as brightness."""
+    picture = np.zeros((across * 16, across * 16), np.uint16)
+    for index in range(tiles):
+        row, column = divmod(index, across)
+        picture[row * 16 : row * 16 + 16, column * 16 : column * 16 + 16] = 100 * (index + 1)
+    picture[0, 0] += 1  # a tile of one value would be called empty
+    dataset = mr_slice(
+        picture, (-50.0, -50.0, 0.0), ImageType=["ORIGINAL", "PRIMARY", "M", "VFRAME"], Manufacturer="UIH",
+        AcquisitionMatrix=[16, 0, 0, 16],
+    )  # fmt: skip
+    block = dataset.private_block(0x0065, "Image Private Header", create=True)
+    block.add_new(0x50, "DS", str(tiles))
+    places = [Dataset() for _ in range(tiles if items is None else items)]
+    for index, place in enumerate(places):
+        place.ImagePositionPatient = [-50.0, -40.0, 3.0 * index]
+    if implicit:
+        inner = DicomBytesIO()
+        inner.is_implicit_VR, inner.is_little_endian = True, True
+        for place in places:
+            write_sequence_item(inner, place, ["iso8859"])
+        block.add_new(0x51, "UN", inner.getvalue())
+    else:
+        block.add_new(0x51, "SQ", Sequence(places))
+    return dataset
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_uih_tiles_are_split(tmp_path: Path, implicit: bool) -> None:
+    (volume,) = read_series([save(grid(7, 3, implicit=implicit), tmp_path)]).volumes  # 7 tiles: 3 x 3, two left empty
+    assert codes(volume) == []
+    assert volume.geometry.shape == (7, 16, 16)
+    assert volume.geometry.spacing_mm[0] == pytest.approx(3.0)
+    assert [int(one.max()) // 100 for one in volume.voxels] == [1, 2, 3, 4, 5, 6, 7]
+    np.testing.assert_allclose(np.array(volume.geometry.affine_lps)[:3, 3], (-50.0, -40.0, 0.0))
+
+
+def unsplit(dataset: Dataset, **attributes: Any) -> Dataset:
+    for keyword, value in attributes.items():
+        setattr(dataset, keyword, value)
+    return dataset
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        (grid(7, 3, items=5), ["no_geometry"]),  # 7 tiles, 5 places
+        (
+            unsplit(mr_slice(SMOOTH.astype(np.uint16)), ImageType=["ORIGINAL", "PRIMARY", "M", "VFRAME"]),
+            ["no_geometry"],
+        ),
+        (
+            unsplit(mr_slice(SMOOTH.astype(np.uint16)), ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"]),
+            ["no_geometry"],
+        ),
+        # split by somebody else, who left Image Type as it was: 64 x 64 as acquired
+        (
+            unsplit(
+                mr_slice(SMOOTH.astype(np.uint16)),
+                ImageType=["ORIGINAL", "PRIMARY", "M", "MOSAIC"],
+                AcquisitionMatrix=[64, 0, 0, 64],
+            ),
+            [],
+        ),
+    ],
+)
+def test_a_mosaic_that_cannot_be_split_is_not_scored(tmp_path: Path, dataset: Dataset, expected: list[str]) -> None:
+    (volume,) = read_series([save(dataset, tmp_path)]).volumes
+    assert codes(volume) == expected
+    assert [f.code.value for f in volume.findings if f.unscorable] == expected
+    assert not expected or "tiled into one picture" in volume.findings[0].detail
 
 
 @pytest.mark.skipif(shutil.which("dcmcjpeg") is None, reason="dcmtk is not installed")
