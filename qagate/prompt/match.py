@@ -5,7 +5,7 @@ from __future__ import annotations
 from qagate.domain.prompt import Evidence
 from qagate.domain.volume import Tags
 from qagate.prompt import text
-from qagate.prompt.rules import Condition, Rule
+from qagate.prompt.rule import Condition, Rule
 
 _PRIVATE = frozenset({"PatientName", "PatientID", "PatientComments"})  # read for "phantom", never shown
 

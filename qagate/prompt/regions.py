@@ -10,7 +10,8 @@ from qagate.domain.prompt import Evidence
 from qagate.domain.volume import Tags
 from qagate.prompt import text
 from qagate.prompt.match import shown
-from qagate.prompt.rules import Rules, Source, Target, Veto, term
+from qagate.prompt.rule import Source, Target, Veto, term
+from qagate.prompt.rules import Rules
 
 CODE_WEIGHT = 4.0
 TERM_WEIGHT = 3.0

@@ -238,7 +238,7 @@ SEVERAL: list[tuple[Tags, str, str | None, bool]] = [
     ({"AnatomicRegionSequence": ("SCT:72696002",), "BodyPartExamined": "CHEST"}, "lower_extremity", "knee", True),
     ({"AnatomicRegionSequence": ("SRT:T-D4000",)}, "abdomen", None, False),
     ({"AnatomicRegionSequence": ("sct:69536005", "SCT:774007")}, "head neck", None, False),
-    ({"ProcedureCodeSequence": ("LN:24627-2",), "BodyPartExamined": "CHEST"}, "chest", None, False),
+    ({"ProcedureCodeSequence": ("SCT:51185008",), "BodyPartExamined": "CHEST"}, "chest", None, False),
     ({"ProcedureCodeSequence": ("99X:1",), "ProcedureCodeSequenceMeaning": ("Lunge",)}, "chest", "lung", False),
     # neighbours do not contradict one another
     ({"BodyPartExamined": "ABDOMEN", "SeriesDescription": "Pelvis 3mm"}, "abdomen pelvis", None, False),

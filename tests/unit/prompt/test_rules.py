@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
 from pydicom.sr._snomed_dict import mapping
 
+from qagate.assemble.tags import flatten
 from qagate.domain.prompt import ORGANS, REGIONS
 from qagate.errors import SettingsError
 from qagate.prompt.infer import infer
@@ -77,7 +80,41 @@ def test_a_site_replaces_and_switches_off_rules_by_id(tmp_path: Path) -> None:
     assert infer({"Modality": "CT", "Manufacturer": "Siemens", "ConvolutionKernel": "OURS"}, rules).kernel == "sharp"
 
 
+def test_a_site_adds_codes_of_its_own_schemes(tmp_path: Path) -> None:
+    """Made-up numbers: a site writes those of its own examination catalogue."""
+    path = site(
+        tmp_path,
+        """
+        regions: {chest: {codes: ["LN:99901-1", "RADLEX:RPID99901"]}}
+        organs: {liver: {codes: [LN:99902-2]}}
+        groups: {trauma_spiral: {regions: [head, neck, chest, abdomen, pelvis], codes: ["99LOCAL: CT-17"]}}
+        """,
+    )
+    rules = load_rules(path)
+    for keyword in ("ProcedureCodeSequence", "RequestedProcedureCodeSequence"):
+        assert infer({keyword: ("LN:99901-1",)}, rules).regions == ("chest",)
+        assert infer({keyword: ("RADLEX:RPID99901",)}, rules).regions == ("chest",)
+        assert infer({keyword: ("LN:99902-2",)}, rules).organ == "liver"
+        assert infer({keyword: ("LN:99901-1",)}, load_rules()).regions == ()
+        assert infer({keyword: ("SCT:51185008",)}, rules).regions == ("chest",)  # the shipped ones stay
+    several = infer({"ProcedureCodeSequence": ("99LOCAL:CT-17",)}, rules)
+    assert several.regions == ("head", "neck", "chest", "abdomen", "pelvis")
+    (evidence,) = infer({"ProcedureCodeSequence": ("LN:99901-1",)}, rules).evidence
+    assert (evidence.says, evidence.rule) == ("region:chest", "region/chest/code:LN:99901-1")
+
+
+def test_codes_of_a_requested_procedure_reach_the_rules(tmp_path: Path) -> None:
+    code, request = Dataset(), Dataset()
+    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = "RPID99901", "RADLEX", "made up"
+    request.RequestedProcedureCodeSequence = Sequence([code])
+    whole = Dataset()
+    whole.RequestAttributesSequence = Sequence([request])
+    rules = load_rules(site(tmp_path, "regions: {chest: {codes: [RADLEX:RPID99901]}}"))
+    assert infer(flatten(whole), rules).regions == ("chest",)
+
+
 WRONG = [
+    ("regions: {chest: {codes: [12345]}}", "regions.chest.codes", "12345"),
     ("regoins: {}", "regoins", "regoins"),
     ("regions: {haed: {words: [x]}}", "regions", "haed"),
     ("regions: {head: {wrods: [x]}}", "regions.head.wrods", "wrods"),
