@@ -49,7 +49,7 @@ class Evidence:
     """One reason for one part of a prompt.
 
     tag: DICOM keyword. value: as found. rule: id of the rule that fired. says: what it speaks for, as "region:chest".
-    weight: log-odds added; negative speaks against.
+    weight: log-odds added; negative speaks against. Of a number (dose, field strength): how far it is believed, 0..1.
     """
 
     tag: str

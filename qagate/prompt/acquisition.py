@@ -6,6 +6,7 @@ from qagate.domain.prompt import Acquisition
 from qagate.domain.volume import Tags
 from qagate.prompt.text import number, numbers
 
+MOST_MAS, FEW_MAS = 3000.0, 5.0
 OBLIQUE_BELOW = 0.8  # cosine of 37 degrees: gantry tilt and angulation to the skull base stay axial
 
 
@@ -30,17 +31,25 @@ def exposure_mas(tags: Tags) -> float | None:
     """Return the exposure in mAs, from Exposure or from current x time.
 
     Exposure is in mAs, ExposureInuAs in uAs, ExposureInmAs in mAs; current in mA or uA, time in ms or us (PS3.3
-    C.8.2.1, C.8.15.3.8). Values above 3000 mAs are vendors' own units and not believed.
+    C.8.2.1, C.8.15.3.8). Values above 3000 mAs are vendors' own units and not believed; less than 5 mAs gives way to
+    any of the others that is more.
     """
-    stated = _first(tags, "ExposureInmAs", "Exposure")
-    micro = number(tags, "ExposureInuAs")
+    believed = [mas for _, mas in exposures(tags) if 0 < mas <= MOST_MAS]
+    return next((mas for mas in believed if mas >= FEW_MAS), next(iter(believed), None))
+
+
+def exposures(tags: Tags) -> tuple[tuple[str, float], ...]:
+    """Return (tags, mAs) of everything that states the exposure, the most direct first, believed or not."""
     current_ma = _scaled(tags, ("XRayTubeCurrentInmA", 1.0), ("XRayTubeCurrent", 1.0), ("XRayTubeCurrentInuA", 1e-3))
     time_s = _scaled(tags, ("ExposureTimeInms", 1e-3), ("ExposureTime", 1e-3), ("ExposureTimeInus", 1e-6))
-    product = None if current_ma is None or time_s is None else current_ma * time_s
-    for value in (stated, None if micro is None else micro / 1000.0, product):
-        if (believed := _positive(value, 3000)) is not None:
-            return believed
-    return None
+    stated = [
+        (tag, value * factor)
+        for tag, factor in (("ExposureInmAs", 1.0), ("Exposure", 1.0), ("ExposureInuAs", 1e-3))
+        if (value := number(tags, tag)) is not None
+    ]
+    if current_ma is not None and time_s is not None:
+        stated.append(("XRayTubeCurrent", current_ma * time_s))
+    return tuple(stated)
 
 
 def plane(tags: Tags) -> str | None:

@@ -9,6 +9,7 @@ from qagate.prompt import acquisition as values
 from qagate.prompt.exclusions import exclusions, modality
 from qagate.prompt.kernel import contrast, kernel
 from qagate.prompt.match import evidence, fires, shown
+from qagate.prompt.measured import measured
 from qagate.prompt.regions import anatomy
 from qagate.prompt.rules import Rules
 from qagate.prompt.sequence import sequence
@@ -36,6 +37,8 @@ def infer(tags: Tags, rules: Rules, plane: str | None = None) -> Prompt:
     chain += more
     excluded, more = exclusions(tags, rules, found)
     chain += more
+    acquired = values.acquisition(tags)
+    chain += measured(tags, acquired)
     conflict = where.conflict or contradicted
     return Prompt(
         modality=found,
@@ -45,7 +48,7 @@ def infer(tags: Tags, rules: Rules, plane: str | None = None) -> Prompt:
         kernel=kernel_word,
         plane=plane_word,
         contrast=given,
-        acquisition=values.acquisition(tags),
+        acquisition=acquired,
         confidence=where.confidence,
         conflict=conflict,
         evidence=chain,

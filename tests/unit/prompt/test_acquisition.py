@@ -23,6 +23,10 @@ from qagate.prompt.acquisition import acquisition, exposure_mas, plane
         ),  # 4803 mAs is no exposure; 60 mA x 0.8 s
         ({"Exposure": 4803}, None),
         ({"Exposure": 0}, None),
+        ({"Exposure": 3, "XRayTubeCurrent": 300, "ExposureTime": 800}, 240.0),  # 300 mA x 0.8 s, not 3
+        ({"Exposure": 3, "ExposureInuAs": 3000}, 3.0),  # both say so
+        ({"Exposure": 3}, 3.0),  # nothing better
+        ({"Exposure": 12, "XRayTubeCurrent": 40, "ExposureTime": 500}, 12.0),  # a low dose, as stated
         ({"XRayTubeCurrent": 400}, None),
         ({}, None),
     ],
