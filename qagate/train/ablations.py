@@ -30,7 +30,7 @@ from qagate.errors import InputError
 from qagate.score.bundle import Bundle
 from qagate.score.calibration import Calibration
 from qagate.score.scorer import Scorer
-from qagate.train import baselines, data, export, fit, sampling
+from qagate.train import baselines, checkpoint, data, export, fit, sampling
 from qagate.train.baselines import resized
 from qagate.train.degrade import REGISTRY
 from qagate.train.heard import MODEL, SEEDS, Heard, compare, fit_baselines
@@ -79,7 +79,7 @@ def plan_of(name: str, steps: int, groups: int, seed: int = 0) -> fit.Plan:
     return plan if name == REFERENCE else replace(plan, **ABLATIONS[name])
 
 
-def train(contents: list[Packed], made: Sequence[data.Group], plan: fit.Plan) -> fit.Run:
+def train(contents: list[Packed], made: Sequence[data.Group], plan: fit.Plan) -> checkpoint.Run:
     """Train by a plan on groups that are made already; those with an artefact that the plan leaves out are not shown.
 
     Every variant sees the groups in the same order, each step one next one and others at random.
@@ -97,7 +97,7 @@ def train(contents: list[Packed], made: Sequence[data.Group], plan: fit.Plan) ->
     return run
 
 
-def scorer_of(run: fit.Run, contents: list[Packed], name: str) -> Scorer:
+def scorer_of(run: checkpoint.Run, contents: list[Packed], name: str) -> Scorer:
     """Return a scorer that reports what the network says as it is, without calibration: order is all that counts."""
     seen = export.seen([volume.prompt for volume in contents])
     identity = ModelIdentity(name, "0", "0" * 64)

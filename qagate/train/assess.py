@@ -3,7 +3,7 @@
     python -m qagate.train assess PACK OUT_DIR [--samples 4500] [--seed 0]
 
 Samples are those of `sampling` (the simulator of training, never the independent one). Every other one is put into a
-guise of `data.disguise`, so that contrast and flips do not count; each of the rest is there twice, as it is and as a
+guise of `guises.disguise`, so that contrast and flips do not count; each of the rest is there twice, as it is and as a
 sharper kernel would show it. `export` puts what is written into a bundle.
 """
 
@@ -29,8 +29,8 @@ from qagate.score import tiles
 from qagate.score.assessor import LAYERS, MODALITIES, OUTPUTS, TREES, Assessor, standardised
 from qagate.score.preprocess import apply_standard, standard_of
 from qagate.train import forest, sampling
-from qagate.train.data import disguise
 from qagate.train.degrade import REGISTRY
+from qagate.train.guises import disguise
 from qagate.train.pack import volumes
 from qagate.train.sampling import Sample
 

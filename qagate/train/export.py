@@ -27,7 +27,7 @@ from qagate.score.assessor import Assessor
 from qagate.score.calibration import Calibration
 from qagate.score.scorer import Scorer
 from qagate.score.vocabulary import VALUES, WORDS, Seen, encode
-from qagate.train import calibrate, fit
+from qagate.train import calibrate, checkpoint, fit
 from qagate.train.degrade import REGISTRY
 from qagate.train.pack import Packed, header, volumes
 
@@ -56,7 +56,7 @@ def main(arguments: list[str]) -> int:
         raise InputError(f"{folder} must hold a checkpoint of fit, got {error}") from error
     fitted, kept = list(volumes(options.pack, ("fit",))), list(volumes(options.pack, ("select",)))
     run = fit.start(plan, len(fitted))
-    meta = fit.restore(run, folder)
+    meta = checkpoint.restore(run, folder)
     network = run.ema.to("cpu").eval()
     assessor = Assessor.load_from(options.fit)
     crops = calibrate.listen(network, kept, options.groups, 41)

@@ -9,7 +9,6 @@ Checkpoints are safetensors and JSON, never pickle. Selection looks at the selec
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import os
 import time
@@ -17,7 +16,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from scipy import stats
@@ -25,10 +23,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from qagate.errors import InputError
-from qagate.score.bundle import load_tensors, save_tensors
 from qagate.score.network import SIZES, Architecture, Network, Prediction, Tokens, size
 from qagate.score.preprocess import statistics
 from qagate.train import data, labels, losses
+from qagate.train.checkpoint import Run, restore, save
 from qagate.train.degrade import REGISTRY, Artefact
 from qagate.train.pack import Packed, volumes
 
@@ -76,19 +74,6 @@ class Plan:
         if not kept or left_out - REGISTRY.keys():
             raise InputError(f"without must leave out some of {', '.join(REGISTRY)}, got {self.without}")
         return kept
-
-
-@dataclass(slots=True)
-class Run:
-    """A training run in progress. offsets: (contents,) how much better or worse than usual an untouched source is."""
-
-    network: Network
-    ema: Network
-    optimiser: torch.optim.AdamW
-    offsets: Tensor
-    step: int = 0
-    seconds: float = 0.0
-    best: float = -math.inf
 
 
 def main(arguments: list[str]) -> int:
@@ -143,10 +128,10 @@ def fit(pack: Path, out: Path, plan: Plan, resume: bool = False, warm: Path | No
             measured = select(run.ema, held, kept, plan)
             text = " ".join(f"{k} {v:.4f}" for k, v in measured.items())
             say(out, f"select at step {run.step}: {text}")
-            save(run, out / "last", plan)
+            save(run, out / "last", asdict(plan))
             if measured.get("criterion", 0.0) >= run.best:
                 run.best = measured.get("criterion", 0.0)
-                save(run, out / "best", plan)
+                save(run, out / "best", asdict(plan))
             saved = time.monotonic()
     return measured
 
@@ -285,43 +270,6 @@ def select(network: Network, held: list[data.Group], kept: list[Packed], plan: P
     inside = sum(within) / max(1, len(within))
     rmse = float((all_said - all_meant).square().mean().sqrt())
     return {"srcc": srcc, "within": inside, "rmse": rmse, "criterion": srcc + inside - rmse}
-
-
-def save(run: Run, folder: Path, plan: Plan) -> None:
-    """Write weights, moments and counters; a checkpoint is whole or not there."""
-    names = {id(p): n for n, p in run.network.named_parameters()}
-    tensors = {f"network.{n}": t for n, t in run.network.state_dict().items()}
-    tensors |= {f"ema.{n}": t for n, t in run.ema.state_dict().items()}
-    for parameter, state in run.optimiser.state.items():
-        name = names[id(parameter)]
-        tensors |= {f"moments.{name}.{key}": torch.as_tensor(value) for key, value in state.items()}
-    tensors["offsets"] = run.offsets
-    meta = {"step": run.step, "seconds": run.seconds, "best": run.best, "plan": asdict(plan)}
-    folder.mkdir(parents=True, exist_ok=True)
-    save_tensors(tensors, folder / "state.safetensors.part")
-    (folder / "state.safetensors.part").replace(folder / "state.safetensors")
-    (folder / "state.json").write_text(json.dumps(meta, indent=1))
-
-
-def restore(run: Run, folder: Path) -> dict[str, Any]:
-    """Read a checkpoint into a run and return its meta data. Raises InputError."""
-    try:
-        meta: dict[str, Any] = json.loads((folder / "state.json").read_text())
-    except (OSError, ValueError) as error:
-        raise InputError(f"{folder} must hold a checkpoint of fit, got {error}") from error
-    tensors = load_tensors(folder / "state.safetensors")
-    run.network.load_state_dict({n[8:]: t for n, t in tensors.items() if n.startswith("network.")})
-    run.ema.load_state_dict({n[4:]: t for n, t in tensors.items() if n.startswith("ema.")})
-    for name, parameter in run.network.named_parameters():
-        keys = ("step", "exp_avg", "exp_avg_sq")
-        if f"moments.{name}.step" in tensors:
-            run.optimiser.state[parameter] = {
-                key: tensors[f"moments.{name}.{key}"].to(parameter.device) for key in keys
-            }
-            run.optimiser.state[parameter]["step"] = tensors[f"moments.{name}.step"].cpu()
-    run.offsets = tensors["offsets"].cpu()
-    run.step, run.seconds, run.best = int(meta["step"]), float(meta["seconds"]), float(meta["best"])
-    return meta
 
 
 def say(out: Path, line: str) -> None:

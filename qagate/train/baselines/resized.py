@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from qagate.domain.prompt import REGIONS, Prompt
 from qagate.score.preprocess import channels, standardise
-from qagate.train import data
+from qagate.train import guises
 from qagate.train.sampling import Sample
 
 SIDE = 224
@@ -119,7 +119,7 @@ def train(
     seed: int = 0,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Resized:
-    """Train on samples, one slice of each of a batch at a time, in the guises of `data.disguise`.
+    """Train on samples, one slice of each of a batch at a time, in the guises of `guises.disguise`.
 
     Loss: mean squared error against the volume's label, which each of its slices has, as in MedIQA.
     """
@@ -135,7 +135,7 @@ def train(
             sample = samples[index]
             voxels = torch.from_numpy(standardise(sample.volume.voxels, sample.modality)[0])
             at = int(torch.randint(len(voxels), (1,), generator=generator))
-            guise, _ = data.disguise(voxels[None, at : at + 1], voxels[None, at : at + 1], sample.modality, generator)
+            guise, _ = guises.disguise(voxels[None, at : at + 1], voxels[None, at : at + 1], sample.modality, generator)
             shown.append(pictures(guise[0], sample.prompt))
             words.append(word(sample.prompt))
             wanted.append(sample.quality / 100.0)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from qagate.errors import InputError, ModelCorrupt
 from qagate.score import bundle
 from qagate.train import __main__ as commands
-from qagate.train import calibrate, fit, pack, sampling
+from qagate.train import calibrate, checkpoint, fit, pack, sampling
 from qagate.train.degrade import REGISTRY
 
 from .volumes import folder
@@ -57,7 +58,7 @@ def test_a_resumed_run_is_the_same(packed: Path, tmp_path: Path) -> None:
         source = fit.feed(fitted, PLAN, 0)
         for _ in range(2):
             fit.step(run, next(source), fitted, PLAN)
-        fit.save(run, tmp_path / "halves" / "last", PLAN)
+        checkpoint.save(run, tmp_path / "halves" / "last", asdict(PLAN))
         resumed = fit.fit(packed, tmp_path / "halves", PLAN, resume=True)
     finally:
         torch.use_deterministic_algorithms(False)
@@ -121,11 +122,11 @@ def test_artefacts_can_be_left_out() -> None:
 def test_a_missing_or_broken_checkpoint_is_said(tmp_path: Path) -> None:
     run = fit.start(PLAN, 1)
     with pytest.raises(InputError, match="checkpoint"):
-        fit.restore(run, tmp_path)
-    fit.save(run, tmp_path, PLAN)
+        checkpoint.restore(run, tmp_path)
+    checkpoint.save(run, tmp_path, asdict(PLAN))
     (tmp_path / "state.safetensors").write_bytes(b"broken")
     with pytest.raises(ModelCorrupt):
-        fit.restore(run, tmp_path)
+        checkpoint.restore(run, tmp_path)
 
 
 def test_an_unknown_command_lists_the_known(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qagate.score.calibration import Calibration
+from qagate.train import calibrate
+
+
+def answers(count: int = 200, network_error: float = 0.3, assessor_error: float = 0.05) -> calibrate.Answers:
+    """Made-up volumes of ten subjects: quality is uniform, and both judges err by normal amounts."""
+    draws = np.random.default_rng(0)
+    quality = draws.uniform(0, 1, count)
+    said = [np.clip(quality + draws.normal(0, e, count), 0, 1) for e in (network_error, assessor_error)]
+    spreads = [np.full(count, e) for e in (network_error, assessor_error)]
+    present = np.zeros((count, 18))
+    present[::3, 2] = 0.8
+    grades = np.stack([draws.uniform(0, 1, (count, 18)), present * 0.9], 1)  # the network guesses, the assessor knows
+    return calibrate.Answers(
+        np.stack([said[0], spreads[0]], 1), np.stack([said[1], spreads[1]], 1), grades, present, quality,
+        np.array(["CT", "MR"])[np.arange(count) % 2], np.array([f"s{i % 10}" for i in range(count)]),
+    )  # fmt: skip
+
+
+def test_who_knows_more_has_the_larger_share() -> None:
+    sure = calibrate.calibrate(answers(), Calibration())
+    assert sure.assessor_share >= 0.9
+    assert sure.grade_share > 0
+    unsure = calibrate.calibrate(answers(network_error=0.05, assessor_error=0.3), Calibration())
+    assert unsure.assessor_share <= 0.1
+
+
+def test_intervals_hold_nine_in_ten_of_what_they_were_made_from() -> None:
+    heard = answers()
+    made = calibrate.calibrate(heard, Calibration())
+    value, spread = made.mixed(heard.network, heard.assessor).T
+    inside = []
+    for v, s, quality, modality in zip(value, spread, heard.quality, heard.modality, strict=True):
+        low, high = made.interval(float(made.score(v)), 100 * s, str(modality))
+        inside.append(low <= 100 * quality <= high)
+    assert 0.85 < np.mean(inside) < 0.97
+
+
+def test_the_report_has_figures_for_both_judges() -> None:
+    heard = answers()
+    told = calibrate.report(heard, calibrate.calibrate(heard, Calibration()))
+    assert told["srcc_CT_assessor"] > told["srcc_CT_network"]
+    assert told["srcc"] == pytest.approx(0.98, abs=0.03)
+    assert told["rmse"] < 0.1
