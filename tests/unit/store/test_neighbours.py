@@ -33,7 +33,10 @@ def test_rank_and_usual_need_enough_others(site, monkeypatch):
     with site[0].begin() as session:
         # of 60, 61, 62, 63 and 64 three are above 61.5
         assert neighbours.rank(session, row) == neighbours.Rank(3, 5)
-        assert neighbours.usual(session, row) == {"noise_soft_tissue": (24.31, 24.31), "mtf50": (0.541, 0.541)}
+        assert neighbours.usual(session, row) == {  # all five are alike
+            "noise_soft_tissue": neighbours.Usual(24.31, 24.31, 24.31, count=5),
+            "mtf50": neighbours.Usual(0.541, 0.541, 0.541, count=5),
+        }
         assert len(neighbours.alike(session, row)) == 5
 
 
