@@ -1,6 +1,6 @@
 """Benchmark: T0 to T7 for one bundle and every baseline, with intervals over subjects.
 
-    python -m qagate.train benchmark PACK --model DIR --out benchmark.json [--quick] [--ablations ablations.json]
+    python -m qagate.train benchmark PACK --model DIR --out benchmark.json [--quick | --share 0.5] [--ablations FILE]
 
 T0 select subjects, same simulator (sanity). T1 the benchmark part: subjects never seen, most from scanners or organs
 never seen. T2 families of artefacts left out of training, and ablations: from `ablate`. T3 another simulator. T4 real
@@ -15,7 +15,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -43,11 +43,22 @@ class Sizes:
     t1: int = 320
     t3: int = 240
     controls: int = 24
+    prompts: int = 120
     local: int = 40
     resamples: int = 1000
 
+    def scaled(self, share: float) -> Sizes:
+        """Return a share of the samples that the model judges. Raises InputError for a share that is not 0..1.
 
-QUICK = Sizes(fit=40, t0=12, t1=24, t3=16, controls=6, local=6, resamples=100)
+        What baselines learn from stays, so that they are not weaker for it.
+        """
+        if not 0 < share <= 1:
+            raise InputError(f"--share must be above 0 and at most 1, got {share}")
+        names = ("t0", "t1", "t3", "controls", "prompts", "local")
+        return replace(self, **{name: max(4, round(share * getattr(self, name))) for name in names})
+
+
+QUICK = Sizes(fit=40, t0=12, t1=24, t3=16, controls=6, prompts=12, local=6, resamples=100)
 
 
 def new_to_training(sample: Sample) -> bool:
@@ -96,7 +107,9 @@ def benchmark(
     tests["T4"] = f"{NOT_RUN}: real pairs (thick and thin, full and low dose, still and moving) are not in a pack"
     tests["T5"] = f"{NOT_RUN}: use evaluate and finetune on pictures with human scores"
     progress("T6")
-    tests["T6"] = controls.measure(parts["benchmark"], scorer, t1, sizes.controls, sizes.resamples)
+    tests["T6"] = controls.measure(
+        parts["benchmark"], scorer, t1.some(np.arange(len(t1.samples)) < sizes.prompts), sizes.controls, sizes.resamples
+    )
     progress("T7")
     local = hear(sampling.local_samples(parts["benchmark"], sizes.local, SEEDS["T7"]), scorer, {})
     tests["T7"] = usable(t1, t3, local)
@@ -109,6 +122,7 @@ def benchmark(
         "model": {"name": identity.name, "version": identity.version, "sha256": identity.sha256},
         "labels": "full-reference distance inside the body, quality 0-1; stands in for readers and is not one",
         "baseline_samples": len(learned),
+        "sizes": asdict(sizes),
         "published": {"what": "CMMIQA on its own 3D database; other data, so a yardstick only", **PUBLISHED},
         "tests": tests,
         "ablations": ablations or f"{NOT_RUN}: see `ablate`",
@@ -135,17 +149,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--model", type=Path, default=None, help="folder of a bundle; the shipped one if not given")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--quick", action="store_true", help="a handful of samples, to see that everything runs")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the samples that are judged")
     parser.add_argument("--ablations", type=Path, default=None, help="ablations.json of `ablate`")
     options = parser.parse_args(arguments)
     ablations = None if options.ablations is None else read(options.ablations)
+    sizes = QUICK if options.quick else Sizes().scaled(options.share)
     started = time.monotonic()
 
     def progress(text: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
 
-    found = benchmark(
-        options.pack, Scorer.load(options.model), QUICK if options.quick else Sizes(), ablations, progress
-    )
+    found = benchmark(options.pack, Scorer.load(options.model), sizes, ablations, progress)
     found["quick"] = bool(options.quick)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
