@@ -38,10 +38,16 @@ class Served:
 
 
 @pytest.fixture
-def served(tmp_path: Path) -> Iterator[Served]:
-    """A server with a few series; somebody listens where the receiver should be."""
+def served(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Served]:
+    """A server with a few series; somebody listens where the receiver should be.
+
+    Its parameter, when it has one, is the role of who has not logged in; else that is an admin.
+    """
+    anonymous_role = getattr(request, "param", "admin")
     with socket.create_server(("127.0.0.1", 0)) as receiver, socket.create_server(("127.0.0.1", 0)) as listener:
-        settings = settings_in(tmp_path, receiver=f"127.0.0.1:{receiver.getsockname()[1]}")
+        settings = settings_in(
+            tmp_path, anonymous_role=anonymous_role, receiver=f"127.0.0.1:{receiver.getsockname()[1]}"
+        )
         database = Database.open(settings.database_url)
         server = uvicorn.Server(
             uvicorn.Config(create_app(settings, database), log_config=None, timeout_graceful_shutdown=1)
