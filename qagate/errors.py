@@ -17,6 +17,7 @@ QagateError
 │   └── StoreRefused         the database will never take this value
 ├── PeopleError             what was asked about people or tokens cannot be done
 │   └── PersonMissing       there is no such person or token
+├── DirectoryError          the directory that vouches for people did not
 ├── ReportError              a DICOM document could not be built
 ├── DecisionError            a person's decision cannot be taken
 │   ├── DecisionRefused      it makes no sense for this series, or is not theirs to take
@@ -109,6 +110,10 @@ class PeopleError(QagateError):
 
 class PersonMissing(PeopleError):
     """There is no such person or token."""
+
+
+class DirectoryError(QagateError):
+    """The directory that vouches for people could not be asked, or vouched for nobody."""
 
 
 class ReportError(QagateError):

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from qagate.settings import Destination, DestinationTls, Match, NodeTls, Peer, Policy, Settings
+from qagate.settings import Destination, DestinationTls, Match, NodeTls, Oidc, Peer, Policy, Settings
 
 HEAD = """\
 # qagate settings. Every key is shown with its default; take the # away to change it. Unknown keys are refused.
@@ -30,6 +30,10 @@ TABLES: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
 OPTIONAL: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "node.tls": (NodeTls, {"certificate_file": "qagate.crt", "key_file": "qagate.key", "ca_file": "hospital-ca.crt"}),
     "audit.tls": (DestinationTls, {"ca_file": "hospital-ca.crt"}),
+    "people.oidc": (
+        Oidc,
+        {"issuer": "https://login.hospital.example", "client_id": "qagate", "roles": {"radiology": "reviewer"}},
+    ),
 }
 """Tables that may be absent as a whole, and an example of each."""
 

@@ -17,8 +17,11 @@ from qagate.store.tables import InvitationRow, LoginRow, PersonRow
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9._@+-]{0,41}[a-z0-9])?")
 # a person and a token together, as `ada/lab`, are 64 characters at most: so long are names in all tables
-RESERVED = frozenset({"anonymous", "local", "qagate", "system", "console"})
+RESERVED = frozenset({"anonymous", "local", "qagate", "system", "console", "directory"})
 """Names that the audit trail uses for nobody in particular."""
+
+DIRECTORY = "directory"
+"""Who it was when a directory said so."""
 
 CONSOLE = "console"
 """Who it was when somebody used the command line of the machine."""
@@ -82,6 +85,22 @@ def add(
     session.add(row)
     session.flush()
     audit.record(session, by, Act.PERSON_ADDED, "", f"{name} as {role.value} ({source})", at)
+    return row
+
+
+def vouched(session: Session, subject: str, name: str, role: Role, *, at: datetime) -> PersonRow:
+    """Return the person whom a directory vouches for, added when new, in the role it gives them now.
+
+    Raises PeopleError for somebody who comes in no more, or when the name belongs to another person here: a directory
+    cannot take over who has a password here.
+    """
+    row = session.scalar(select(PersonRow).where(PersonRow.subject == subject))
+    if row is None:
+        row = add(session, name, role, by=DIRECTORY, at=at, source="oidc")
+        row.subject = subject
+    elif row.disabled_at is not None:
+        raise PeopleError(f"{row.name} comes in no more here; ask an admin")
+    set_role(session, row, role, by=DIRECTORY, at=at)
     return row
 
 

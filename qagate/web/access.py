@@ -34,7 +34,19 @@ logger = logging.getLogger(__name__)
 ANONYMOUS = "anonymous"
 """The name of everybody who has not logged in, where settings give them a role."""
 
-OPEN = frozenset({"/static", "/healthz", "/readyz", "/room/{scanner}", "/room/{scanner}/now", "/login", "/setup"})
+OPEN = frozenset(
+    {
+        "/static",
+        "/healthz",
+        "/readyz",
+        "/room/{scanner}",
+        "/room/{scanner}/now",
+        "/login",
+        "/login/oidc",
+        "/login/oidc/back",
+        "/setup",
+    }
+)
 """Paths that need no permission: they show no patient's series and change nothing but a login."""
 
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="qagate"'}

@@ -19,12 +19,14 @@ from qagate.web import (
     audit,
     decisions,
     description,
+    first,
     health,
     holding,
     labels,
     limits,
     login,
     me,
+    oidc_login,
     pages,
     people,
     pictures,
@@ -34,6 +36,7 @@ from qagate.web import (
     stow,
     trends,
 )
+from qagate.web.oidc import Directory
 from qagate.work.storing import Storing
 
 ROUTERS = (
@@ -42,6 +45,7 @@ ROUTERS = (
     trends.router,
     room.router,
     login.router,
+    oidc_login.router,
     api.router,
     accounting.router,
     decisions.router,
@@ -102,6 +106,8 @@ def create_app(
     app.state.database = database
     app.state.clock = clock or SystemClock()
     app.state.storing = storing
+    oidc = settings.people.oidc
+    app.state.directory = Directory(oidc, f"{first.address(settings)}/login/oidc/back") if oidc else None
     app.state.choices = pages.Choices(database)
     app.state.receiver = room.Receiver.of(settings)
     for router in ROUTERS:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote, unquote
+
 from fastapi import Request
 from fastapi.responses import Response
 
 LOGIN = "qagate_login"
 FORM = "qagate_form"
+JOURNEY = "qagate_journey"
+JOURNEY_SECONDS = 600
 
 
 def is_secure(request: Request) -> bool:
@@ -40,6 +44,25 @@ def set_login(request: Request, response: Response, secret: str, *, seconds: int
 def set_form(request: Request, response: Response, secret: str) -> None:
     """Give a browser the id that its next form belongs to."""
     response.set_cookie(_named(request, FORM), secret, secure=is_secure(request), httponly=True, samesite="strict")
+
+
+def set_journey(request: Request, response: Response, secrets: str, where: str) -> None:
+    """Let a browser keep what it comes back with from a directory. Lax: it comes back from another site."""
+    response.set_cookie(
+        _named(request, JOURNEY), f"{secrets}|{quote(where)}", max_age=JOURNEY_SECONDS, secure=is_secure(request),
+        httponly=True, samesite="lax",
+    )  # fmt: skip
+
+
+def journey_of(request: Request) -> tuple[str, str]:
+    """Return what `set_journey` was given; empty when there is none."""
+    secrets, _, where = request.cookies.get(_named(request, JOURNEY), "").partition("|")
+    return secrets, unquote(where)
+
+
+def end_journey(request: Request, response: Response) -> None:
+    """Let a browser forget its way to a directory: it is used once."""
+    response.delete_cookie(_named(request, JOURNEY), secure=is_secure(request), httponly=True)
 
 
 def forget(request: Request, response: Response) -> None:

@@ -39,7 +39,7 @@ def inside(address: str) -> str:
 @router.get("/login")
 def login_page(request: Request, next: Annotated[str, Query(max_length=2048)] = "/") -> Response:  # noqa: A002
     """Show the form to log in."""
-    return _form(request, "login.html", {"next": inside(next)})
+    return form(request, "login.html", {"next": inside(next)})
 
 
 @router.post("/login")
@@ -53,7 +53,7 @@ def log_in(
     """Log in, and go on to where the person wanted to."""
     context = {"next": inside(next), "name": name[:64]}
     if not _own_form(request, sent):
-        return _form(request, "login.html", {**context, "wrong": TOO_OLD}, 403)
+        return form(request, "login.html", {**context, "wrong": TOO_OLD}, 403)
     settings: Settings = request.app.state.settings
     database, at, address = database_of(request), now(request), address_of(request)
     typed = name.strip().casefold()
@@ -62,7 +62,7 @@ def log_in(
     if wait:
         seconds = int(wait) + 1
         said = {**context, "wrong": f"Too many tries. Wait {seconds} s and try again"}
-        return _form(request, "login.html", said, 429, {"Retry-After": str(seconds)})
+        return form(request, "login.html", said, 429, {"Retry-After": str(seconds)})
     with database.read() as session:
         row = people.find(session, typed) if people.NAME.fullmatch(typed) else None
     kept = row.password_hash if row and row.disabled_at is None else None
@@ -81,7 +81,7 @@ def log_in(
                 browser=request.headers.get("user-agent", ""), how="password",
             )  # fmt: skip
     if not secret:
-        return _form(request, "login.html", {**context, "wrong": WRONG}, 401, CHALLENGE)
+        return form(request, "login.html", {**context, "wrong": WRONG}, 401, CHALLENGE)
     return let_in(request, secret, inside(next))
 
 
@@ -100,7 +100,7 @@ def log_out(request: Request, person: Annotated[Person, Depends(needs(Permission
 @router.get("/setup")
 def setup_page(request: Request) -> Response:
     """Show the form in which an invitation becomes a password."""
-    return _form(request, "setup.html", {})
+    return form(request, "setup.html", {})
 
 
 @router.post("/setup")
@@ -110,7 +110,7 @@ def set_up(
     """Set the password of an invited person, or make the first admin, and log in."""
     context = {"token": token, "name": name[:64]}
     if not _own_form(request, sent):
-        return _form(request, "setup.html", {**context, "wrong": TOO_OLD}, 403)
+        return form(request, "setup.html", {**context, "wrong": TOO_OLD}, 403)
     settings: Settings = request.app.state.settings
     database, at, address = database_of(request), now(request), address_of(request)
     try:
@@ -134,7 +134,7 @@ def set_up(
                 browser=request.headers.get("user-agent", ""), how="invitation",
             )  # fmt: skip
     except PeopleError as error:
-        return _form(request, "setup.html", {**context, "wrong": str(error)}, 422)
+        return form(request, "setup.html", {**context, "wrong": str(error)}, 422)
     return let_in(request, secret, "/")
 
 
@@ -143,7 +143,7 @@ def _own_form(request: Request, sent: str) -> bool:
     return bool(secret) and not comes_from_elsewhere(request) and is_token(sent, secret)
 
 
-def _form(
+def form(
     request: Request, template: str, context: dict[str, Any], code: int = 200, headers: dict[str, str] | None = None
 ) -> Response:
     """Return a page with a form that belongs to this browser: what another site sends in its name is refused."""
@@ -151,6 +151,7 @@ def _form(
     with database_of(request).read() as session:
         empty = not people.has_admin(session)
     context = {"name": "", "wrong": "", **context, "form_token": form_token_of(secret), "nobody_yet": empty}
+    context["directory"] = request.app.state.directory
     answer = templates.TemplateResponse(request, template, context, status_code=code, headers=headers)
     cookies.set_form(request, answer, secret)
     return answer

@@ -13,7 +13,7 @@ from qagate.store.tables.base import Base
 class PersonRow(Base):
     """Somebody who may come in. Never deleted, only disabled: the audit trail goes on naming them.
 
-    source: "local" (password here), or the name of the directory that vouches for them.
+    source: "local" (password here) or "oidc"; subject: what that directory calls them for good.
     """
 
     __tablename__ = "person"
@@ -22,6 +22,7 @@ class PersonRow(Base):
     name: Mapped[str] = mapped_column(String(64), unique=True)
     role: Mapped[str] = mapped_column(String(16))
     source: Mapped[str] = mapped_column(String(16), default="local")
+    subject: Mapped[str | None] = mapped_column(String(255), unique=True)
     password_hash: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     password_changed_at: Mapped[datetime | None]

@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("role", sa.String(length=16), nullable=False),
         sa.Column("source", sa.String(length=16), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=True),
         sa.Column("password_hash", sa.Text(), nullable=True),
         sa.Column("created_at", UtcDateTime(), nullable=False),
         sa.Column("password_changed_at", UtcDateTime(), nullable=True),
@@ -73,6 +74,7 @@ def upgrade() -> None:
         sa.Column("disabled_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
         sa.UniqueConstraint("name", name=op.f("uq_person_name")),
+        sa.UniqueConstraint("subject", name=op.f("uq_person_subject")),
     )
     op.create_table(
         "invitation",
