@@ -6,7 +6,9 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Literal
+from urllib.parse import urlsplit
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.dependencies.models import Dependant
@@ -162,7 +164,34 @@ def _by_login(request: Request, *, by_itself: bool) -> Caller | None:
 
 def _anonymous(request: Request) -> Caller | None:
     role = request.app.state.settings.people.anonymous_role
-    return Caller(Person(ANONYMOUS, Role(role)), "anonymous") if role is not None else None
+    if role is None or not _is_our_name(request):
+        return None
+    return Caller(Person(ANONYMOUS, Role(role)), "anonymous")
+
+
+def _is_our_name(request: Request) -> bool:
+    """Say whether a browser on this machine calls us by our own name or by a number.
+
+    Else another site may have made its name point at this machine, and its pages would read ours as their own.
+    """
+    public = request.app.state.settings.web.public_url
+    try:
+        name = urlsplit(f"//{request.headers.get('host', '')}").hostname or ""
+    except ValueError:
+        name = ""
+    return name in ("localhost", urlsplit(public or "").hostname) or _number(name) is not None or not _is_here(request)
+
+
+def _is_here(request: Request) -> bool:
+    number = _number(address_of(request))
+    return number is not None and number.is_loopback
+
+
+def _number(text: str) -> IPv4Address | IPv6Address | None:
+    try:
+        return ip_address(text)
+    except ValueError:
+        return None
 
 
 def _same_site(request: Request, caller: Caller, sent: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from fastapi import FastAPI
+from fastapi.testclient import TestClient
 
 from qagate.domain.person import GRANTS, Permission, Role
 from qagate.web import access
@@ -77,6 +78,22 @@ def test_a_viewer_can_change_nothing(closed):
     for route in access.routes_of(closed.client.app):
         if route.methods - {"GET", "HEAD"} and route.path not in CHANGED_BY_ANYBODY:
             assert set(route.permissions) - GRANTS[Role.VIEWER], route.path
+
+
+@pytest.mark.parametrize(
+    ("host", "client", "code"),
+    [
+        ("127.0.0.1:8080", "127.0.0.1", 200),
+        ("localhost", "127.0.0.1", 200),
+        ("[::1]:8080", "::1", 200),
+        ("qa.example", "10.0.0.7", 200),
+        ("evil.example", "127.0.0.1", 401),  # a name that was made to point here
+        ("[", "127.0.0.1", 401),
+    ],
+)
+def test_who_may_come_in_unnamed_calls_this_machine_by_its_own_name(site, host, client, code):
+    with TestClient(site.client.app, client=(client, 50000)) as browser:
+        assert browser.get("/api/v1/me", headers={"host": host}).status_code == code
 
 
 def test_pages_lead_to_the_login_and_back(closed):
