@@ -43,7 +43,14 @@ DELIVERY_WORDS = {
     "withdrawn": "withdrawn",
 }
 
-COMPLETED_WORDS = {"released": "the sender ended in order", "quiet": "no further image came", "aborted": "broken off"}
+COMPLETED_WORDS = {
+    "mpps": "the scanner's own list",
+    "archive": "the archive's count",
+    "contiguous": "slices without a gap",
+    "association_closed": "quiet after the sender ended",
+    "quiet": "quiet",
+}
+"""What said that a series is complete."""
 
 UNITS = {"1": "", "[hnsf'U]": "HU", "{0:100}": "", "{slices}": "slices", "deg": "°", "Cel": "°C"}
 """UCUM code → what people write."""
