@@ -21,7 +21,8 @@ from qagate.train.table import controls, interval, number, usable, word
 
 BEGIN, END = "<!-- made from benchmark.json by `qagate train card` -->", "<!-- end -->"
 TREES = "47 features + ExtraTrees"
-MAIN = ("T0", "T1", "T1 new scanner or organ", "T2", "T3")
+MAIN = ("T0", "T1", "T1 new scanner or organ", "T3")
+"""Tests of the shipped weights; T2 is of networks trained for it, and has a table of its own."""
 REFERENCE = "reference"
 
 
@@ -40,7 +41,7 @@ def tables(found: dict[str, Any]) -> str:
         "| | SRCC | PLCC | PLCC, logistic of T0 | KROCC | RMSE | RMSE/SD | pairs | SRCC within content |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for name in (*(n for n in MAIN if n != "T2"), "T1 CT", "T1 MR", "T3 CT", "T3 MR"):
+    for name in (*MAIN, "T1 CT", "T1 MR", "T3 CT", "T3 MR"):
         if name in found["tests"]:
             row = found["tests"][name]["rows"][MODEL]
             cells = [
@@ -69,9 +70,7 @@ def pictures(found: dict[str, Any]) -> dict[str, str]:
     rows = []
     for name in names:
         each = [tests[name]["rows"][one]["srcc"] for one in who]
-        rows.append(
-            (name + (" (small budget)" if name == "T2" else ""), [(e["value"], e["low"], e["high"]) for e in each])
-        )
+        rows.append((name, [(e["value"], e["low"], e["high"]) for e in each]))
     made = {
         "srcc.svg": svg.intervals(
             "Rank correlation with the labels", "SRCC", rows, who, (0.0, 1.0), {"0.7476": found["published"]["srcc"]}
@@ -109,7 +108,7 @@ def _main(tests: dict[str, Any]) -> list[str]:
     names = list(tests)
     everybody = [MODEL, *(n for n in tests["T1"]["rows"] if n != MODEL)]
     lines = [
-        f"| | {' | '.join(n + (' (small budget)' if n == 'T2' else '') for n in names)} |",
+        f"| | {' | '.join(names)} |",
         "|---" * (len(names) + 1) + "|",
     ]
     for who in everybody:
@@ -129,6 +128,7 @@ def _ablations(found: dict[str, Any]) -> list[str]:
         f"All trained alike from nothing: {budget['steps']} steps of {budget['pictures']} pictures from",
         f"{budget['made']} groups ({budget['learned']} samples for networks on resized slices), seed {budget['seed']}.",
         "That is far below the budget of the shipped weights: it says what a part is worth early in training.",
+        *([f"Recipe: {found['recipe']}."] if "recipe" in found else []),
         f"SRCC, and by how much the reference leads, on {tests['T1']['n']} (T1) and {tests['T3']['n']} (T3) samples:",
         "",
         "| | T1 | reference leads | T3 | reference leads |",
