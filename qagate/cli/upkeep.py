@@ -38,8 +38,22 @@ def init(
 
 
 @plain_errors
-def check(config: Config = None) -> None:
+def check(
+    config: Config = None,
+    alert: Annotated[
+        bool, typer.Option("--alert", help="Send a test message to alerts.urls, and look no further.")
+    ] = False,
+) -> None:
     """Look before the first patient: destinations, disk, database, model, clock; and what the PACS team must enter."""
+    if alert:
+        from qagate.deliver.message import send
+
+        urls = settings_from(config).alerts.urls
+        if not urls:
+            raise SettingsError("alerts.urls names nobody to send to, got none")
+        send(urls, "qagate: test", "This is a test. Alerts of this node arrive here.")
+        typer.echo(f"sent to {len(urls)} {'address' if len(urls) == 1 else 'addresses'}")
+        return
     from qagate.work.preflight import inspect
 
     report = inspect(settings_from(config))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import Field, model_validator
 
+from qagate.settings.alerting import Alerts
 from qagate.settings.audit import Audit
 from qagate.settings.base import Tree
 from qagate.settings.completion import Completion
@@ -30,6 +31,7 @@ class Settings(Tree):
     policies: tuple[Policy, ...] = Field(DEFAULT_POLICIES, description="thresholds and actions, first match decides")
     holding: Holding = Field(default_factory=Holding)
     web: Web = Field(default_factory=Web)
+    alerts: Alerts = Field(default_factory=Alerts)
     people: People = Field(default_factory=People)
     review: Review = Field(default_factory=Review)
     report: Report = Field(default_factory=Report)

@@ -15,6 +15,7 @@ from qagate.store.database import Database
 from qagate.web import (
     access,
     accounting,
+    alerts,
     api,
     audit,
     decisions,
@@ -43,6 +44,7 @@ ROUTERS = (
     pages.router,
     limits.page,
     trends.router,
+    alerts.router,
     room.router,
     login.router,
     oidc_login.router,

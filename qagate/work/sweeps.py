@@ -17,6 +17,7 @@ from qagate.store import outbox, reception, revisions
 from qagate.store.database import Database
 from qagate.store.outbox import Parcel
 from qagate.store.tables import RevisionRow
+from qagate.work.alerting import Alerting
 from qagate.work.auditing import Auditing
 from qagate.work.committing import Commitments
 from qagate.work.completing import Completing
@@ -182,6 +183,7 @@ class Sweeps:
             (self.resume, 10),
             (Auditing(self.settings, self.database, self.clock).sweep, 5),
             (retention.watch_disk, 60),
+            (Alerting(self.settings, self.database, self.clock).watch, 20),
             (Reconciling(self.settings, self.database, self.clock).sweep, 300),
             (retention.sweep, 600),
             (self.forget, 3600),

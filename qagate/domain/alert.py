@@ -1,0 +1,85 @@
+"""Alerts: what is an incident, and what is said about it. Pure rules: no clock, no database, no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, time
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Sign:
+    """Something that is wrong now. key: the same as long as it is the same incident. scanner: "" = the node itself."""
+
+    key: str
+    scanner: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What happens to an incident: opened, updated (its words changed) or closed."""
+
+    what: Literal["opened", "updated", "closed"]
+    sign: Sign
+
+
+def steps(open_words: Mapping[str, Sign], signs: Iterable[Sign], scanners: Sequence[str] = ()) -> tuple[Step, ...]:
+    """Return what the signs of now make of the incidents that are open (key → last sign).
+
+    scanners: the ones that alerts are about; empty = all. Signs of the node itself always count.
+    """
+    now = {sign.key: sign for sign in signs if not scanners or not sign.scanner or sign.scanner in scanners}
+    found = [Step("closed", sign) for key, sign in open_words.items() if key not in now]
+    for key, sign in now.items():
+        if key not in open_words:
+            found.append(Step("opened", sign))
+        elif open_words[key].words != sign.words:
+            found.append(Step("updated", sign))
+    return tuple(found)
+
+
+def parked(by_destination: Mapping[str, int]) -> tuple[Sign, ...]:
+    """Return a sign for each destination with parked deliveries (destination → how many)."""
+    return tuple(
+        Sign(f"parked:{name}", "", f"{_some(number, 'delivery', 'deliveries')} to {name} parked: see the series page")
+        for name, number in sorted(by_destination.items())
+        if number
+    )
+
+
+def disk(free_mb: int, reserve_mb: int, reserves: float) -> tuple[Sign, ...]:
+    """Return a sign when the disk is nearly full; its words change only when objects are refused."""
+    if free_mb >= reserves * reserve_mb:
+        return ()
+    word = "objects are refused" if free_mb <= reserve_mb else "soon objects are refused"
+    return (Sign("disk", "", f"The disk of the spool is nearly full: {word}"),)
+
+
+def burst(outcomes: Mapping[str, Sequence[str]], last: int, share: float) -> tuple[Sign, ...]:
+    """Return a sign for each scanner of whose last series too many are flagged (scanner → outcomes, newest first)."""
+    found = []
+    for scanner, all_of_it in sorted(outcomes.items()):
+        latest = all_of_it[:last]
+        flagged = sum(outcome in ("review", "reject") for outcome in latest)
+        if len(latest) == last and flagged >= share * last:
+            found.append(Sign(f"burst:{scanner}", scanner, f"{scanner}: many of its last {last} series are flagged"))
+        unscored = sum(outcome == "unscored" for outcome in latest)
+        if len(latest) == last and unscored >= share * last:
+            found.append(
+                Sign(f"unscored:{scanner}", scanner, f"{scanner}: many of its last {last} series have no score")
+            )
+    return tuple(found)
+
+
+def is_quiet(now: datetime, begin: str | None, end: str | None) -> bool:
+    """Say whether a time of day lies in the quiet hours, which may pass midnight. now: in the zone of the hours."""
+    if begin is None or end is None:
+        return False
+    first, last, at = time.fromisoformat(begin), time.fromisoformat(end), now.time()
+    return first <= at < last if first <= last else at >= first or at < last
+
+
+def _some(number: int, one: str, many: str) -> str:
+    return f"{number} {one if number == 1 else many}"

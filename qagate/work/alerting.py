@@ -1,0 +1,55 @@
+"""The sweep that finds incidents and tells people about them."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy.orm import Session
+
+from qagate.clock import Clock
+from qagate.deliver.message import send
+from qagate.domain.alert import Sign, burst, disk, is_quiet, parked, steps
+from qagate.settings import Settings
+from qagate.store import alerts
+from qagate.store.database import Database
+
+logger = logging.getLogger(__name__)
+
+TITLES = {"opened": "qagate: look", "updated": "qagate: still", "closed": "qagate: over"}
+LOOK_BACK = timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """Finds what is wrong, keeps it as incidents, and tells each once."""
+
+    settings: Settings
+    database: Database
+    clock: Clock
+
+    def watch(self) -> None:
+        """Bring the incidents up to date, then tell what was not told yet, unless it is quiet time."""
+        now, wanted = self.clock.now(), self.settings.alerts
+        with self.database.begin() as session:
+            alerts.apply(session, steps(alerts.current(session), self._signs(session), wanted.scanners), now)
+            messages = alerts.untold(session)
+        if not wanted.urls or is_quiet(now.astimezone(), wanted.quiet_from, wanted.quiet_until):
+            return
+        for message in messages:
+            send(wanted.urls, TITLES[message.state], message.words)
+            with self.database.begin() as session:  # a crash in between tells it twice, never not at all
+                alerts.told(session, message, now)
+            logger.info("told: %s", message.words)
+
+    def _signs(self, session: Session) -> list[Sign]:
+        wanted, storage = self.settings.alerts, self.settings.storage
+        since = self.clock.now() - LOOK_BACK
+        outcomes = alerts.recent_outcomes(session, since=since, last=wanted.flagged_of_last)
+        found = [*parked(alerts.parked(session)), *burst(outcomes, wanted.flagged_of_last, wanted.flagged_share)]
+        if storage.data_dir.exists():
+            free_mb = shutil.disk_usage(storage.data_dir).free >> 20
+            found += disk(free_mb, storage.reserve_mb, wanted.disk_reserves)
+        return found

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+
+from qagate.clock import SystemClock
+from qagate.deliver.message import send
+from qagate.errors import DeliveryError, SettingsError
+from qagate.settings import Settings
+from qagate.store import alerts
+from qagate.store.database import Database
+from qagate.work.alerting import Alerting
+from tests.web.seeds import Seed, seed
+
+
+class Receiver(HTTPServer):
+    """A webhook that keeps what it is told; `code` is its answer."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.got: list[dict[str, str]] = []
+        self.code = 200
+
+    @property
+    def url(self) -> str:
+        return f"json://127.0.0.1:{self.server_port}/hook"
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.server.got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+        self.send_response(self.server.code)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with Receiver() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def node(tmp_path, receiver) -> Iterator[Alerting]:
+    settings = Settings.model_validate(
+        {
+            "storage": {"data_dir": tmp_path, "reserve_mb": 0},
+            "alerts": {"urls": [receiver.url], "flagged_of_last": 5, "flagged_share": 0.6},
+        }
+    )
+    database = Database.open(settings.database_url)
+    yield Alerting(settings, database, SystemClock())
+    database.close()
+
+
+def flag(node: Alerting, numbers: range, outcome: str = "review") -> None:
+    for i in numbers:
+        seed(node.database, node.settings, Seed(f"n{i}", outcome, 40.0, reasons=("Noisy",), minutes=100 - i))
+
+
+def test_told_once_and_once_more_when_it_is_over(node, receiver):
+    flag(node, range(5))
+    for _ in range(3):
+        node.watch()
+    assert [(m["title"], m["message"]) for m in receiver.got] == [
+        ("qagate: look", "CT2: many of its last 5 series are flagged")
+    ]
+    flag(node, range(5, 10), "accept")
+    for _ in range(2):
+        node.watch()
+    assert [m["title"] for m in receiver.got] == ["qagate: look", "qagate: over"]
+    assert "ACC" not in json.dumps(receiver.got)  # no patient data
+
+
+def test_what_was_not_taken_is_told_again(node, receiver):
+    flag(node, range(5))
+    receiver.code = 500
+    with pytest.raises(DeliveryError):
+        node.watch()
+    receiver.code = 200
+    node.watch()
+    assert [m["title"] for m in receiver.got] == ["qagate: look", "qagate: look"]
+
+
+def test_an_acknowledged_one_is_not_told_again_until_it_is_over(node, receiver):
+    flag(node, range(5))
+    node.watch()
+    with node.database.begin() as session:
+        (row,) = alerts.listed(session)
+        assert alerts.acknowledge(session, row.id, by="anna", at=node.clock.now()) is row
+        alerts.acknowledge(session, row.id, by="bert", at=node.clock.now())
+        assert row.acknowledged_by == "anna"
+        row.words = "worse"
+        session.flush()
+        assert alerts.untold(session) == []
+
+
+def test_an_unknown_address_is_named_without_its_secret():
+    with pytest.raises(SettingsError, match=r"got nonsense:\.\.\.") as caught:
+        send(["nonsense://user:secret@host"], "a", "b")
+    assert "secret" not in str(caught.value)
