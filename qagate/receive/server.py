@@ -337,29 +337,15 @@ class Receiver:
             return _NO_SUCH_ACTION, None
         if running is None:
             return _PROCESSING_FAILURE, None
-        try:
-            status = self._on_commitment_request(event.action_information, running.calling_ae_title, running.host)
-        except QagateError as error:
-            logger.warning("receive: a storage commitment request could not be recorded: %s", error)
-            return _PROCESSING_FAILURE, None
-        except Exception:  # top of this thread's work
-            logger.exception("receive: a storage commitment request could not be recorded")
-            return _PROCESSING_FAILURE, None
-        return status, None
+        asked, who, host = self._on_commitment_request, running.calling_ae_title, running.host
+        return _recorded("a storage commitment request", lambda: asked(event.action_information, who, host)), None
 
     def _commitment(self, event: Any) -> tuple[int, None]:
         if self._on_commitment is None:
             return _UNRECOGNISED_OPERATION, None
         running = self._of(event.assoc)
-        try:
-            self._on_commitment(event.event_information, running.calling_ae_title if running else "")
-        except QagateError as error:
-            logger.warning("receive: a storage commitment result could not be recorded: %s", error)
-            return _PROCESSING_FAILURE, None
-        except Exception:  # top of this thread's work
-            logger.exception("receive: a storage commitment result could not be recorded")
-            return _PROCESSING_FAILURE, None
-        return _SUCCESS, None
+        promised, who = self._on_commitment, running.calling_ae_title if running else ""
+        return _recorded("a storage commitment result", lambda: promised(event.event_information, who)), None
 
     def _step_begun(self, event: Any) -> tuple[Dataset | int, Dataset | None]:
         """Answer an N-CREATE; a step without a UID gets one from us. Source: PS3.7 10.1.5.1.4."""
@@ -391,3 +377,16 @@ class Receiver:
         except Exception:  # top of this thread's work
             logger.exception("receive: a performed procedure step of %s could not be recorded", who)
         return _PROCESSING_FAILURE
+
+
+def _recorded(what: str, record: Callable[[], int | None]) -> int:
+    """Return the status that `record` gives, Success when it gives none, and a failure when it cannot."""
+    try:
+        status = record()
+    except QagateError as error:
+        logger.warning("receive: %s could not be recorded: %s", what, error)
+        return _PROCESSING_FAILURE
+    except Exception:  # top of this thread's work
+        logger.exception("receive: %s could not be recorded", what)
+        return _PROCESSING_FAILURE
+    return _SUCCESS if status is None else status

@@ -19,6 +19,7 @@ from qagate.errors import InputError, NotDicom, QagateError, SpoolError, TooLarg
 from qagate.receive import part10
 from qagate.receive.header import read_header
 from qagate.receive.incoming import Incoming
+from qagate.receive.part10 import FileMeta
 from qagate.receive.spool import Spool
 
 # failure reasons, PS3.18 10.5.3 and PS3.4 B.2.3
@@ -111,6 +112,13 @@ class Parts:
         except QagateError as error:
             self.taken.append(Taken(failure=CANNOT_UNDERSTAND, words=str(error)))
 
+    def _of_another_study(self, data_set: memoryview, meta: FileMeta) -> Taken | None:
+        study = read_header(data_set, meta.transfer_syntax_uid).study_instance_uid
+        if study == self._study:
+            return None
+        words = f"the object must belong to the study it is sent to, got {study or 'none'}"
+        return Taken(meta.sop_class_uid, meta.sop_instance_uid, study, WRONG_STUDY, words)
+
     def _store(self, file: bytes | memoryview) -> Taken:
         meta, offset = part10.decode(io.BytesIO(bytes(file[:_HEAD_BYTES])))
         if not (meta.transfer_syntax_uid and meta.sop_instance_uid and len(file) > offset):
@@ -118,10 +126,8 @@ class Parts:
         with memoryview(file) as view:
             data_set = view[offset:]
             try:
-                study = read_header(data_set, meta.transfer_syntax_uid).study_instance_uid
-                if self._study and study != self._study:
-                    words = f"the object must belong to the study it is sent to, got {study or 'none'}"
-                    return Taken(meta.sop_class_uid, meta.sop_instance_uid, study, WRONG_STUDY, words)
+                if self._study and (refused := self._of_another_study(data_set, meta)):
+                    return refused
                 stored = self._spool.store(
                     data_set,
                     sop_class_uid=meta.sop_class_uid,

@@ -9,7 +9,6 @@ them. They lie in `assessor.safetensors`, and the table [assessor] of bundle.tom
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +23,7 @@ from scipy import special
 from qagate.domain.assessment import ATTRIBUTES
 from qagate.errors import ModelCorrupt
 from qagate.score import tiles
+from qagate.score.digest import sha256, verify
 from qagate.score.head import forest
 
 FILE = "assessor.safetensors"
@@ -73,9 +73,7 @@ class Assessor:
             return None
         path = folder / FILE
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            if digest != table["sha256"]:
-                raise ModelCorrupt(f"{path} must have SHA-256 {table['sha256']}; copy the folder again, got {digest}")
+            verify(path, table["sha256"])
         except (OSError, KeyError, TypeError) as error:
             raise ModelCorrupt(f"{path} must be there as its sheet says, got {error!r}") from error
         return cls.load_from(folder)
@@ -100,7 +98,7 @@ class Assessor:
             for name in ARRAYS
         }
         safetensors.numpy.save_file(flat, path)
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return sha256(path)
 
     def judge(self, described: npt.NDArray[np.float32], modality: str) -> Opinion:
         """Return opinions on tiles from (tiles, 195) descriptions. Whatever is no CT is judged as MR."""

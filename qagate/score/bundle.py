@@ -7,7 +7,6 @@ Weights are never pickle. Their SHA-256 stands in bundle.toml and is checked at 
 
 from __future__ import annotations
 
-import hashlib
 import re
 import sys
 import tomllib
@@ -25,6 +24,7 @@ from qagate.domain.assessment import ModelIdentity
 from qagate.errors import ModelCorrupt, ModelMissing
 from qagate.score.assessor import Assessor
 from qagate.score.calibration import Calibration
+from qagate.score.digest import sha256, verify
 from qagate.score.network import Architecture, Network
 from qagate.score.vocabulary import Seen
 
@@ -79,8 +79,7 @@ def load(folder: Path | None = None) -> Bundle:
         raise ModelCorrupt(f"{sheet} must be a whole {SCHEMA} sheet, got {error!r}") from error
     if about.get("schema") != SCHEMA:
         raise ModelCorrupt(f"{sheet} must have schema {SCHEMA}, got {about.get('schema')!r}")
-    if (digest := sha256(weights)) != wanted:
-        raise ModelCorrupt(f"{weights} must have SHA-256 {wanted}; copy the folder again, got {digest}")
+    verify(weights, wanted)
     try:
         network = Network(architecture)
         network.load_state_dict(load_tensors(weights))
@@ -117,12 +116,6 @@ def save(
         lines += ["", *_table(title, table)]
     (folder / SHEET).write_text("\n".join(lines) + "\n", encoding="utf-8")
     return digest
-
-
-def sha256(path: Path) -> str:
-    """Hex SHA-256 of a file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

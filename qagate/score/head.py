@@ -10,7 +10,6 @@ Sources: Rasmussen & Williams 2006, chapter 2 (Gaussian process); Geurts et al.,
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import Field, dataclass, fields
@@ -23,6 +22,7 @@ import safetensors
 import safetensors.numpy
 
 from qagate.errors import ModelCorrupt
+from qagate.score.digest import sha256, verify
 
 Array = npt.NDArray[np.float32]
 
@@ -76,9 +76,7 @@ class Head:
             return None
         path = folder / FILE
         try:
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            if digest != table["sha256"]:
-                raise ModelCorrupt(f"{path} must have SHA-256 {table['sha256']}; copy the folder again, got {digest}")
+            verify(path, table["sha256"])
             recipe = HeadRecipe(**{f.name: type_of(table[f.name]) for f, type_of in _typed()})
             return cls(recipe, safetensors.numpy.load_file(path))
         except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
@@ -91,7 +89,7 @@ class Head:
         """
         path = folder / FILE
         safetensors.numpy.save_file({name: np.ascontiguousarray(self.arrays[name]) for name in ARRAYS}, path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        digest = sha256(path)
         kept = re.split(r"(?m)^\[head(?:\.figures)?\]$", sheet)[0].rstrip()
         kept = re.sub(r'(?m)^version = "([^"+]*)[^"]*"$', rf'version = "\1+{digest[:8]}"', kept, count=1)
         lines = [kept, "", "[head]", f'sha256 = "{digest}"']

@@ -9,6 +9,7 @@ import torch
 from qagate.errors import ModelCorrupt, ModelMissing
 from qagate.score import bundle
 from qagate.score.calibration import Calibration
+from qagate.score.digest import sha256
 from qagate.score.network import SIZES
 
 from .bundles import tiny
@@ -26,7 +27,7 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
 
 def test_a_changed_weight_is_noticed_and_both_digests_are_named(tmp_path: Path) -> None:
     folder = tiny(tmp_path)
-    wanted = bundle.sha256(folder / bundle.WEIGHTS)
+    wanted = sha256(folder / bundle.WEIGHTS)
     content = bytearray((folder / bundle.WEIGHTS).read_bytes())
     content[-1] ^= 1
     (folder / bundle.WEIGHTS).write_bytes(bytes(content))
