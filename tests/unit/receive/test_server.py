@@ -455,9 +455,10 @@ def test_a_command_set_without_end_is_given_up(tmp_path: Path) -> None:
         association = associate(receiver.port, CTImageStorage)
         item = struct.pack(">IBB", 10_002, 1, 1) + bytes(10_000)  # a fragment of a command, never the last
         pdu = struct.pack(">BBI", 4, 0, len(item)) + item
+        connection = association.dul.socket.socket  # the association forgets it as soon as the other side hangs up
         with contextlib.suppress(OSError):  # it may have hung up already
             for _ in range(20):
-                association.dul.socket.socket.sendall(pdu)
+                connection.sendall(pdu)
         told.closed()
         association.kill()
 
