@@ -7,7 +7,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,10 +23,10 @@ def available() -> bool:
 
 
 def _tool(name: str) -> str | None:
-    """Return the path of a tool; pynetdicom puts programs of the same names beside the interpreter."""
-    own = Path(sys.prefix) / "bin"
-    folders = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if Path(folder) != own]
-    return shutil.which(name, path=os.pathsep.join(folders))
+    """Return the path of a tool; pynetdicom puts programs of the same names into virtual environments."""
+    folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    outside = [folder for folder in folders if not (Path(folder).parent / "pyvenv.cfg").exists()]
+    return shutil.which(name, path=os.pathsep.join(outside))
 
 
 def free_port() -> int:
