@@ -63,11 +63,14 @@ class Worker:
         engine.workflow("carry", carry)
         self._ready = ready_file(settings, name)
         self._ready.unlink(missing_ok=True)
-        neighbourhood = Neighbourhood(database, clock, executor_id, device=str(scorer.device), rescue=engine.rescue)
-        self.scheduler = Sweeps(settings, self.database, engine, clock).schedule(neighbourhood)
+        self._neighbourhood = Neighbourhood(
+            database, clock, executor_id, device=str(scorer.device), rescue=engine.rescue
+        )
+        self.scheduler = Sweeps(settings, self.database, engine, clock).schedule(self._neighbourhood)
         logger.info("model %s %s on %s", scorer.identity.name, scorer.identity.version, scorer.device)
 
     def __enter__(self) -> Worker:
+        self._neighbourhood.beat()  # known to the others before it begins anything: they must notice its death
         self.engine.start()
         self._note("started")
         self.scheduler.start()
