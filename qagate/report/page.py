@@ -6,12 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 import qagate
+from qagate.domain import measurement
 from qagate.domain.assessment import Assessment
 from qagate.domain.finding import UNSCORABLE
 from qagate.domain.verdict import Outcome, Verdict
 from qagate.report.canvas import LINE, OUTCOME_COLOURS, QUIET, TEXT, Canvas, drawable
 from qagate.report.evidence import Origin
-from qagate.report.measured import finite, grade_of, rounded
+from qagate.report.measured import finite, grade_of
 from qagate.report.request import ReportRequest
 from qagate.report.shell import local
 
@@ -23,10 +24,6 @@ GAP = (WIDTH - 4 * PICTURE) // 3
 NOTICE = "Image quality (AI). Not for diagnosis."
 ROWS = 8
 LINES = 5
-
-ABBREVIATIONS = frozenset({"snr", "cnr", "mtf", "nps", "fwhm", "fov"})
-
-UNIT_WORDS = {"1": "", "[hnsf'U]": "HU", "{0:100}": "", "{slices}": "slices"}
 
 
 def page(request: ReportRequest, origin: Origin) -> npt.NDArray[np.uint8]:
@@ -190,17 +187,9 @@ def _tables(canvas: Canvas, y: int, assessment: Assessment, verdict: Verdict) ->
         canvas.text(left, y, "Measured", 18, QUIET)
         for place, row in enumerate(measured[:rows]):
             top = y + 32 + place * 30
-            unit = UNIT_WORDS.get(row.unit, row.unit)
-            name = measurement_words(row.name)
-            value = f"{rounded(row.value):,.6g} {unit}".strip()
-            canvas.text(left, top, name, 18, TEXT, 220)
+            value = f"{measurement.number(row.name, row.value)} {measurement.unit(row.name, row.unit)}".strip()
+            canvas.text(left, top, measurement.words(row.name), 18, TEXT, 220)
             canvas.text(left + 384, top, value, 18, TEXT, 150, anchor="ra")
-
-
-def measurement_words(name: str) -> str:
-    """Return the name of a measurement as people say it; its unit stands beside the value."""
-    words = name.removesuffix("_hu").removesuffix("_mm").split("_")
-    return " ".join(word.upper() if word in ABBREVIATIONS else word for word in words)
 
 
 def _artefacts(canvas: Canvas, y: int, graded: list[tuple[float, str]], verdict: Verdict) -> None:

@@ -12,6 +12,7 @@ from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
+from qagate.domain import measurement
 from qagate.domain.curve import Daily, Rate, daily, rate, switches, weekly
 from qagate.domain.person import Permission, Person
 from qagate.domain.trend import BASELINE, ENOUGH
@@ -23,7 +24,6 @@ from qagate.web.asked import Long, Word
 from qagate.web.pages import templates
 from qagate.web.problem import told
 from qagate.web.reading import database_of, now
-from qagate.web.words import named
 
 router = APIRouter(tags=["trends"])
 
@@ -173,7 +173,7 @@ def _one(request: Request, asked: AskedTrends) -> dict[str, Any]:
         "baseline": BASELINE,
         "score": {**_curve(score), "changes": _changes(score), "drifts": score.chart.drifts},
         "measures": [
-            {"name": name, "title": named(name.partition(":")[2]), "kind": name.partition(":")[0],
+            {"name": name, "title": measurement.words(name.partition(":")[2]), "kind": name.partition(":")[0],
              **_curve(curve), "changes": _changes(curve), "drifts": curve.chart.drifts}
             for name in ordered
             for curve in (daily(by_name[name], starts),)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 from fastapi.templating import Jinja2Templates
 
+from qagate.domain import measurement
 from qagate.domain.assessment import severity_of
 from qagate.domain.decision import REASONS
 from qagate.domain.finding import FindingCode
@@ -51,22 +52,6 @@ COMPLETED_WORDS = {
     "quiet": "quiet",
 }
 """What said that a series is complete."""
-
-UNITS = {"1": "", "[hnsf'U]": "HU", "{0:100}": "", "{slices}": "slices", "deg": "°", "Cel": "°C"}
-"""UCUM code → what people write."""
-
-NAMES = {
-    "snr": "SNR",
-    "cnr": "CNR",
-    "mtf": "MTF",
-    "fwhm": "FWHM",
-    "fov": "FOV",
-    "mtf50": "MTF 50 %",
-    "efc": "EFC",
-    "fber": "FBER",
-}
-
-UNIT_SUFFIXES = ("_hu", "_per_mm", "_mm", "_percent", "_degrees")
 
 EVENT_WORDS = {"complete": "complete", "verdict": "verdict", "delivered": "delivered", "parked": "delivery parked",
                "excluded": "not for us", "failed": "failed", "held": "images held", "released": "images released",
@@ -129,25 +114,6 @@ def counted(number: int) -> str:
     return f"{number:,}".replace(",", " ") + ("+" if number >= MOST_COUNTED else "")
 
 
-def measured(value: float) -> str:
-    """Return a measurement with three significant digits."""
-    text = f"{value:.3g}"
-    return f"{float(text):g}" if "e" not in text else f"{float(text):.0f}" if abs(value) >= 1 else text
-
-
-def unit(code: str) -> str:
-    """Return a UCUM unit as people write it."""
-    return UNITS.get(code, code.strip("{}"))
-
-
-def named(name: str) -> str:
-    """Return the name of a measurement or an artefact as words; its unit stands beside the value already."""
-    for suffix in UNIT_SUFFIXES:
-        name = name.removesuffix(suffix)
-    parts = [NAMES.get(part, part) for part in name.split("_")]
-    return " ".join(part for part in parts if part)
-
-
 def took(seconds: float | None) -> str:
     """Return how long something took, as +11 s, +4 min or +2 h."""
     if seconds is None:
@@ -167,8 +133,9 @@ def sentence(text: str) -> str:
 
 def teach(templates: Jinja2Templates) -> None:
     """Give the templates all words."""
-    filters = (ago, clock, counted, whole, measured, unit, named, took, sentence)
+    filters = (ago, clock, counted, whole, took, sentence)
     templates.env.filters.update({function.__name__: function for function in filters}, grade=severity_of)
+    templates.env.filters["named"] = measurement.words
     templates.env.globals.update(
         WORDS={str(outcome): word for outcome, word in WORDS.items()},
         STATE_WORDS=STATE_WORDS,
@@ -180,4 +147,6 @@ def teach(templates: Jinja2Templates) -> None:
         REVIEW_WORDS=REVIEW_WORDS,
         KIND_WORDS=KIND_WORDS,
         REASONS=tuple(REASONS.values()),
+        reading=measurement.number,
+        unit_of=measurement.unit,
     )

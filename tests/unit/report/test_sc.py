@@ -15,7 +15,7 @@ from qagate.domain.assessment import ATTRIBUTES, Measurement
 from qagate.domain.verdict import Outcome
 from qagate.report.build import build, origin_of
 from qagate.report.canvas import OUTCOME_COLOURS, SMALLEST, Canvas, drawable, face, legible
-from qagate.report.page import measurement_words, page, shown_slices, speaker
+from qagate.report.page import page, shown_slices, speaker
 from tests.unit.report import making
 
 
@@ -180,8 +180,3 @@ def test_pictures_keep_their_proportions() -> None:
     ink = canvas.pixels().max(axis=-1) > 100
     assert ink.any(axis=1).sum() == 200
     assert ink.any(axis=0).sum() == 133
-
-
-@pytest.mark.parametrize(("name", "words"), [("noise_hu", "noise"), ("snr", "SNR"), ("edge_width_mm", "edge width")])
-def test_measurements_are_named_as_people_say_them(name: str, words: str) -> None:
-    assert measurement_words(name) == words

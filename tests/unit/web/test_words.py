@@ -30,13 +30,6 @@ def test_took(seconds, text):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(24.31, "24.3"), (0.0541, "0.0541"), (1234.0, "1230"), (0.0, "0"), (113.0, "113")]
-)
-def test_three_digits(value, text):
-    assert words.measured(value) == text
-
-
-@pytest.mark.parametrize(
     ("text", "said"),
     [
         ("not_ct_or_mr: 1 object(s) is neither CT nor MR", "1 object(s) is neither CT nor MR"),
@@ -46,14 +39,3 @@ def test_three_digits(value, text):
 )
 def test_sentence(text, said):
     assert words.sentence(text) == said
-
-
-@pytest.mark.parametrize(("code", "text"), [("[hnsf'U]", "HU"), ("1", ""), ("mm", "mm"), ("/mm", "/mm")])
-def test_unit(code, text):
-    assert words.unit(code) == text
-
-
-def test_named():
-    assert words.named("noise_soft_tissue_hu") == "noise soft tissue"
-    assert words.named("mtf50_per_mm") == "MTF 50 %"
-    assert words.named("snr_air") == "SNR air"
