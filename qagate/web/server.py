@@ -27,6 +27,7 @@ def run(settings: Settings) -> None:
         host=settings.web.host,
         port=settings.web.port,
         log_config=None,
+        log_level="warning",  # its housekeeping is no news to anybody
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=3,

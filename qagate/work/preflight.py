@@ -281,7 +281,8 @@ def _for_the_pacs_team(settings: Settings) -> str:
             for d in settings.destinations
             if d.originals
         ),
-        f"  qagate sends as {node.ae_title}: SR, Secondary Capture, Key Object Selection, to",
+        f"  qagate sends as {node.ae_title}: SR, Secondary Capture, Key Object Selection, to"
+        f"{'' if settings.destinations else ' nobody, as long as there are no destinations.'}",
         *(f"    {d.name}: {d.url or f'{d.ae_title} {d.host}:{d.port}'}" for d in settings.destinations),
         f"  When routing to qagate automatically, leave out what comes from {node.ae_title}.",
     ]
