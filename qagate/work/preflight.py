@@ -271,6 +271,7 @@ def _carried(settings: Settings) -> Iterator[Item]:
 
 def _for_the_pacs_team(settings: Settings) -> str:
     node = settings.node
+    nobody = "" if settings.destinations else " nobody, as long as there are no destinations."
     lines = [
         "For the PACS team:",
         f"  qagate receives as {node.ae_title} on port {node.port} of this machine ({socket.gethostname()}),",
@@ -281,8 +282,7 @@ def _for_the_pacs_team(settings: Settings) -> str:
             for d in settings.destinations
             if d.originals
         ),
-        f"  qagate sends as {node.ae_title}: SR, Secondary Capture, Key Object Selection, to"
-        f"{'' if settings.destinations else ' nobody, as long as there are no destinations.'}",
+        f"  qagate sends as {node.ae_title}: SR, Secondary Capture, Key Object Selection, to{nobody}",
         *(f"    {d.name}: {d.url or f'{d.ae_title} {d.host}:{d.port}'}" for d in settings.destinations),
         f"  When routing to qagate automatically, leave out what comes from {node.ae_title}.",
     ]
