@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from qagate import __version__
-from qagate.cli import backup, files, holding, labels, node, people, upkeep
+from qagate.cli import backfill, backup, files, holding, labels, node, people, upkeep
 
 app = typer.Typer(
     name="qagate",
@@ -48,6 +48,7 @@ app.command(rich_help_panel="Look after")(backup.backup)
 app.command(rich_help_panel="Look after")(backup.restore)
 app.command(rich_help_panel="Look after")(holding.release)
 app.command(rich_help_panel="Look after")(holding.reject)
+app.add_typer(backfill.backfill, name="backfill", rich_help_panel="Run")
 app.add_typer(people.user, name="user", rich_help_panel="Look after")
 app.add_typer(people.token, name="token", rich_help_panel="Look after")
 app.add_typer(labels.labels, name="labels", rich_help_panel="Model")

@@ -110,6 +110,10 @@ def work(
     name: Annotated[
         str, typer.Option(help="Name of this worker; what it leaves unfinished it continues.")
     ] = "worker-1",
+    queues: Annotated[
+        str | None,
+        typer.Option(help="What it takes work from: score, deliver or both (score,deliver); all it can when absent."),
+    ] = None,
 ) -> None:
     """Run only a worker: it judges complete series and delivers the documents."""
     from qagate.observe.log import configure
@@ -122,7 +126,8 @@ def work(
     database = when_there(settings.database_url, told)
     if database is None:
         return
-    with Worker(settings, database, name=name):
+    named = None if queues is None else [queue.strip() for queue in queues.split(",") if queue.strip()]
+    with Worker(settings, database, name=name, queues=named):
         told.wait()
     database.close()
 

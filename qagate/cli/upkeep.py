@@ -69,7 +69,7 @@ def check(
 @plain_errors
 def status(config: Config = None) -> None:
     """Say where every received series is, and what waits for delivery."""
-    from qagate.store import accounting, forwarding, holding, reconciliation, worklist
+    from qagate.store import accounting, backfills, forwarding, holding, reconciliation, revisions, workers, worklist
     from qagate.store.accounting import midnights
     from qagate.store.database import Database
     from qagate.work.retention import disk_words
@@ -108,6 +108,19 @@ def status(config: Config = None) -> None:
             )
         if words := disk_words(settings):
             typer.echo(f"{'DISK':12} {words}")
+        now = datetime.now(UTC)
+        for row in backfills.every(session):
+            if row.ended_at is None or now - row.ended_at < timedelta(days=7):
+                typer.echo(f"{'backfill':12} {row.name}: {backfills.progress(session, row, now=now)}")
+        at_work = workers.every(session)
+        for worker in at_work:
+            seconds = max((now - worker.beat_at).total_seconds(), 0)
+            takes = worker.queues or "all queues"
+            where = f" on {worker.device}" if worker.device else ""
+            typer.echo(f"{'worker':12} {worker.executor_id} takes {takes}{where}; seen {seconds:.0f} s ago")
+        waiting = len(revisions.queued(session))
+        if waiting and not any("score" in (worker.queues or "score") for worker in at_work):
+            typer.echo(f"{'WAITING':12} {waiting} series wait for a verdict, and no worker judges")
         stuck = forwarding.overdue(session, before=datetime.now(UTC) - timedelta(minutes=2))
         if stuck:
             typer.echo(f"{'WAITING':12} {stuck} images are forwarded by nobody; does `qagate forward` run?")

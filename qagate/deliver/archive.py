@@ -14,11 +14,19 @@ __all__ = ["Archive", "ArchivedSeries", "Keep"]
 
 @dataclass(frozen=True, slots=True)
 class ArchivedSeries:
-    """One series that an archive has."""
+    """One series that an archive has.
+
+    series_description, study_date (YYYYMMDD) and study_time (HHMMSS) are as it answers, empty where it does not say;
+    images: how many instances it has, None where it does not say.
+    """
 
     study_instance_uid: str
     series_instance_uid: str
     modality: str
+    series_description: str = ""
+    study_date: str = ""
+    study_time: str = ""
+    images: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +48,27 @@ class Archive:
             return qido.instances(self.destination, study, series)
         return query.instances(self.destination, self.calling_ae_title, study, series)
 
-    def series_of(self, day: str) -> tuple[ArchivedSeries, ...]:
-        """Return the series of all studies of one day (YYYYMMDD, Study Date)."""
+    def series_of(self, day: str, modalities: Sequence[str] = ()) -> tuple[ArchivedSeries, ...]:
+        """Return the series of all studies of one day (YYYYMMDD, Study Date).
+
+        modalities: studies that say to have none of these are not looked into; series of others come all the same.
+        """
+        wanted = frozenset(modalities)
         if self.destination.kind == "stow":
-            return tuple(
-                ArchivedSeries(found["study"], found["series"], found["modality"])
-                for found in qido.study_series(self.destination, day)
-            )
+            found = qido.study_series(self.destination, day, wanted)
+        else:
+            found = query.study_series(self.destination, self.calling_ae_title, day, wanted)
         return tuple(
             ArchivedSeries(
-                str(found.get("StudyInstanceUID", "")),
-                str(found.get("SeriesInstanceUID", "")),
-                str(found.get("Modality", "")),
+                one["StudyInstanceUID"],
+                one["SeriesInstanceUID"],
+                one["Modality"],
+                one["SeriesDescription"],
+                one["StudyDate"],
+                one["StudyTime"],
+                _number(one["NumberOfSeriesRelatedInstances"]),
             )
-            for found in query.study_series(self.destination, self.calling_ae_title, day)
+            for one in found
         )
 
     def retrieve(
@@ -69,3 +84,10 @@ class Archive:
         if to.retrieve == "c-get":
             return query.get(to, title, study, series, sop_instance_uids, sop_class_uids=sop_class_uids, keep=keep)
         return query.move(to, title, study, series, sop_instance_uids)
+
+
+def _number(text: str) -> int | None:
+    try:
+        return int(float(text))
+    except ValueError:
+        return None

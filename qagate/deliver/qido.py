@@ -15,16 +15,32 @@ from qagate.errors import DeliveryError
 from qagate.settings import Destination
 
 _PAGE = 1000
-_STUDY, _SERIES, _INSTANCE, _MODALITY, _NUMBER = "0020000D", "0020000E", "00080018", "00080060", "00201209"
+_SERIES, _INSTANCE, _NUMBER = "0020000E", "00080018", "00201209"
+_MODALITIES_IN_STUDY = "00080061"
+_OF_STUDY = {"StudyInstanceUID": "0020000D", "StudyDate": "00080020", "StudyTime": "00080030"}
+_OF_SERIES = {
+    "SeriesInstanceUID": _SERIES,
+    "Modality": "00080060",
+    "SeriesDescription": "0008103E",
+    "NumberOfSeriesRelatedInstances": _NUMBER,
+}
 
 
-def study_series(destination: Destination, day: str) -> Iterator[dict[str, str]]:
-    """Yield the series of the studies of one day (YYYYMMDD): study, series and modality."""
+def study_series(
+    destination: Destination, day: str, modalities: frozenset[str] = frozenset()
+) -> Iterator[dict[str, str]]:
+    """Yield the series of the studies of one day (YYYYMMDD): keyword → value, "" where it is not said.
+
+    modalities: studies that say to have none of these are left out.
+    """
     with session_of(destination) as session:
         for study in _search(session, destination, "studies", {"StudyDate": day}):
-            uid = _text(study, _STUDY)
-            for series in _search(session, destination, f"studies/{uid}/series", {}):
-                yield {"study": uid, "series": _text(series, _SERIES), "modality": _text(series, _MODALITY)}
+            if modalities and modalities.isdisjoint(_texts(study, _MODALITIES_IN_STUDY) or modalities):
+                continue
+            about = {keyword: _text(study, tag) for keyword, tag in _OF_STUDY.items()}
+            fields = {"includefield": ",".join(_OF_SERIES.values())}
+            for series in _search(session, destination, f"studies/{about['StudyInstanceUID']}/series", fields):
+                yield about | {keyword: _text(series, tag) for keyword, tag in _OF_SERIES.items()}
 
 
 def count(destination: Destination, study: str, series: str) -> int:
@@ -96,9 +112,13 @@ def _page(
 
 
 def _text(match: dict[str, Any], tag: str) -> str:
+    return next(iter(_texts(match, tag)), "")
+
+
+def _texts(match: dict[str, Any], tag: str) -> list[str]:
     element = match.get(tag)
     values = element.get("Value") if isinstance(element, dict) else None
-    return str(values[0]) if isinstance(values, list) and values else ""
+    return [str(value) for value in values if value is not None] if isinstance(values, list) else []
 
 
 def retrieve(destination: Destination, study: str, series: str, sop_instance_uids: Sequence[str], *, keep: Keep) -> int:

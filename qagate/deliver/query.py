@@ -68,20 +68,45 @@ def find(destination: Destination, calling_ae_title: str, identifier: Dataset) -
         return _matches(peer, identifier)
 
 
-def study_series(destination: Destination, calling_ae_title: str, day: str) -> Iterator[Dataset]:
-    """Yield the series of the studies of one day (YYYYMMDD): Study and Series Instance UID, Modality."""
+def study_series(
+    destination: Destination, calling_ae_title: str, day: str, modalities: frozenset[str] = frozenset()
+) -> Iterator[dict[str, str]]:
+    """Yield the series of the studies of one day (YYYYMMDD): keyword → value, "" where it is not said.
+
+    modalities: studies that say to have none of these are left out.
+    """
     studies = Dataset()
     studies.QueryRetrieveLevel = "STUDY"
     studies.StudyDate = day
+    studies.StudyTime = ""
     studies.StudyInstanceUID = ""
+    studies.ModalitiesInStudy = ""
     with Peer(destination, calling_ae_title, [build_context(FIND)]) as peer:
         for study in _matches(peer, studies):
+            if modalities and modalities.isdisjoint(_texts(study, "ModalitiesInStudy") or modalities):
+                continue
             series = Dataset()
             series.QueryRetrieveLevel = "SERIES"
             series.StudyInstanceUID = study.get("StudyInstanceUID", "")
-            series.SeriesInstanceUID = ""
-            series.Modality = ""
-            yield from _matches(peer, series)
+            for keyword in ("SeriesInstanceUID", "Modality", "SeriesDescription", "NumberOfSeriesRelatedInstances"):
+                setattr(series, keyword, None)
+            for found in _matches(peer, series):
+                yield {
+                    keyword: str(study.get(keyword) or "") for keyword in ("StudyInstanceUID", "StudyDate", "StudyTime")
+                } | {
+                    keyword: str(found.get(keyword) or "")
+                    for keyword in (
+                        "SeriesInstanceUID",
+                        "Modality",
+                        "SeriesDescription",
+                        "NumberOfSeriesRelatedInstances",
+                    )
+                }
+
+
+def _texts(dataset: Dataset, keyword: str) -> frozenset[str]:
+    value = dataset.get(keyword) or ()
+    return frozenset([value] if isinstance(value, str) else map(str, value))
 
 
 def count(destination: Destination, calling_ae_title: str, study: str, series: str) -> int:

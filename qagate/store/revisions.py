@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from qagate.domain.assessment import Assessment
 from qagate.domain.assessment import document as assessment_document
+from qagate.domain.backfill import SIGNAL
 from qagate.domain.decision import Sampling
 from qagate.domain.verdict import Verdict, worst
 from qagate.errors import StoreError
@@ -273,8 +274,11 @@ def record_assessments(
         setattr(series, name, value[: getattr(column.type, "length", None) or len(value)])
     if series.revision == revision.number and series.state != "receiving":
         series.state, series.state_reason = "scored", ""
-    reviews.expect(session, series.series_instance_uid, revision.number, speaker, overall, sampling)
-    trends.note(session, series, speaker, overall, at)
+    afterwards = revision.completed_by == SIGNAL  # it stands at the time of its study, and waited only since it came
+    if not afterwards:
+        reviews.expect(session, series.series_instance_uid, revision.number, speaker, overall, sampling)
+    waited_since = revision.created_at if afterwards else series.last_instance_at
+    trends.note(session, series, speaker, overall, at, waited_since=waited_since)
     event(session, at, "verdict", series.series_instance_uid, f"revision {revision.number}: {overall.outcome}")
 
 

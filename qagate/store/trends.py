@@ -42,8 +42,19 @@ class Point:
         return self.outcome in ("review", "reject")
 
 
-def note(session: Session, series: SeriesRow, assessment: Assessment, verdict: Verdict, at: datetime) -> None:
-    """Write the point of a series, replacing that of an earlier revision; and mark what it repeats."""
+def note(
+    session: Session,
+    series: SeriesRow,
+    assessment: Assessment,
+    verdict: Verdict,
+    at: datetime,
+    *,
+    waited_since: datetime | None = None,
+) -> None:
+    """Write the point of a series, replacing that of an earlier revision; and mark what it repeats.
+
+    waited_since: from when on it waited for its verdict; the time of its last image when absent.
+    """
     model = assessment.model
     session.merge(
         PointRow(
@@ -55,7 +66,7 @@ def note(session: Session, series: SeriesRow, assessment: Assessment, verdict: V
             organ=series.organ or series.region.partition(" ")[0],
             outcome=series.outcome,
             score=series.score,
-            seconds_to_verdict=max((at - series.last_instance_at).total_seconds(), 0.0),
+            seconds_to_verdict=max((at - (waited_since or series.last_instance_at)).total_seconds(), 0.0),
             model=f"{model.name} {model.version} {model.sha256[:8]}"[:128] if model else "",
             policy=verdict.policy,
             repeated=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import delete, select, update
@@ -9,18 +10,44 @@ from sqlalchemy.orm import Session
 
 from qagate.store.tables import WorkerRow
 
+FIRST_VERSION = "qagate-1"
+"""The version of the pipeline of workers that do not say it."""
 
-def beat(session: Session, executor_id: str, *, device: str, at: datetime) -> bool:
-    """Count one beat; returns False when this worker was not on the list, and puts it there."""
+
+def beat(session: Session, executor_id: str, *, device: str, at: datetime, queues: str = "", version: str = "") -> bool:
+    """Count one beat; returns False when this worker was not on the list, and puts it there.
+
+    queues: what it takes work from, separated by spaces. version: of its pipeline.
+    """
     found = session.execute(
         update(WorkerRow)
         .where(WorkerRow.executor_id == executor_id)
-        .values(beats=WorkerRow.beats + 1, beat_at=at, device=device)
+        .values(beats=WorkerRow.beats + 1, beat_at=at, device=device, queues=queues, version=version)
     )
     if found.rowcount:  # type: ignore[attr-defined]
         return True
-    session.add(WorkerRow(executor_id=executor_id, device=device, beats=1, started_at=at, beat_at=at))
+    session.add(
+        WorkerRow(
+            executor_id=executor_id,
+            device=device,
+            beats=1,
+            started_at=at,
+            beat_at=at,
+            queues=queues,
+            version=version,
+        )
+    )
     return False
+
+
+def every(session: Session) -> Sequence[WorkerRow]:
+    """Return all workers that are at work, by name; one that died is among them for a quarter of a minute."""
+    return session.scalars(select(WorkerRow).order_by(WorkerRow.executor_id)).all()
+
+
+def versions(session: Session) -> frozenset[str]:
+    """Return the versions of the pipeline that workers have."""
+    return frozenset(version or FIRST_VERSION for version in session.scalars(select(WorkerRow.version).distinct()))
 
 
 def beats(session: Session) -> dict[str, int]:

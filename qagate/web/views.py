@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from qagate.domain.backfill import SIGNAL
 from qagate.domain.holding import CAUSE_WORDS, Cause
 from qagate.domain.verdict import WORDS, Outcome
 from qagate.store import reviews
@@ -59,7 +60,9 @@ def summary(row: SeriesRow) -> dict[str, Any]:
         "first_instance_at": row.first_instance_at.isoformat(),
         "last_instance_at": row.last_instance_at.isoformat(),
         "verdict_at": row.verdict_at and row.verdict_at.isoformat(),
-        "seconds_to_verdict": _seconds_between(row.last_instance_at, row.verdict_at),
+        "seconds_to_verdict": None  # nobody waited for what was judged afterwards
+        if row.completed_by == SIGNAL
+        else _seconds_between(row.last_instance_at, row.verdict_at),
     }
 
 

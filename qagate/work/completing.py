@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -17,27 +16,18 @@ from qagate.assemble.headers import read_header
 from qagate.assemble.values import numbers_of, whole_of
 from qagate.clock import Clock
 from qagate.deliver.archive import Archive
-from qagate.errors import DeliveryError, NotDicom, TooLarge
-from qagate.receive import part10
-from qagate.receive.spool import Spool
+from qagate.errors import DeliveryError, NotDicom
 from qagate.settings import Destination, Settings
-from qagate.store import completion, reception, revisions
+from qagate.store import backfills, completion, reception, revisions
 from qagate.store.completion import Inquiry, Listed
 from qagate.store.database import Database
 from qagate.store.reception import SeriesArrival
+from qagate.work.fetched import IMAGE_CLASSES, keep
 
 logger = logging.getLogger(__name__)
 
 TAKEN_UP_WITHIN = timedelta(days=2)
 """How long after its verdict a series that had been broken off is judged again when its sender comes to its end."""
-
-IMAGE_CLASSES = (
-    "1.2.840.10008.5.1.4.1.1.2",
-    "1.2.840.10008.5.1.4.1.1.2.1",
-    "1.2.840.10008.5.1.4.1.1.4",
-    "1.2.840.10008.5.1.4.1.1.4.1",
-)
-"""CT, Enhanced CT, MR and Enhanced MR Image Storage: what may be missing of a series that we judge."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +51,8 @@ class Completing:
     def waiting(self) -> Iterator[Waiting]:
         """Yield every series that is being received, with the decision about it now."""
         with self.database.read() as session:
-            arrivals = reception.arrivals(session)
+            fetched = backfills.being_fetched(session, now=self.clock.now())
+            arrivals = [a for a in reception.arrivals(session) if a.series_instance_uid not in fetched]
             known = [(arrival, *self._known(session, arrival)) for arrival in arrivals]
         now = self.clock.now()  # after the reading: what was noted meanwhile is no step of the clock
         self._forget({arrival.series_instance_uid for arrival in arrivals})
@@ -176,19 +167,7 @@ class Completing:
 
     def _keep(self, part: bytes, source: str) -> None:
         """Put a fetched object into the spool as if its first sender had sent it. Raises QagateError."""
-        most = self.settings.storage.max_object_mb << 20
-        if len(part) > most:
-            raise TooLarge(f"an object must stay under {most} bytes (storage.max_object_mb), got {len(part)}")
-        meta, offset = part10.decode(io.BytesIO(part))
-        stored = Spool(self.settings.spool_dir, self.settings.storage.reserve_mb << 20).store(
-            memoryview(part)[offset:],
-            sop_class_uid=meta.sop_class_uid,
-            sop_instance_uid=meta.sop_instance_uid,
-            transfer_syntax_uid=meta.transfer_syntax_uid,
-            calling_ae_title=source,
-            called_ae_title=self.settings.node.ae_title,
-            received_at=self.clock.now(),
-        )
+        stored = keep(part, self.settings, self.clock, source=source)
         with self.database.begin() as session:
             reception.register(session, [stored])
 

@@ -28,7 +28,7 @@ from qagate.prompt.rules import Rules
 from qagate.report.build import build
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
-from qagate.store import holding, reception, retention, revisions
+from qagate.store import backfills, holding, reception, retention, revisions
 from qagate.store import limits as site_limits
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
@@ -136,7 +136,9 @@ class Pipeline:
     ) -> None:
         overall = worst(tuple(item.verdict for item in judged))
         now = self.clock.now()
-        if overall.action is Action.SHADOW:
+        with self.database.read() as session:
+            silent = backfills.is_silent(session, revision)
+        if silent or overall.action is Action.SHADOW:
             documents: list[WrittenDocument] = []
         else:
             with self.database.read() as session:

@@ -8,7 +8,7 @@ that kills its process three times is given up; the sweep in `work/sweeps.py` th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
@@ -17,7 +17,12 @@ from sqlalchemy import create_engine, make_url, text
 from qagate.errors import QagateError, StoreError
 
 APPLICATION_VERSION = "qagate-1"
-"""Workflows are only continued by the version that began them: the major version of the pipeline, set by hand."""
+"""The engine lets a workflow be taken only by the version that wrote it down. Set by hand, and counted up when what a
+workflow is given, or the order of its steps, changes; not with each release: workers of two releases of one version
+share their work. What a version leaves that no worker has any more is written down anew (`Engine.forget_strays`)."""
+
+AFTERWARDS = 10
+"""Priority of what is judged afterwards: it is taken when nothing without a priority waits in the queue."""
 
 MAX_DEATHS = 3
 """A workflow that was running when its process died is tried again this often."""
@@ -38,11 +43,15 @@ class Engine:
     """The durable engine of one process.
 
     Register all workflows, then `start()`. `executor_id` names the process: what it left unfinished is continued by the
-    next process of that name, or by whoever calls `rescue` with it. queues: those this process takes work from.
+    next process of that name, or by whoever calls `rescue` with it. queues: all there are, and takes: those this
+    process takes work from (all when absent); it can write work down for every one.
     """
 
-    def __init__(self, database_url: str, *, executor_id: str, queues: Sequence[Queue]) -> None:
+    def __init__(
+        self, database_url: str, *, executor_id: str, queues: Sequence[Queue], takes: Sequence[Queue] | None = None
+    ) -> None:
         self._queues = tuple(queues)
+        self._takes = self._queues if takes is None else tuple(takes)
         self._workflows: dict[str, Callable[..., None]] = {}
         self._url = system_database_url(database_url)
         _prepare(self._url)
@@ -68,7 +77,7 @@ class Engine:
 
     def start(self) -> None:
         """Continue what was left unfinished and begin to take from the queues. Raises StoreError."""
-        DBOS.listen_queues([queue.name for queue in self._queues])
+        DBOS.listen_queues([queue.name for queue in self._takes])
         try:
             DBOS.launch()
         except Exception as error:  # whatever its driver raises
@@ -93,9 +102,13 @@ class Engine:
         *arguments: str | int,
         workflow_id: str,
         lane: str | None = None,
+        priority: int | None = None,
     ) -> None:
-        """Write a workflow down; nothing happens when one with this id exists already."""
-        with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=lane):
+        """Write a workflow down; nothing happens when one with this id exists already.
+
+        priority: what has none goes first, then the lower number (1-based).
+        """
+        with SetWorkflowID(workflow_id), SetEnqueueOptions(queue_partition_key=lane, priority=priority):
             DBOS.enqueue_workflow(queue.name, self._workflows[workflow], *arguments)
 
     def step(self, name: str, function: Callable[..., None], *arguments: str | int) -> None:
@@ -120,6 +133,23 @@ class Engine:
         """Return how a workflow is: "ENQUEUED", "PENDING", "SUCCESS", "ERROR", ...; None when there is none."""
         status = DBOS.get_workflow_status(workflow_id)
         return status.status if status is not None else None
+
+    def forget_strays(self, versions: Collection[str]) -> int:
+        """Delete the records of what waits or was running under a version that no worker has; returns how many.
+
+        versions: those that workers have. The sweeps find what it was about unfinished, and write it down anew under
+        this process's version. Safe while such a worker lives after all: every journey and every delivery may be done
+        twice.
+        """
+        ended = [v["version_name"] for v in DBOS.list_application_versions()]
+        ended = [name for name in ended if name not in versions and name != APPLICATION_VERSION]
+        if not ended:
+            return 0
+        left = DBOS.list_workflows(
+            app_version=ended, status=["ENQUEUED", "PENDING"], load_input=False, load_output=False, limit=1000
+        )
+        DBOS.delete_workflows([workflow.workflow_id for workflow in left])
+        return len(left)
 
     def forget(self, workflow_id: str) -> None:
         """Delete the record of a workflow that ended, so that its id can be used again."""

@@ -47,24 +47,43 @@ class Standstill:
 class Neighbourhood:
     """One worker among others. rescue: makes what another had begun available again, and returns how much it was.
 
+    device, queues, version: what is said of this one on the list.
+
     A worker that stops in order takes no leave: what it was about is continued as if it had died.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, executor_id: str, *, device: str, rescue: Callable[[str], int]
+        self,
+        database: Database,
+        clock: Clock,
+        executor_id: str,
+        *,
+        device: str,
+        rescue: Callable[[str], int],
+        queues: str = "",
+        version: str = "",
     ) -> None:
         self._database = database
         self._clock = clock
         self._executor_id = executor_id
         self._device = device
         self._rescue = rescue
+        self._queues = queues
+        self._version = version
         self._standstill = Standstill()
         self._begun = False
 
     def beat(self) -> None:
         """Say that this worker lives."""
         with self._database.begin() as session:
-            known = workers.beat(session, self._executor_id, device=self._device, at=self._clock.now())
+            known = workers.beat(
+                session,
+                self._executor_id,
+                device=self._device,
+                at=self._clock.now(),
+                queues=self._queues,
+                version=self._version,
+            )
         if self._begun and not known:
             logger.warning("this worker was silent for so long that others continue what it had begun")
         self._begun = True

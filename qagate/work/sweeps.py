@@ -11,9 +11,10 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from qagate.clock import Clock
+from qagate.domain.backfill import SIGNAL
 from qagate.errors import QagateError
 from qagate.settings import Settings
-from qagate.store import outbox, reception, revisions
+from qagate.store import outbox, reception, revisions, workers
 from qagate.store.database import Database
 from qagate.store.outbox import Parcel
 from qagate.store.tables import RevisionRow
@@ -22,7 +23,7 @@ from qagate.work.auditing import Auditing
 from qagate.work.committing import Commitments
 from qagate.work.completing import Completing
 from qagate.work.noting import Notes
-from qagate.work.queues import Engine, Queue
+from qagate.work.queues import AFTERWARDS, Engine, Queue
 from qagate.work.reconciling import Reconciling
 from qagate.work.rescue import BEAT_SECONDS, Neighbourhood
 from qagate.work.retention import Retention
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 SCORE = Queue("score", worker_concurrency=1)
 DELIVER = Queue("deliver", worker_concurrency=8, lanes=True)
+QUEUES = (SCORE, DELIVER)
 
 GIVEN_UP = ("MAX_RECOVERY_ATTEMPTS_EXCEEDED", "CANCELLED")
 """What the engine says of a workflow that it does not try again."""
@@ -79,8 +81,19 @@ class Sweeps:
             if revision is not None:
                 self._enqueue(revision)
 
+    def take_afterwards(self) -> None:
+        """Enqueue what a backfill has fetched; what is enqueued already stays as it is."""
+        with self.database.read() as session:
+            fetched = [one for one in revisions.queued(session) if one.completed_by == SIGNAL]
+        for revision in fetched:
+            self._enqueue(revision)
+
     def resume(self) -> None:
-        """Look after work whose workflow is not there, or ended without doing it."""
+        """Look after work whose workflow is not there, ended without doing it, or is of a version nobody has."""
+        with self.database.read() as session:
+            versions = workers.versions(session)
+        if strays := self.engine.forget_strays(versions):
+            logger.warning("%d pieces of work of another version of qagate are taken over", strays)
         self._resume_journeys()
         self._resume_deliveries()
 
@@ -150,7 +163,10 @@ class Sweeps:
         self.engine.forget_finished(before_iso=(self.clock.now() - WORKFLOW_RECORDS_KEPT).isoformat())
 
     def _enqueue(self, revision: RevisionRow) -> None:
-        self.engine.enqueue(SCORE, "journey", revision.id, workflow_id=revisions.workflow_id(revision))
+        priority = AFTERWARDS if revision.completed_by == SIGNAL else None
+        self.engine.enqueue(
+            SCORE, "journey", revision.id, workflow_id=revisions.workflow_id(revision), priority=priority
+        )
 
     def _send(self, parcel: Parcel) -> None:
         self.engine.enqueue(
@@ -176,6 +192,7 @@ class Sweeps:
         duties: tuple[tuple[Callable[[], object], float], ...] = (
             (self.complete, 0.5),
             (self.deliver, 0.5),
+            (self.take_afterwards, 1),
             (commitments.ask, 2),
             (self.completing.inquire, 1),
             (self.completing.take_up, 5),

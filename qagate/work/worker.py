@@ -6,12 +6,13 @@ import contextlib
 import logging
 import os
 import socket
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
 from qagate.assemble.child import Decoders
 from qagate.clock import Clock, SystemClock
-from qagate.errors import StoreError
+from qagate.errors import ScoringError, SettingsError, StoreError
 from qagate.prompt.rules import load_rules
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
@@ -19,9 +20,9 @@ from qagate.store.database import Database
 from qagate.store.events import event
 from qagate.work.delivering import Courier
 from qagate.work.pipeline import Pipeline
-from qagate.work.queues import Engine
+from qagate.work.queues import APPLICATION_VERSION, Engine, Queue
 from qagate.work.rescue import Neighbourhood
-from qagate.work.sweeps import DELIVER, SCORE, Sweeps
+from qagate.work.sweeps import QUEUES, SCORE, Sweeps
 
 logger = logging.getLogger(__name__)
 
@@ -34,26 +35,38 @@ def ready_file(settings: Settings, name: str) -> Path:
 class Worker:
     """One worker over an open database; use as a context manager. It is ready when `__enter__` returns.
 
-    Raises StoreError when the database goes away before that.
+    queues: names of those it takes work from; None is all that this machine has the hardware for: where settings say
+    that the network needs a GPU and none is here, it does not judge. Raises StoreError when the database goes away
+    before it is ready, SettingsError for a queue that there is not, ScoringError when it shall judge and cannot.
     """
 
     def __init__(
-        self, settings: Settings, database: Database, *, name: str = "worker-1", clock: Clock | None = None
+        self,
+        settings: Settings,
+        database: Database,
+        *,
+        name: str = "worker-1",
+        queues: Sequence[str] | None = None,
+        clock: Clock | None = None,
     ) -> None:
         clock = clock or SystemClock()
         self.database = database
         self._clock = clock
         self._name = f"{socket.gethostname()}:{name}"
         executor_id = self._name
-        self.engine = Engine(settings.database_url, executor_id=executor_id, queues=(SCORE, DELIVER))
-        scorer = Scorer.load(settings.model.folder, settings.model.device, settings.model.threads)
-        rules = load_rules(settings.model.rules_file)
+        takes = queues_named(queues) if queues is not None else QUEUES
+        scorer, takes = _scorer(settings, takes, asked=queues is not None)
+        self.engine = engine = Engine(settings.database_url, executor_id=executor_id, queues=QUEUES, takes=takes)
         self.decoders = Decoders()
-        pipeline = Pipeline(settings, self.database, clock, rules, scorer, self.decoders)
+        pipeline: Pipeline | None = None
+        if scorer is not None:
+            rules = load_rules(settings.model.rules_file)
+            pipeline = Pipeline(settings, self.database, clock, rules, scorer, self.decoders)
+            logger.info("model %s %s on %s", scorer.identity.name, scorer.identity.version, scorer.device)
         courier = Courier(settings, self.database, clock)
-        engine = self.engine
 
         def journey(revision_id: int) -> None:
+            assert pipeline is not None, "a worker that does not judge takes nothing from this queue"
             engine.step("judge", pipeline.journey, revision_id)
 
         def carry(revision_id: int, destination: str) -> None:
@@ -64,10 +77,15 @@ class Worker:
         self._ready = ready_file(settings, name)
         self._ready.unlink(missing_ok=True)
         self._neighbourhood = Neighbourhood(
-            database, clock, executor_id, device=str(scorer.device), rescue=engine.rescue
+            database,
+            clock,
+            executor_id,
+            device="" if scorer is None else str(scorer.device),
+            rescue=engine.rescue,
+            queues=" ".join(queue.name for queue in takes),
+            version=APPLICATION_VERSION,
         )
         self.scheduler = Sweeps(settings, self.database, engine, clock).schedule(self._neighbourhood)
-        logger.info("model %s %s on %s", scorer.identity.name, scorer.identity.version, scorer.device)
 
     def __enter__(self) -> Worker:
         self._neighbourhood.beat()  # known to the others before it begins anything: they must notice its death
@@ -90,3 +108,28 @@ class Worker:
     def _note(self, what: str) -> None:
         with self.database.begin() as session:
             event(session, self._clock.now(), what, detail=f"qagate work {self._name}")
+
+
+def queues_named(names: Sequence[str]) -> tuple[Queue, ...]:
+    """Return the queues of these names. Raises SettingsError."""
+    known = {queue.name: queue for queue in QUEUES}
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise SettingsError(f"queues are {' and '.join(known)}, got {', '.join(unknown) or 'none'}")
+    return tuple(known[name] for name in dict.fromkeys(names))
+
+
+def _scorer(settings: Settings, takes: tuple[Queue, ...], *, asked: bool) -> tuple[Scorer | None, tuple[Queue, ...]]:
+    """Return the network for this worker and the queues it takes, by what it has the hardware for.
+
+    asked: somebody named the queues; then a missing device is an error.
+    """
+    if SCORE not in takes:
+        return None, takes
+    try:
+        return Scorer.load(settings.model.folder, settings.model.device, settings.model.threads), takes
+    except ScoringError as error:
+        if asked:
+            raise
+        logger.warning("this worker does not judge, and takes everything else: %s", error)
+        return None, tuple(queue for queue in takes if queue is not SCORE)

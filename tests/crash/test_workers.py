@@ -31,13 +31,15 @@ def main() -> int:
     """Run many rounds; returns 1 when one of them has a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--first", type=int, default=1, help="number of the first round, which is its seed too")
     parser.add_argument("--kills", type=int, default=3)
     asked = parser.parse_args()
     faults, waits = 0, []
-    for number in range(1, asked.rounds + 1):
+    last = asked.first + asked.rounds - 1
+    for number in range(asked.first, last + 1):
         with tempfile.TemporaryDirectory() as folder, postgres.Postgres() as server:
             ledger, rescues = kill_workers(Path(folder), server.url, kills=asked.kills, seed=number)
-        say(ledger, f"round {number} of {asked.rounds}")
+        say(ledger, f"round {number} of {last}")
         waits += [rescue.seconds for rescue in rescues]
         faults += len(ledger.faults)
         sys.stdout.flush()

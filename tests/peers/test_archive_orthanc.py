@@ -76,7 +76,9 @@ def test_what_it_has(place: Place, web: bool) -> None:
     archive = Archive(place.destination(web=web), "QAGATE")
     assert archive.count(STUDY, SERIES) == 4
     assert archive.instances(STUDY, SERIES) == set(UIDS)
-    assert archive.series_of(DAY) == (ArchivedSeries(STUDY, SERIES, "MR"),)
+    there = ArchivedSeries(STUDY, SERIES, "MR", "t2 tse brain", DAY, str(IMAGES[0].StudyTime), 4)
+    assert archive.series_of(DAY) == archive.series_of(DAY, ("CT", "MR")) == (there,)
+    assert archive.series_of(DAY, ("CT",)) == ()
     assert archive.count(STUDY, "1.2.3.4.5") == 0
     assert archive.count("1.2.3.4", "1.2.3.4.5") == 0
     assert archive.instances("1.2.3.4", "1.2.3.4.5") == set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qagate.store.tables.alert import AlertRow
 from qagate.store.tables.audit import AuditRow
+from qagate.store.tables.backfill import BackfillRow, BackfillSeriesRow
 from qagate.store.tables.base import Base, UtcDateTime
 from qagate.store.tables.completion import InquiryRow, PerformedSeriesRow, PerformedStepRow, ReconciliationRow
 from qagate.store.tables.decision import DecisionRow, ReviewRow, SiteLimitRow
@@ -23,6 +24,8 @@ __all__ = [
     "AssessmentRow",
     "AssociationRow",
     "AuditRow",
+    "BackfillRow",
+    "BackfillSeriesRow",
     "Base",
     "CommitmentRow",
     "DecisionRow",

@@ -11,7 +11,11 @@ from qagate.store.tables.base import Base
 
 
 class WorkerRow(Base):
-    """One worker. beats: counts up while it lives; when it stands still for long, the worker is dead or cut off."""
+    """One worker. beats: counts up while it lives; when it stands still for long, the worker is dead or cut off.
+
+    queues: what it takes work from, separated by spaces. version: of the pipeline, whose workflows it continues. Both
+    are empty for a worker of before these columns.
+    """
 
     __tablename__ = "worker"
 
@@ -20,3 +24,5 @@ class WorkerRow(Base):
     beats: Mapped[int]
     started_at: Mapped[datetime]
     beat_at: Mapped[datetime]
+    queues: Mapped[str] = mapped_column(String(128), default="", server_default="")
+    version: Mapped[str] = mapped_column(String(64), default="", server_default="")

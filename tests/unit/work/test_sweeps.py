@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from qagate.domain.backfill import SIGNAL
 from qagate.domain.series import StoredInstance
 from qagate.settings import Settings
-from qagate.store import outbox, reception, revisions, worklist
+from qagate.store import outbox, reception, revisions, workers, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import DeliveryRow
+from qagate.work.queues import AFTERWARDS
 from qagate.work.sweeps import Sweeps
 
 T0 = datetime(2026, 11, 22, 9, 40, tzinfo=UTC)
@@ -37,11 +40,28 @@ class Ledger:
     def __init__(self) -> None:
         self.known: dict[str, str] = {}
         self.enqueued: list[str] = []
+        self.priorities: list[int | None] = []
+        self.versions: dict[str, str] = {}
 
-    def enqueue(self, queue: object, name: str, *arguments: object, workflow_id: str, lane: str | None = None) -> None:
+    def enqueue(
+        self,
+        queue: object,
+        name: str,
+        *arguments: object,
+        workflow_id: str,
+        lane: str | None = None,
+        priority: int | None = None,
+    ) -> None:
         if workflow_id not in self.known:
             self.known[workflow_id] = "ENQUEUED"
             self.enqueued.append(workflow_id)
+            self.priorities.append(priority)
+
+    def forget_strays(self, versions: Collection[str]) -> int:
+        strays = [wid for wid, version in self.versions.items() if version not in versions]
+        for workflow_id in strays:
+            del self.known[workflow_id], self.versions[workflow_id]
+        return len(strays)
 
     def status(self, workflow_id: str) -> str | None:
         return self.known.get(workflow_id)
@@ -243,3 +263,36 @@ def test_what_was_complete_when_the_process_died_is_enqueued(sweeps):
     sweeps.resume()
     sweeps.resume()
     assert len(sweeps.engine.enqueued) == 1
+
+
+@pytest.mark.parametrize(("signal", "priority"), [("quiet", None), ("mpps", None), (SIGNAL, AFTERWARDS)])
+def test_what_was_fetched_to_be_judged_afterwards_goes_behind_what_scanners_send(sweeps, signal, priority):
+    arrive(sweeps, 1, at=T0)
+    with sweeps.database.begin() as session:
+        revisions.close_series(session, "1.2.3", completed_by=signal, at=T0)
+    sweeps.take_afterwards()
+    assert len(sweeps.engine.enqueued) == (signal == SIGNAL)
+    sweeps.resume()
+    sweeps.take_afterwards()
+    assert sweeps.engine.priorities == [priority]
+
+
+@pytest.mark.parametrize(
+    ("at_work", "again"),
+    [
+        (["qagate-1", "qagate-2"], False),  # a worker of the old version may still take it
+        (["qagate-2"], True),
+        (["", "qagate-2"], False),  # a worker that says no version is of the first one
+    ],
+)
+def test_work_of_a_version_that_no_worker_has_is_written_down_anew(sweeps, at_work, again):
+    arrive(sweeps, 1, at=T0)
+    with sweeps.database.begin() as session:
+        revision = revisions.close_series(session, "1.2.3", completed_by="quiet", at=T0)
+        for number, version in enumerate(at_work):
+            workers.beat(session, f"w{number}", device="cpu", at=T0, version=version)
+    assert revision is not None
+    workflow_id = revisions.workflow_id(revision)
+    sweeps.engine.known[workflow_id], sweeps.engine.versions[workflow_id] = "ENQUEUED", "qagate-1"
+    sweeps.resume()
+    assert sweeps.engine.enqueued == [workflow_id] * again

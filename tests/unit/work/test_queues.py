@@ -1,0 +1,87 @@
+"""Queues of the durable engine: what goes first, who takes what, and what a version leaves that nobody has any more."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from qagate.work import queues
+from qagate.work.queues import AFTERWARDS, Engine, Queue
+
+ONE, OTHER = Queue("one"), Queue("other")
+
+
+@contextmanager
+def started(folder: Path, work: Callable[[str], None], *, takes: tuple[Queue, ...] = (ONE,)) -> Iterator[Engine]:
+    engine = Engine(f"sqlite:///{folder / 'q.db'}", executor_id="host:w", queues=(ONE, OTHER), takes=takes)
+    engine.workflow("work", lambda what: engine.step("do", work, what))
+    engine.start()
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+def wait(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_what_somebody_waits_for_goes_before_what_is_judged_afterwards(tmp_path: Path) -> None:
+    done: list[str] = []
+    go = threading.Event()
+
+    def work(what: str) -> None:
+        if what == "first":
+            go.wait(60)
+        done.append(what)
+
+    with started(tmp_path, work) as engine:
+        engine.enqueue(ONE, "work", "first", workflow_id="first")
+        wait(lambda: engine.status("first") == "PENDING")
+        for what in ("old 1", "old 2"):
+            engine.enqueue(ONE, "work", what, workflow_id=what, priority=AFTERWARDS)
+        for what in ("new 1", "new 2"):
+            engine.enqueue(ONE, "work", what, workflow_id=what)
+        go.set()
+        wait(lambda: len(done) == 5)
+    assert done == ["first", "new 1", "new 2", "old 1", "old 2"]
+
+
+def test_a_process_takes_only_from_its_queues_and_writes_for_all(tmp_path: Path) -> None:
+    done: list[str] = []
+    with started(tmp_path, done.append, takes=(OTHER,)) as engine:
+        engine.enqueue(ONE, "work", "not ours", workflow_id="a")
+        engine.enqueue(OTHER, "work", "ours", workflow_id="b")
+        wait(lambda: engine.status("b") == "SUCCESS")
+        assert engine.status("a") == "ENQUEUED"
+    assert done == ["ours"]
+    with started(tmp_path, done.append, takes=(ONE,)) as engine:
+        wait(lambda: engine.status("a") == "SUCCESS")
+    assert done == ["ours", "not ours"]
+
+
+def test_what_an_old_version_left_is_taken_over_once_nobody_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+    with monkeypatch.context() as before:
+        before.setattr(queues, "APPLICATION_VERSION", "qagate-0")
+        with started(tmp_path, done.append, takes=(OTHER,)) as old:
+            old.enqueue(ONE, "work", "left", workflow_id="a")
+    with started(tmp_path, done.append) as engine:
+        assert engine.forget_strays({"qagate-0", "qagate-1"}) == 0  # an old worker may still take it
+        assert engine.status("a") == "ENQUEUED"
+        assert engine.forget_strays({"qagate-1"}) == 1
+        assert engine.status("a") is None  # the sweeps find what it was about unfinished, and write it down anew
+        engine.enqueue(ONE, "work", "left", workflow_id="a")
+        wait(lambda: engine.status("a") == "SUCCESS")
+        assert engine.forget_strays({"qagate-1"}) == 0
+    assert done == ["left"]
