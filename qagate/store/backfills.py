@@ -267,7 +267,7 @@ def progress(session: Session, row: BackfillRow, *, now: datetime) -> Progress:
         .where(BackfillSeriesRow.backfill_id == row.id)
         .group_by(BackfillSeriesRow.state)
     )
-    states: dict[str, int] = dict(counted.all())  # type: ignore[arg-type]
+    states: dict[str, int] = dict(counted.all())
     failures = session.scalar(_joined(func.count(), row.id).where(RevisionRow.state == "failed")) or 0
     judging = unjudged(session, row.id)
     lately = _joined(func.count(), row.id).where(RevisionRow.assessed_at > now - timedelta(hours=1))
