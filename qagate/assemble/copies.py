@@ -42,7 +42,8 @@ def without_copies(
             conflicting.append(uid)
     findings: tuple[Finding, ...] = ()
     if conflicting:
-        text = f"{len(conflicting)} SOP Instance UID(s) came more than once with different images; one of each was used"
+        many = "1 image" if len(conflicting) == 1 else f"{len(conflicting)} images"
+        text = f"{many} came more than once with different contents; one of each was used"
         findings = (Finding(FindingCode.CONFLICTING_COPY, Severity.MODERATE, text, tuple(conflicting)),)
     return kept, findings
 

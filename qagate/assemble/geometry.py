@@ -252,11 +252,13 @@ def _without_position(group: Group) -> Stack:
         ),
         known=False,
     )
-    how = "they were stacked by Instance Number" if len(frames) > 1 else "it is taken as one flat picture"
+    said = "1 image says neither where nor how it lies, so it is taken as one flat picture"
+    if len(frames) > 1:
+        said = f"{len(frames)} images say neither where nor how they lie, so they were stacked by Instance Number"
     finding = Finding(
         FindingCode.NO_POSITION,
         Severity.MODERATE if len(frames) > 1 else Severity.MILD,
-        f"{len(frames)} image(s) say neither where nor how they lie, so {how}",
+        said,
         tuple(dict.fromkeys(frame.sop_instance_uid for frame in frames)) if len(frames) < 20 else (),
     )
     places = tuple(index * spacing for index in range(len(frames)))

@@ -77,6 +77,16 @@ def acknowledge(session: Session, alert_id: int, *, by: str, at: datetime) -> Al
     return row
 
 
+def unanswered(session: Session, limit: int = 3) -> Sequence[AlertRow]:
+    """Return incidents that last and that nobody looks after, the latest first."""
+    return session.scalars(
+        select(AlertRow)
+        .where(AlertRow.closed_at.is_(None), AlertRow.acknowledged_at.is_(None))
+        .order_by(AlertRow.opened_at.desc(), AlertRow.id.desc())
+        .limit(limit)
+    ).all()
+
+
 def listed(session: Session, limit: int = 200) -> Sequence[AlertRow]:
     """Return incidents: those that last first, then the latest."""
     return session.scalars(

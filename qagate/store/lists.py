@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, func, literal, or_, select, union_all
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, func, literal, literal_column, or_, select, union_all
 from sqlalchemy.orm import Session
 
 from qagate.store import reviews
@@ -25,6 +25,9 @@ MOST_COUNTED = 10_000
 
 MOST_NAMED = 1000
 """Of a beginning of accession numbers that more series share, those with the highest numbers are listed."""
+
+MOST_PENDING = 200
+"""So many of those that wait for a person stand before all others; more are found under "to do"."""
 
 MOST_LISTED = 500
 """More kinds than this are looked up by the database within each question."""
@@ -40,7 +43,8 @@ TAIL = 4
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which series to list; an empty value does not narrow. outcome may also be "flagged" (review or reject) or "todo"
-    (waits for a person). unveiled: without those whose verdict is hidden from people.
+    (waits for a person). unveiled: without those whose verdict is hidden from people. pending_since: only what waits for a
+    person and came since then. without: Series Instance UIDs to leave out.
 
     organ: a word of the region or the organ. scanner: station name or calling AE title. text: a part of description,
     protocol or station, the beginning or the end of an accession number, or a whole UID. since, until: bounds of the
@@ -58,6 +62,8 @@ class Filter:
     scanner: str = ""
     protocol: str = ""
     unveiled: bool = False
+    pending_since: datetime | None = None
+    without: tuple[str, ...] = ()
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -87,6 +93,23 @@ def listing(
         if len(found) == limit:
             break
         offset = 0 if found else offset - places.number(session, outcomes, None) if offset else 0
+    return found
+
+
+def pending_first(
+    session: Session, wanted: Filter, *, since: datetime, limit: int = 50, offset: int = 0
+) -> Sequence[SeriesRow]:
+    """Return series: first those that came since then and wait for a person, MOST_PENDING at most, then all others.
+
+    Of both the latest first.
+    """
+    places = _Places.of(session, replace(wanted, pending_since=since))
+    pending = tuple(session.scalars(places.page(session, wanted.outcomes, MOST_PENDING, 0)))
+    first = pending[offset : offset + limit]
+    found = list(_rows(session, select(SeriesRow.series_instance_uid).where(SeriesRow.series_instance_uid.in_(first))))
+    if len(found) < limit:
+        others, before = replace(wanted, without=pending), max(offset - len(pending), 0)
+        found += listing(session, others, limit=limit - len(found), offset=before)
     return found
 
 
@@ -147,11 +170,16 @@ class _Places:
             rest.append(SeriesRow.last_instance_at < wanted.until)
         if wanted.waiting:
             rest.append(SeriesRow.series_instance_uid.in_(reviews.waiting()))
+        if wanted.pending_since is not None:
+            rest += [SeriesRow.last_instance_at >= wanted.pending_since,
+                     SeriesRow.series_instance_uid.in_(reviews.waiting())]  # fmt: skip
+        if wanted.without:
+            rest.append(SeriesRow.series_instance_uid.not_in(wanted.without))
         if wanted.unveiled:
             rest.append(SeriesRow.series_instance_uid.not_in(reviews.hidden()))
-        words = _words(wanted)
+        words, few = _words(wanted), wanted.waiting or wanted.pending_since is not None
         if not wanted.text:
-            return cls(tuple(rest), _kinds(session, words) if words else None, few=wanted.waiting)
+            return cls(tuple(rest), _kinds(session, words) if words else None, few=few)
         pattern = f"%{_escaped(wanted.text)}%"
         columns = (KindRow.series_description, KindRow.protocol_name, KindRow.station_name)
         told = or_(*(column.ilike(pattern, escape="\\") for column in columns))
@@ -159,7 +187,7 @@ class _Places:
             rest.append(SeriesRow.kind_id.in_(select(KindRow.id).where(*words)))
         kinds = _kinds(session, [told, *words])
         named = _named(session, wanted.text, (*rest, SeriesRow.kind_id.not_in(kinds)))
-        return cls(tuple(rest), kinds, named, wanted.waiting)
+        return cls(tuple(rest), kinds, named, few)
 
     def number(self, session: Session, outcomes: Sequence[str], most: int | None) -> int:
         """Return how many there are, `most` at most."""
@@ -290,7 +318,7 @@ def _named(session: Session, text: str, conditions: Sequence[ColumnElement[bool]
         rows = session.execute(
             select(SeriesRow.series_instance_uid, SeriesRow.outcome)
             .where(way, *conditions)
-            .order_by(SeriesRow.accession_number.desc())
+            .order_by(_highest_first(session))
             .limit(MOST_NAMED)
         )
         found.update((row.series_instance_uid, row.outcome) for row in rows)
@@ -303,6 +331,13 @@ def _beginning(session: Session, text: str) -> ColumnElement[bool]:
     if session.get_bind().dialect.name == "postgresql":
         return or_(*(SeriesRow.accession_number.like(f"{_escaped(one)}%", escape="\\") for one in beginnings))
     return or_(*(SeriesRow.accession_number.between(one, one + "\U0010ffff") for one in beginnings))
+
+
+def _highest_first(session: Session) -> ColumnElement[Any]:
+    """Return the order of accession numbers, byte by byte, that their index holds: no sorting of all that match."""
+    if session.get_bind().dialect.name == "postgresql":
+        return literal_column("series.accession_number USING ~>~")  # what text_pattern_ops calls descending
+    return SeriesRow.accession_number.desc()
 
 
 def _escaped(text: str) -> str:

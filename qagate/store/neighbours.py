@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
-from qagate.store.tables import AssessmentRow, EventRow, RevisionRow, SeriesRow
+from qagate.store.tables import AlertRow, AssessmentRow, EventRow, RevisionRow, SeriesRow
 
 ENOUGH = 20
 """Fewer series than this make no "usual"."""
@@ -27,18 +27,17 @@ class Rank:
 
 
 def _kin(row: SeriesRow) -> Any:
-    """Same protocol (or description) on the same scanner, itself not included."""
-    protocol = (
-        SeriesRow.protocol_name == row.protocol_name
-        if row.protocol_name
-        else SeriesRow.series_description == row.series_description
-    )
-    return and_(
-        SeriesRow.modality == row.modality,
-        protocol,
-        SeriesRow.station_name == row.station_name,
-        SeriesRow.series_instance_uid != row.series_instance_uid,
-    )
+    """Same protocol, else description, on the same station, else AE title; itself not included.
+
+    Without a protocol and a description nothing is of its kind: what has no name is not all the same.
+    """
+    same = [SeriesRow.modality == row.modality, SeriesRow.protocol_name == row.protocol_name,
+            SeriesRow.station_name == row.station_name]  # fmt: skip
+    if not row.protocol_name:
+        same.append(SeriesRow.series_description == row.series_description if row.series_description else false())
+    if not row.station_name:
+        same.append(SeriesRow.calling_ae_title == row.calling_ae_title)
+    return and_(*same, SeriesRow.series_instance_uid != row.series_instance_uid)
 
 
 def rank(session: Session, row: SeriesRow) -> Rank | None:
@@ -157,7 +156,13 @@ def speakers(session: Session, uids: Sequence[str]) -> dict[str, Judged]:
 
 
 def state_of_things(session: Session) -> str:
-    """Return a short text that changes whenever an image came or something happened: cheap to ask often."""
+    """Return a short text that changes whenever an image came, something happened or an incident changed.
+
+    Cheap to ask often.
+    """
     last = session.scalar(select(func.max(SeriesRow.last_instance_at)))
     event = session.scalar(select(func.max(EventRow.id)))
-    return f"{last.timestamp() if last else 0:.6f}-{event or 0}"
+    incidents = session.execute(
+        select(func.max(AlertRow.id), func.count(AlertRow.closed_at), func.count(AlertRow.acknowledged_at))
+    ).one()
+    return f"{last.timestamp() if last else 0:.6f}-{event or 0}-{'.'.join(str(one or 0) for one in incidents)}"

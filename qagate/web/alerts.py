@@ -1,4 +1,4 @@
-"""Incidents over the API: what is wrong, and who has seen it."""
+"""Incidents: what is wrong, what helps, and who looks after it. Page and API."""
 
 from __future__ import annotations
 
@@ -7,15 +7,29 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, HTTPException, Request
 from fastapi import Path as PathParameter
+from fastapi.responses import HTMLResponse, Response
 from pydantic import BaseModel, ConfigDict
 
 from qagate.domain.person import Permission, Person
 from qagate.store import alerts, audit
 from qagate.web.access import needs
+from qagate.web.pages import templates
 from qagate.web.problem import told
 from qagate.web.reading import database_of, now
 
 router = APIRouter(prefix="/api/v1", tags=["alerts"])
+page = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+HELP = {
+    "parked": "What was to be sent is kept. When the destination answers again: qagate requeue NAME.",
+    "disk": "What is here is safe. Free space on the disk of the spool, or lower storage.keep_days.",
+    "burst": "Look at the series and at the trend of this scanner: did the scanner, the protocol or the model change?",
+    "unscored": "Look at the reasons: localisers and derived images need not be sent; else the tags may have changed.",
+}
+"""Kind of an incident → what a person can do."""
+
+LOOK_AT = {"burst": "flagged", "unscored": "unscored"}
+"""Kind of an incident of a scanner → the verdicts that it is about."""
 
 
 class Alert(BaseModel):
@@ -38,6 +52,22 @@ def list_alerts(request: Request) -> list[Alert]:
     """List incidents: those that last first, then the latest, 200 at most."""
     with database_of(request).read() as session:
         return [Alert.model_validate(row) for row in alerts.listed(session)]
+
+
+@page.get("/alerts")
+def alerts_page(request: Request, person: Annotated[Person, Depends(needs(Permission.READ))]) -> Response:
+    """Show what is wrong now and what was, and let those who may say that they look after it."""
+    with database_of(request).read() as session:
+        found = alerts.listed(session)
+    context = {
+        "open": [row for row in found if row.closed_at is None],
+        "over": [row for row in found if row.closed_at is not None],
+        "help": HELP,
+        "look_at": LOOK_AT,
+        "may_tune": person.may(Permission.TUNE),
+        "told": bool(request.app.state.settings.alerts.urls),
+    }
+    return templates.TemplateResponse(request, "alerts.html", context)
 
 
 @router.post("/alerts/{alert_id}/acknowledge", responses=told(401, 403, 404, 422))

@@ -44,6 +44,7 @@ ROUTERS = (
     pages.router,
     limits.page,
     trends.router,
+    alerts.page,
     alerts.router,
     room.router,
     login.router,

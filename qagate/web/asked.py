@@ -46,7 +46,9 @@ class Asked(BaseModel):
     text: Word = Field(
         "", description="part of description, protocol or station; beginning or end of an accession number; a whole UID"
     )
-    order: Literal["", "flagged"] = Field("", description="flagged = what a person should look at stands first")
+    order: Literal["", "flagged", "latest"] = Field(
+        "", description="flagged = what a person should look at stands first, whenever it came"
+    )
 
     def wanted(self) -> Filter:
         """Return the filter for the database."""

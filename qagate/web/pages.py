@@ -16,7 +16,7 @@ from fastapi.templating import Jinja2Templates
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission, Person
 from qagate.settings import Settings
-from qagate.store import lists, neighbours, reconciliation, reviews, worklist
+from qagate.store import alerts, lists, neighbours, reconciliation, reviews, worklist
 from qagate.store.database import Database
 from qagate.web import stack, views, words
 from qagate.web.access import needs, note
@@ -36,6 +36,9 @@ TABS = (
     ("", "All"),
 )
 DATES = (("", "any day"), ("today", "today"), ("yesterday", "yesterday"), ("week", "last 7 days"))
+PENDING = timedelta(days=1)
+"""What waits for a person and is no older than this stands first; older flags are found under "to do"."""
+
 VENDOR = Path(__file__).parent / "static" / "vendor"
 
 templates = Jinja2Templates(Path(__file__).parent / "templates")
@@ -74,7 +77,7 @@ class AskedPage(Asked):
 
 @router.get("/", dependencies=[Depends(needs(Permission.READ))])
 def worklist_page(request: Request, asked: Annotated[AskedPage, Query()]) -> Response:
-    """Show the series, the latest first; filters live in the address."""
+    """Show the series: what waits for a person first, then the latest; filters live in the address."""
     context = _rows(request, asked)
     yesterday = span("yesterday")
     with database_of(request).read() as session:
@@ -106,19 +109,18 @@ def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
     if asked.verdict not in ("", "todo") and (settings.review.blind_accepted or settings.review.blind_flagged):
         wanted = replace(wanted, unveiled=True)  # to find it under its verdict would be to be told
     with database_of(request).read() as session:
-        rows = lists.listing(
-            session,
-            wanted,
-            limit=PAGE_SIZE + 1,  # one more tells whether there is a next page
-            offset=(asked.page - 1) * PAGE_SIZE,
-            flagged_first=asked.order == "flagged",
-        )
+        part = {"limit": PAGE_SIZE + 1, "offset": (asked.page - 1) * PAGE_SIZE}  # one more tells of a next page
+        if asked.order or asked.verdict == "todo":
+            rows = lists.listing(session, wanted, **part, flagged_first=asked.order == "flagged")
+        else:
+            rows = lists.pending_first(session, wanted, since=datetime.now(UTC) - PENDING, **part)
         uids = [row.series_instance_uid for row in rows[:PAGE_SIZE]]
         stands, speakers = reviews.of(session, uids), neighbours.speakers(session, uids)
         shown = [views.reviewed(row, stands.get(row.series_instance_uid)) for row in rows[:PAGE_SIZE]]
         counts = lists.outcome_counts(session, wanted)
         todo = lists.count(session, replace(wanted, outcome="todo"))
         newest = lists.listing(session, lists.Filter(), limit=1)
+        incidents = alerts.unanswered(session)
         last = newest[0].last_instance_at.isoformat() if newest else None
     everything = sum(counts.values())
     counts["flagged"] = counts.get("review", 0) + counts.get("reject", 0)
@@ -143,6 +145,7 @@ def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
         "page_size": PAGE_SIZE,
         "tabs": [(name, word, counts.get(name, 0) if name else everything) for name, word in TABS],
         "last": last,
+        "incidents": incidents,
     }
 
 

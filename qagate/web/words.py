@@ -104,6 +104,11 @@ def clock(iso: str | None) -> str:
     return datetime.fromisoformat(iso).astimezone().strftime("%H:%M:%S") if iso else ""
 
 
+def minute(iso: str | None) -> str:
+    """Return the time of day without seconds, in the machine's own zone."""
+    return clock(iso)[:5]
+
+
 def whole(value: float | None) -> str:
     """Return a score without false precision."""
     return "" if value is None else f"{value:.0f}"
@@ -133,7 +138,7 @@ def sentence(text: str) -> str:
 
 def teach(templates: Jinja2Templates) -> None:
     """Give the templates all words."""
-    filters = (ago, clock, counted, whole, took, sentence)
+    filters = (ago, clock, minute, counted, whole, took, sentence)
     templates.env.filters.update({function.__name__: function for function in filters}, grade=severity_of)
     templates.env.filters["named"] = measurement.words
     templates.env.globals.update(

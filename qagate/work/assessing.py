@@ -120,8 +120,8 @@ def _assess_volume(
     scores: npt.NDArray[np.float32] = estimate.slice_scores
     scored = replace(
         assessment,
-        score=estimate.score,
-        interval=estimate.interval,
+        score=_told(estimate.score),
+        interval=estimate.interval and (_told(estimate.interval[0]), _told(estimate.interval[1])),
         attributes=dict(estimate.attributes),
         slices=tuple(
             replace(s, score=None if np.isnan(value) else float(value))
@@ -133,6 +133,11 @@ def _assess_volume(
         timing_ms=timing,
     )
     return scored, estimate.heatmap
+
+
+def _told(score: float) -> float:
+    """Return a score as it is written everywhere: the verdict, its reasons, documents and pages then agree."""
+    return round(float(score), 1)
 
 
 def _once(*findings: Finding) -> tuple[Finding, ...]:

@@ -200,7 +200,9 @@ def _remarks(conflicting: Sequence[str], revision: RevisionRow, *, gone: int) ->
             Finding(
                 FindingCode.CONFLICTING_COPY,
                 Severity.MODERATE,
-                f"{len(conflicting)} image(s) came twice with different contents; both are kept.",
+                "1 image came twice with different contents; both are kept."
+                if len(conflicting) == 1
+                else f"{len(conflicting)} images came twice with different contents; both are kept.",
                 tuple(conflicting),
             )
         )

@@ -39,6 +39,9 @@ LIMIT_MS = 200.0
 
 REQUESTS = {
     "worklist": "/",
+    "to do": "/?verdict=todo",
+    "to do, CT, page 100": "/?verdict=todo&modality=CT&page=100",
+    "latest first": "/?order=latest",
     "flagged first": "/?order=flagged",
     "look": "/?verdict=review",
     "flagged": "/?verdict=flagged",

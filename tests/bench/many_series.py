@@ -14,7 +14,7 @@ import numpy as np
 from sqlalchemy import Connection, func, select
 
 from qagate.store.database import Database
-from qagate.store.tables import AssessmentRow, KindRow, RevisionRow, SeriesRow
+from qagate.store.tables import AssessmentRow, KindRow, ReviewRow, RevisionRow, SeriesRow
 
 YEARS = 3
 BATCH = 20_000
@@ -35,6 +35,7 @@ PROTOCOLS = {
 
 SCANNERS = (*(f"CT{i:02d}" for i in range(1, 8)), *(f"MR{i:02d}" for i in range(1, 6)))
 OUTCOMES = ("accept", "review", "reject", "unscored", "")
+FLAGGED = ("review", "reject")
 KIND_WORDS = (
     "modality", "calling_ae_title", "station_name", "protocol_name", "series_description", "region", "organ",
 )  # fmt: skip
@@ -61,6 +62,7 @@ def fill(database: Database, number: int, now: datetime) -> bool:
                 judged = [(i + 1, row) for i, row in enumerate(rows) if row["outcome"]]
                 _write(connection, RevisionRow.__table__, [_revision(key, row) for key, row in judged])
                 _write(connection, AssessmentRow.__table__, [_assessment(key, row) for key, row in judged])
+            _write(connection, ReviewRow.__table__, [_review(row) for row in rows if row["outcome"] in FLAGGED])
         _write(connection, KindRow.__table__, [dict(zip(("id", *KIND_WORDS), (key, *words), strict=True))
                                                for words, key in kinds.items()])  # fmt: skip
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -140,6 +142,14 @@ def _revision(key: int, series: dict[str, Any]) -> dict[str, Any]:
         "id": key, "series_instance_uid": series["series_instance_uid"], "number": 1, "digest": f"{key:064x}",
         "state": "reported" if series["outcome"] else "excluded", "completed_by": "released", "last_instance_at": at,
         "created_at": at, "assessed_at": series["verdict_at"], "reported_at": series["verdict_at"],
+    }  # fmt: skip
+
+
+def _review(series: dict[str, Any]) -> dict[str, Any]:
+    """Nobody ever decided anything here: the most that can wait."""
+    return {
+        "series_instance_uid": series["series_instance_uid"], "version": 1, "revision": 1, "state": "open",
+        "asked": True, "outcome": series["outcome"], "score": series["score"],
     }  # fmt: skip
 
 

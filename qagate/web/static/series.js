@@ -1,5 +1,6 @@
 // One series: the curve, the pictures and the keys, all about one slice; the viewer joins when it is ready.
 import { ask, decide, takeBack, undo } from "./decide.js";
+import "./follow.js";
 import { typing } from "./page.js";
 
 const element = (id) => document.getElementById(id);
@@ -145,14 +146,6 @@ document.addEventListener("click", (event) => {
   if (button.dataset.do) does[button.dataset.do]();
   else if (button.dataset.grade) grade(button.dataset.grade);
   else if (button.dataset.undo) takeBack(box().dataset.uid, Number(button.dataset.undo));
-});
-
-document.addEventListener("decided", async () => {
-  if (box().dataset.hidden) return location.reload(); // now the verdict is shown
-  const answer = await fetch(location.href, { cache: "no-store" });
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").getElementById("decision");
-  if (fresh.dataset.hidden) location.reload();
-  else box().replaceWith(fresh);
 });
 
 document.addEventListener("keydown", (event) => {

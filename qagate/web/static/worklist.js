@@ -117,6 +117,8 @@ function rowsOf(root) {
 }
 
 function counts(fresh) {
+  const [told, now] = [live.querySelector("#incidents"), fresh.querySelector("#incidents")];
+  if (told.textContent.trim() !== now.textContent.trim()) told.replaceWith(now.cloneNode(true));
   for (const tab of fresh.querySelectorAll("[data-tab]")) {
     const old = live.querySelector(`[data-tab="${tab.dataset.tab}"] b`);
     if (old) old.textContent = tab.querySelector("b").textContent;
@@ -151,12 +153,13 @@ function insert(body, incoming, known, fresh, force) {
   const anchor = force ? null : pointer?.isConnected ? pointer : current() ?? (scrollY > 0 ? topmost(body) : null);
   const before = anchor?.getBoundingClientRect().top;
   const added = [];
-  let place = body.firstElementChild;
-  for (const [uid, row] of incoming) {
-    if (known.has(uid)) { place = known.get(uid).nextElementSibling; continue; }
+  let place = null; // before the one that follows it in the list: rows that are here already stay where they are
+  for (const [uid, row] of [...incoming].reverse()) {
+    if (known.has(uid)) { place = known.get(uid); continue; }
     const mine = row.cloneNode(true);
     mine.classList.add("fresh");
     body.insertBefore(mine, place);
+    place = mine;
     added.push(mine);
   }
   if (added.length && anchor) {

@@ -5,12 +5,12 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import delete, text, update
 
 from qagate.store import lists
 from qagate.store.database import Database
 from qagate.store.lists import Filter
-from qagate.store.tables import KindRow, SeriesRow
+from qagate.store.tables import KindRow, ReviewRow, SeriesRow
 from tests.peers import postgres
 from tests.unit.store.conftest import T0
 
@@ -125,6 +125,35 @@ def test_flagged_first_with_an_outcome(filled):
     with filled.read() as session:
         assert names(lists.listing(session, Filter(outcome="flagged"), flagged_first=True)) == "acf"
         assert names(lists.listing(session, Filter(outcome="review"), flagged_first=True)) == "cf"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "since", "expected"),
+    [
+        (Filter(), 55, "caedbf"),  # f waits for longer: it stands where it belongs by its time
+        (Filter(), 65, "cafedb"),
+        (Filter(), 1, "edcbaf"),
+        (Filter(modality="CT"), 65, "cab"),
+        (Filter(outcome="accept"), 65, "b"),
+        (Filter(outcome="review"), 65, "cf"),
+        (Filter(text="4713"), 65, "ce"),
+        (Filter(text="nothing"), 65, ""),
+    ],
+)
+def test_what_waits_for_a_person_first_whole_and_in_parts(filled, wanted, since, expected):
+    with filled.begin() as session:
+        for name in "acf":
+            session.add(ReviewRow(series_instance_uid=f"1.2.{ord(name)}", revision=1, state="open", asked=True, outcome=""))
+    after = T0 - timedelta(minutes=since)
+    try:
+        with filled.read() as session:
+            assert names(lists.pending_first(session, wanted, since=after)) == expected
+            for offset in range(len(expected) + 1):
+                found = lists.pending_first(session, wanted, since=after, limit=2, offset=offset)
+                assert names(found) == expected[offset : offset + 2]
+    finally:
+        with filled.begin() as session:
+            session.execute(delete(ReviewRow))
 
 
 def test_choices(filled):

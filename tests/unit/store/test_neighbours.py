@@ -49,6 +49,20 @@ def test_kin_is_the_same_protocol_on_the_same_scanner(site):
         assert len(neighbours.same_study(session, row)) == 4
 
 
+def test_what_has_no_name_is_of_no_kind_and_without_a_station_the_sender_counts(site):
+    nameless = {"protocol": "", "description": ""}
+    fill(site, Seed("me", **nameless), Seed("b", **nameless, minutes=9))
+    fill(site, Seed("here", minutes=1), Seed("same", minutes=9), Seed("other", minutes=9))
+    with site[0].begin() as session:
+        for name, sender in (("here", "A"), ("same", "A"), ("other", "B")):
+            row = worklist.series(session, Seed(name).uid)
+            row.station_name, row.calling_ae_title = "", sender
+        session.flush()
+        me, here = worklist.series(session, Seed("me").uid), worklist.series(session, Seed("here").uid)
+        assert neighbours.alike(session, me) == []
+        assert [row.series_instance_uid for row in neighbours.alike(session, here)] == [Seed("same").uid]
+
+
 def test_speakers_are_of_the_latest_judged_revision(site):
     fill(site, Seed("a"), Seed("open", ""))
     with site[0].begin() as session:

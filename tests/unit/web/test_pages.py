@@ -26,7 +26,9 @@ def shown(page: str) -> list[str]:
 @pytest.mark.parametrize(
     ("query", "names"),
     [
-        ("", ["open", "none", "look", "good", "bad", "excluded"]),  # the latest first
+        ("", ["look", "bad", "open", "none", "good", "excluded"]),  # what waits for a person first
+        ("order=latest", ["open", "none", "look", "good", "bad", "excluded"]),
+        ("modality=CT", ["look", "bad", "open", "none"]),
         ("order=flagged", ["bad", "look", "open", "none", "good", "excluded"]),
         ("verdict=review", ["look"]),
         ("verdict=flagged", ["look", "bad"]),
@@ -35,7 +37,7 @@ def shown(page: str) -> list[str]:
         ("organ=knee", ["good"]),
         ("organ=chest", ["bad"]),
         ("organ=che", []),  # whole words only
-        ("scanner=CT1", ["open", "bad"]),
+        ("scanner=CT1", ["bad", "open"]),
         ("protocol=Knee", ["good"]),
         ("text=pd+fs", ["good"]),
         (f"text={uid_of('bad')}", ["bad"]),

@@ -32,7 +32,7 @@ def test_took(seconds, text):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("not_ct_or_mr: 1 object(s) is neither CT nor MR", "1 object(s) is neither CT nor MR"),
+        ("not_ct_or_mr: 1 object is neither CT nor MR", "1 object is neither CT nor MR"),
         ("noise: 24 HU.", "Noise: 24 HU"),  # no finding is called noise
         ("", ""),
     ],

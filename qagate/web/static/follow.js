@@ -1,0 +1,44 @@
+// The page of one series keeps itself current: what is said beside the images changes in place, the images never do.
+import { toast } from "./api.js";
+
+const POLL_MS = 4000;
+const AFTER_RELEASE_MS = [3000, 10000]; // by then images that were let go are usually at the archive
+const PARTS = ["said", "sent", "history", "decision"];
+const root = document.getElementById("series");
+const images = (page) => page.getElementById("viewer-data")?.textContent ?? "";
+let tag = "";
+
+async function refresh() {
+  const answer = await fetch(location.href, { cache: "no-store" });
+  if (!answer.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  root.dataset.version = fresh.getElementById("series").dataset.version;
+  const shown = document.getElementById("decision").dataset.hidden === fresh.getElementById("decision").dataset.hidden;
+  if (!shown || (images(fresh) && !images(document))) return location.reload(); // the verdict, or the volume, is there now
+  if (images(fresh) !== images(document)) return toast("More images came and were judged; load the page again to see them", null);
+  for (const id of PARTS) {
+    const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
+    if (!old || !now) continue;
+    const open = old.querySelector("details")?.open;
+    old.replaceWith(now);
+    if (open) now.querySelector("details").open = true;
+  }
+}
+
+async function poll() {
+  if (document.hidden || document.querySelector("dialog[open]")) return;
+  const answer = await fetch(`/rows?text=${root.dataset.uid}`, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
+  if (answer.status !== 200) return; // nothing changed, or nobody answers: what stands here was true
+  tag = answer.headers.get("etag") ?? "";
+  const rows = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+  const row = rows.querySelector(`tr[data-uid="${root.dataset.uid}"]`);
+  if (row && row.dataset.version !== root.dataset.version) await refresh();
+}
+
+const quietly = (work) => work().catch(() => {}); // the next time, then
+document.addEventListener("decided", () => {
+  const held = document.getElementById("decision").dataset.holding;
+  quietly(refresh);
+  if (held) for (const wait of AFTER_RELEASE_MS) setTimeout(() => quietly(refresh), wait);
+});
+setInterval(() => quietly(poll), POLL_MS);
