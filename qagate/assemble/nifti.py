@@ -174,7 +174,7 @@ def _volume(stored: Array, head: _Head, index: int, times: int, name: str) -> Vo
     voxels, bad = _values(stored, head)
     findings = []
     if bad:
-        text = f"{bad} {'voxel holds' if bad == 1 else 'voxels hold'} no number (NaN or infinite); the smallest value stands there"
+        text = f"voxels that hold no number (NaN or infinite) were set to the smallest value, got {bad}"
         findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, text))
     if not head.placed:
         text = "the file does not say where the voxels lie, so only their size is known"

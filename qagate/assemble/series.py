@@ -170,7 +170,9 @@ def _images(headers: list[Header]) -> tuple[list[Header], list[Finding]]:
 
 def _about(code: FindingCode, headers: list[Header], one: str, many: str) -> Finding:
     uids = tuple(text_of(header.dataset, "SOPInstanceUID") for header in headers)
-    return Finding(code, Severity.NONE, f"1 object {one}" if len(headers) == 1 else f"{len(headers)} objects {many}", uids)
+    return Finding(
+        code, Severity.NONE, f"1 object {one}" if len(headers) == 1 else f"{len(headers)} objects {many}", uids
+    )
 
 
 def _normal(stack: Stack) -> Vector3:

@@ -109,6 +109,7 @@ def undo(
     anybody: the person may take back what others decided. Raises DecisionRefused when there is no such decision, when
     it was taken back already, is somebody else's or older than `within`, or cannot be taken back.
     """
+    session.get(SeriesRow, uid, with_for_update=True)  # always before its review, as all who write both do
     row = session.get(ReviewRow, uid, with_for_update=True)
     taken = next((d for d in listed(session, uid) if d.id == number), None)
     if row is None or taken is None:

@@ -12,19 +12,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import CTE, ColumnElement, Select, Subquery, and_, func, literal, literal_column, or_, select, union_all
+from sqlalchemy import CTE, ColumnElement, Select, Subquery, func, literal, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from qagate.store import reviews
+from qagate.store import numbers, reviews
+from qagate.store.numbers import escaped
 from qagate.store.tables import KindRow, SeriesRow
 
 Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
 
 MOST_COUNTED = 10_000
 """A count ends here: "10 000 or more" tells a person as much as the number, and takes no second."""
-
-MOST_NAMED = 1000
-"""Of a beginning of accession numbers that more series share, those with the highest numbers are listed."""
 
 MOST_PENDING = 200
 """So many of those that wait for a person stand before all others; more are found under "to do"."""
@@ -36,15 +34,15 @@ FLAGGED = ("reject", "review")
 OUTCOMES = ("reject", "review", "unscored", "accept", "")
 """All outcomes of a series, "" = none yet."""
 
-TAIL = 4
-"""Characters at the end of an accession number by which it is found; as many as the pages show."""
+_KIND = SeriesRow.kind_id + 0
+"""Where another index is the way in: the sum keeps the database from gathering all series of these kinds first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which series to list; an empty value does not narrow. outcome may also be "flagged" (review or reject) or "todo"
-    (waits for a person). unveiled: without those whose verdict is hidden from people. pending_since: only what waits for a
-    person and came since then. without: Series Instance UIDs to leave out.
+    (waits for a person). unveiled: without those whose verdict is hidden from people. pending_since: only what waits
+    for a person and came since then. without: Series Instance UIDs to leave out.
 
     organ: a word of the region or the organ. scanner: station name or calling AE title. text: a part of description,
     protocol or station, the beginning or the end of an accession number, or a whole UID. since, until: bounds of the
@@ -150,14 +148,14 @@ class _Places:
     """Where the series of a filter are found, its outcome left aside.
 
     rest: conditions on the series themselves. kinds: which kinds match, None = all do. named: series that match by
-    their accession number or UID instead, as (UID, outcome). few: the rest finds them quickly, however long ago they
-    came.
+    their accession number or UID instead, as
+    (UID, outcome). waiting: they are found among those that wait for a person.
     """
 
     rest: tuple[ColumnElement[bool], ...]
     kinds: Select[Any] | list[int] | None
     named: tuple[tuple[str, str], ...] = ()
-    few: bool = False
+    waiting: bool = False
 
     @classmethod
     def of(cls, session: Session, wanted: Filter) -> _Places:
@@ -169,50 +167,51 @@ class _Places:
         if wanted.until is not None:
             rest.append(SeriesRow.last_instance_at < wanted.until)
         if wanted.waiting:
-            rest.append(SeriesRow.series_instance_uid.in_(reviews.waiting()))
+            rest.append(SeriesRow.waiting.is_(True))
         if wanted.pending_since is not None:
-            rest += [SeriesRow.last_instance_at >= wanted.pending_since,
-                     SeriesRow.series_instance_uid.in_(reviews.waiting())]  # fmt: skip
+            rest += [SeriesRow.waiting.is_(True), SeriesRow.last_instance_at >= wanted.pending_since]
         if wanted.without:
             rest.append(SeriesRow.series_instance_uid.not_in(wanted.without))
         if wanted.unveiled:
             rest.append(SeriesRow.series_instance_uid.not_in(reviews.hidden()))
-        words, few = _words(wanted), wanted.waiting or wanted.pending_since is not None
+        words, waiting = _words(wanted), wanted.waiting or wanted.pending_since is not None
         if not wanted.text:
-            return cls(tuple(rest), _kinds(session, words) if words else None, few=few)
-        pattern = f"%{_escaped(wanted.text)}%"
+            return cls(tuple(rest), _kinds(session, words) if words else None, (), waiting)
+        pattern = f"%{escaped(wanted.text)}%"
         columns = (KindRow.series_description, KindRow.protocol_name, KindRow.station_name)
         told = or_(*(column.ilike(pattern, escape="\\") for column in columns))
-        if words:
-            rest.append(SeriesRow.kind_id.in_(select(KindRow.id).where(*words)))
         kinds = _kinds(session, [told, *words])
-        named = _named(session, wanted.text, (*rest, SeriesRow.kind_id.not_in(kinds)))
-        return cls(tuple(rest), kinds, named, few)
+        others = [*rest, _KIND.not_in(kinds), *([_KIND.in_(_kinds(session, words))] if words else [])]
+        return cls(tuple(rest), kinds, numbers.named(session, wanted.text, others), waiting)
 
     def number(self, session: Session, outcomes: Sequence[str], most: int | None) -> int:
         """Return how many there are, `most` at most."""
         of_kinds = select(literal(1)).select_from(SeriesRow).where(*self.rest, *_having(outcomes))
         if self.kinds is not None:
-            of_kinds = of_kinds.where(SeriesRow.kind_id.in_(self.kinds))
+            of_kinds = of_kinds.where(self._kind.in_(self.kinds))
         found = session.scalar(select(func.count()).select_from(of_kinds.limit(most).subquery())) or 0
         found += len(self._uids(outcomes))
         return found if most is None else min(found, most)
 
     def page(self, session: Session, outcomes: Sequence[str], limit: int, offset: int) -> Select[Any]:
         """Return a query for the UIDs of a part of them, the latest first."""
-        if self.kinds is None and len(outcomes) == len(FLAGGED) and not self.few:
+        if self.kinds is None and len(outcomes) == len(FLAGGED):
             return self._merged(outcomes, limit, offset)
         often = self.kinds is None or self.number(session, outcomes, MOST_COUNTED) >= MOST_COUNTED
-        if often and not self.few:
+        if often:
             return self._walk(session, outcomes).limit(limit).offset(offset)
         uids = self._uids(outcomes)
         seldom = _places().where(*self.rest, *_having(outcomes))
         if self.kinds is not None:
-            seldom = seldom.where(SeriesRow.kind_id.in_(self.kinds))
+            seldom = seldom.where(self._kind.in_(self.kinds))
         ways = [seldom, _places().where(SeriesRow.series_instance_uid.in_(uids))] if uids else [seldom]
         # materialised, so that no database walks through all of time for the sake of the order
         found = union_all(*ways).cte("found").prefix_with("MATERIALIZED")
         return _cut(found, limit, offset)
+
+    @property
+    def _kind(self) -> ColumnElement[int | None]:
+        return _KIND if self.waiting else SeriesRow.kind_id.expression
 
     def _uids(self, outcomes: Sequence[str]) -> tuple[str, ...]:
         return tuple(uid for uid, outcome in self.named if not outcomes or outcome in outcomes)
@@ -230,8 +229,7 @@ class _Places:
         query = _latest_first(select(SeriesRow.series_instance_uid)).where(*self.rest, *_having(outcomes))
         if self.kinds is None:
             return query
-        # the sum keeps the database from gathering all of these kinds first, to sort them then
-        matching = [(SeriesRow.kind_id + 0).in_(self.kinds)]
+        matching = [_KIND.in_(self.kinds)]
         if self.named:
             matching.append(SeriesRow.series_instance_uid.in_(self._uids(outcomes)))
         return query.where(or_(*matching), SeriesRow.last_instance_at <= self._latest(session, outcomes))
@@ -301,44 +299,3 @@ def _words(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.protocol:
         words.append(KindRow.protocol_name == wanted.protocol)
     return words
-
-
-def _named(session: Session, text: str, conditions: Sequence[ColumnElement[bool]]) -> tuple[tuple[str, str], ...]:
-    """Return the series whose accession number or UID is meant, as (UID, outcome)."""
-    if len(text) < TAIL:
-        return ()
-    ending = SeriesRow.accession_number.ilike(f"%{_escaped(text)}", escape="\\")
-    found: dict[str, str] = {}
-    for way in (
-        SeriesRow.series_instance_uid == text,
-        SeriesRow.study_instance_uid == text,
-        and_(SeriesRow.accession_tail == text[-TAIL:].lower(), ending),
-        _beginning(session, text),
-    ):
-        rows = session.execute(
-            select(SeriesRow.series_instance_uid, SeriesRow.outcome)
-            .where(way, *conditions)
-            .order_by(_highest_first(session))
-            .limit(MOST_NAMED)
-        )
-        found.update((row.series_instance_uid, row.outcome) for row in rows)
-    return tuple(found.items())
-
-
-def _beginning(session: Session, text: str) -> ColumnElement[bool]:
-    """Return the condition that an accession number begins with a text, as typed or in capitals."""
-    beginnings = sorted({text, text.upper()})
-    if session.get_bind().dialect.name == "postgresql":
-        return or_(*(SeriesRow.accession_number.like(f"{_escaped(one)}%", escape="\\") for one in beginnings))
-    return or_(*(SeriesRow.accession_number.between(one, one + "\U0010ffff") for one in beginnings))
-
-
-def _highest_first(session: Session) -> ColumnElement[Any]:
-    """Return the order of accession numbers, byte by byte, that their index holds: no sorting of all that match."""
-    if session.get_bind().dialect.name == "postgresql":
-        return literal_column("series.accession_number USING ~>~")  # what text_pattern_ops calls descending
-    return SeriesRow.accession_number.desc()
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

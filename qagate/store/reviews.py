@@ -58,11 +58,6 @@ def hides(row: ReviewRow | None) -> bool:
     return row is not None and row.blind and row.state == State.OPEN
 
 
-def waiting() -> Select[str]:
-    """Return a query for the series that wait for a person."""
-    return select(ReviewRow.series_instance_uid).where(ReviewRow.state.in_((State.OPEN, State.PROPOSED)))
-
-
 def hidden() -> Select[str]:
     """Return a query for the series whose verdict is hidden from people."""
     return select(ReviewRow.series_instance_uid).where(ReviewRow.blind, ReviewRow.state == State.OPEN)

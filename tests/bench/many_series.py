@@ -56,6 +56,7 @@ def fill(database: Database, number: int, now: datetime) -> bool:
             rows = list(_series(first, min(first + BATCH, number), number, now))
             for row in rows:
                 row["kind_id"] = kinds.setdefault(tuple(str(row[word]) for word in KIND_WORDS), len(kinds) + 1)
+                row["waiting"] = row["outcome"] in FLAGGED
                 row["accession_tail"] = row["accession_number"][-4:].lower()
             _write(connection, SeriesRow.__table__, rows)
             if first + BATCH >= number:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import threading
 import time
@@ -88,9 +89,9 @@ def is_fault(message) -> bool:
     return message.type == "error" and not message.text.startswith("Failed to load resource")
 
 
-@pytest.fixture
-def page(chromium, served):
-    """A page of 1280 x 800; at the end no request left this machine and no script failed."""
+@contextlib.contextmanager
+def watched(chromium, url: str) -> Iterator:
+    """Yield a page of 1280 x 800; at the end no request went elsewhere than to this server and no script failed."""
     heard = Heard()
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, color_scheme="dark")
     page = context.new_page()
@@ -101,5 +102,12 @@ def page(chromium, served):
     yield page
     context.close()
     assert heard.urls
-    assert [url for url in heard.urls if not url.startswith((served.url, "data:", "blob:"))] == []
+    assert [asked for asked in heard.urls if not asked.startswith((url, "data:", "blob:"))] == []
     assert heard.errors == []
+
+
+@pytest.fixture
+def page(chromium, served):
+    """A page that is watched over the seeded server."""
+    with watched(chromium, served.url) as page:
+        yield page

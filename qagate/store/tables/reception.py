@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from qagate.store.tables.base import Base
@@ -65,6 +65,7 @@ class SeriesRow(Base):
     held_until: Mapped[datetime | None]
     kind_id: Mapped[int | None] = mapped_column(default=None)
     accession_tail: Mapped[str] = mapped_column(String(4), default="", server_default="")
+    waiting: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     __table_args__ = (
         # each answers one question of the worklist by itself, without a look at the rows: docs/performance.md
@@ -76,6 +77,16 @@ class SeriesRow(Base):
             "ix_series_accession_number", "accession_number", postgresql_ops={"accession_number": "text_pattern_ops"}
         ),
         Index("ix_series_accession_tail", "accession_tail"),
+        Index(
+            "ix_series_waiting",
+            "last_instance_at",
+            "series_instance_uid",
+            "kind_id",
+            "outcome",
+            "state",
+            sqlite_where=text("waiting IS 1"),
+            postgresql_where=text("waiting IS true"),
+        ),
     )
 
 

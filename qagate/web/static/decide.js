@@ -94,5 +94,6 @@ export function ask(targets, kind) {
     decide(targets, wish);
   };
   dialog.showModal();
-  (["disagree", "reject"].includes(kind) ? field.reason : field.note).focus();
+  const first = { disagree: field.reason, reject: field.reason, note: field.note }[kind];
+  (first ?? form.querySelector("[value=ok]")).focus(); // Enter decides
 }

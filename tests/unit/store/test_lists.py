@@ -5,9 +5,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import delete, text, update
+from sqlalchemy import delete, select, text, update
 
-from qagate.store import lists
+from qagate.store import lists, numbers
 from qagate.store.database import Database
 from qagate.store.lists import Filter
 from qagate.store.tables import KindRow, ReviewRow, SeriesRow
@@ -106,7 +106,7 @@ def test_every_filter_by_either_way(filled, monkeypatch, wanted, expected, most)
 
 
 def test_of_a_beginning_that_many_share_the_highest_numbers_are_listed(filled, monkeypatch):
-    monkeypatch.setattr(lists, "MOST_NAMED", 2)
+    monkeypatch.setattr(numbers, "MOST_NAMED", 2)
     with filled.read() as session:
         assert names(lists.listing(session, Filter(text="acc000"))) == "cb"
         assert lists.count(session, Filter(text="acc000", outcome="review")) == 1
@@ -143,7 +143,9 @@ def test_flagged_first_with_an_outcome(filled):
 def test_what_waits_for_a_person_first_whole_and_in_parts(filled, wanted, since, expected):
     with filled.begin() as session:
         for name in "acf":
-            session.add(ReviewRow(series_instance_uid=f"1.2.{ord(name)}", revision=1, state="open", asked=True, outcome=""))
+            session.add(
+                ReviewRow(series_instance_uid=f"1.2.{ord(name)}", revision=1, state="open", asked=True, outcome="")
+            )
     after = T0 - timedelta(minutes=since)
     try:
         with filled.read() as session:
@@ -154,6 +156,24 @@ def test_what_waits_for_a_person_first_whole_and_in_parts(filled, wanted, since,
     finally:
         with filled.begin() as session:
             session.execute(delete(ReviewRow))
+
+
+def test_the_database_knows_what_waits_whoever_writes(filled):
+    def waiting() -> str:
+        with filled.read() as session:
+            return names(session.scalars(select(SeriesRow).where(SeriesRow.waiting.is_(True))))
+
+    with filled.begin() as session:
+        session.add(ReviewRow(series_instance_uid="1.2.97", revision=1, state="proposed", asked=True, outcome=""))
+        session.add(ReviewRow(series_instance_uid="1.2.98", revision=1, state="agreed", asked=True, outcome=""))
+    assert waiting() == "a"
+    with filled.begin() as session:
+        session.execute(text("UPDATE review SET state = 'open' WHERE series_instance_uid = '1.2.98'"))
+        session.execute(text("UPDATE review SET state = 'rejected' WHERE series_instance_uid = '1.2.97'"))
+    assert waiting() == "b"
+    with filled.begin() as session:
+        session.execute(delete(ReviewRow))
+    assert waiting() == ""
 
 
 def test_choices(filled):
