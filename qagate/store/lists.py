@@ -147,9 +147,8 @@ def choices(session: Session, *, since: datetime, limit: int = 200) -> dict[str,
 class _Places:
     """Where the series of a filter are found, its outcome left aside.
 
-    rest: conditions on the series themselves. kinds: which kinds match, None = all do. named: series that match by
-    their accession number or UID instead, as
-    (UID, outcome). waiting: they are found among those that wait for a person.
+    rest: conditions on the series themselves. kinds: which kinds match, None = all do. named: what matches by its
+    accession number or UID instead, as (UID, outcome). waiting: they are found among what waits for a person.
     """
 
     rest: tuple[ColumnElement[bool], ...]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect
 
 from qagate.web.pages import VENDOR
-from tests.web.seeds import Seed
+from tests.web.seeds import Seed, judge, late_image
 
 pytestmark = pytest.mark.peers
 
@@ -63,6 +64,22 @@ def test_wheel_and_curve_move_the_same_slice(series):
     assert pixels(page) != before
     page.click('[data-slice="7"]')
     assert page.inner_text("#at") == "8"
+
+
+def test_the_page_keeps_itself_current(served, page):
+    served.add(Seed("one", "", minutes=0, images=True))
+    page.goto(f"{served.url}/series/{Seed('one').uid}")
+    expect(page.locator("#said")).to_contain_text("Arriving")
+    served.add(Seed("one", "review", 41.0, reasons=("Noise 24 HU",), minutes=0, images=True))
+    expect(page.locator("#said .verdict")).to_have_text("Look")  # without being asked
+    expect(page.locator("#viewer[data-ready=true]")).to_be_visible()
+    page.keyboard.press("Home")
+    page.request.post(f"{served.url}/api/v1/series/{Seed('one').uid}/decisions", data={"kind": "agree", "version": 1})
+    expect(page.locator("#decision .stands")).to_have_text("Agreed.")  # somebody else decided
+    assert page.inner_text("#at") == "1"  # the images stayed where they were
+    revision = late_image(served.database, Seed("one"))
+    judge(served.database, served.settings, Seed("one", "accept", 80.0), revision, 2, datetime.now(UTC))
+    expect(page.locator("#toast")).to_contain_text("More images came")
 
 
 def test_images_gone(served, page):

@@ -1,4 +1,4 @@
-"""The whole way with real parts: dcmtk scans, `qagate serve` judges and holds, a person decides, Orthanc is the PACS."""
+"""The whole way with real parts: dcmtk scans, `qagate serve` holds, a person decides in Chromium, Orthanc gets them."""
 
 from __future__ import annotations
 
