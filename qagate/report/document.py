@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
 from pydicom import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
+from pydicom.tag import Tag
+from pydicom.uid import ExplicitVRLittleEndian
 
 from qagate.errors import ReportError
+
+_LAST_OF_ITS_OWN = Tag("SOPInstanceUID")
+"""Behind it variants share their elements."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,19 +37,50 @@ class Document:
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            paths = tuple(_write(variant, folder) for variant in self.variants)
+            paths = tuple(
+                _write(data, folder / f"{variant.SOPInstanceUID}.dcm")
+                for variant, data in zip(self.variants, encoded(self.variants), strict=True)
+            )
             _sync(folder)
         except OSError as error:
             raise ReportError(f"{self.kind} cannot be written to {folder}: got {error.strerror}") from error
         return paths
 
 
-def _write(dataset: Dataset, folder: Path) -> Path:
-    path = folder / f"{dataset.SOPInstanceUID}.dcm"
+def encoded(variants: Sequence[Dataset]) -> Iterator[bytes]:
+    """Yield each variant as the bytes of its file; what all share, nearly everything, is encoded once.
+
+    Sharing means the same objects, see `qagate.report.sr`, not just equal ones.
+    """
+    kept, body = Dataset(), b""
+    for variant in variants:
+        buffer = BytesIO()
+        if len(variants) == 1 or variant.file_meta.TransferSyntaxUID != ExplicitVRLittleEndian:
+            variant.save_as(buffer, enforce_file_format=True)
+        else:
+            head, rest = Dataset(), Dataset()
+            for element in variant:
+                (head if element.tag <= _LAST_OF_ITS_OWN else rest).add(element)
+            if len(rest) != len(kept) or any(a is not b for a, b in zip(rest, kept, strict=True)):
+                kept, body = rest, _body(rest, variant.get("SpecificCharacterSet", "ISO_IR 6"))
+            head.file_meta = variant.file_meta
+            head.save_as(buffer, enforce_file_format=True)
+            buffer.write(body)
+        yield buffer.getvalue()
+
+
+def _body(elements: Dataset, character_set: str) -> bytes:
+    buffer = DicomBytesIO()
+    buffer.is_little_endian, buffer.is_implicit_VR = True, False
+    write_dataset(buffer, elements, character_set)
+    return buffer.getvalue()
+
+
+def _write(data: bytes, path: Path) -> Path:
     partial = path.with_suffix(f".{token_hex(4)}.part")
     try:
         with partial.open("wb") as file:
-            dataset.save_as(file, enforce_file_format=True)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)

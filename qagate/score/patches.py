@@ -6,7 +6,9 @@ features are averaged with the weights that the network gives them, so that one 
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,12 +56,16 @@ class Slab:
 
 
 class Looker:
-    """The network on a device. Without enough GPU memory it takes smaller batches, at last the CPU."""
+    """The network on a device, for several threads; a GPU serves one of them at a time.
+
+    Without enough GPU memory it takes smaller batches, at last the CPU.
+    """
 
     def __init__(self, network: Network, device: torch.device) -> None:
         self.network = network.to(device)
         self.device = device
         self.batch = BATCH
+        self._turn = contextlib.nullcontext() if device.type == "cpu" else threading.Lock()
 
     def look(
         self,
@@ -86,7 +92,7 @@ class Looker:
             places = [places[(int(i * len(places) / most) + turn) % len(places)] for i in range(most)]
             places = sorted(set(places))
         field = torch.from_numpy(slab)[None]
-        with torch.inference_mode():
+        with self._turn, torch.inference_mode():
             features, maps, broad = self._features(torch.from_numpy(padded), field, places, modality, regions, coded)
             condition = self.network.condition(coded.to(self.device)).float()
             prediction = self.network.conclude(features[None].to(self.device), broad.to(self.device), condition)

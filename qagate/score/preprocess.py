@@ -104,14 +104,12 @@ def channels(slab: Tensor, modality: str, regions: Sequence[str] = ()) -> Tensor
         task = ((x - centre) * (2.0 / width)).clamp(-1.0, 1.0)
     else:
         wide = (x * 2.0 - 1.0).clamp(-1.5, 2.0)
-        task = torch.asinh(x * 8.0) - 1.5
-    kernels = _kernels().to(x.dtype).to(x.device)
-    filtered = F.conv2d(F.pad(x, (4, 4, 4, 4), mode="replicate"), kernels)  # (n, 1, h, w) → (n, 2, h, w)
-    residual, blobs = filtered[:, :1] / unit, filtered[:, 1:] / unit
+        task = _asinh(x * 8.0) - 1.5
+    residual, blobs = (filtered / unit for filtered in _fine(x))
     # the residual has no mean, so the local SD of the picture's fine structure is the root of its local power
-    power = F.avg_pool2d(F.pad(residual * residual, (3, 3, 3, 3), mode="replicate"), 7, 1)
+    power = _along(_along(F.pad(residual * residual, (3, 3, 3, 3), mode="replicate"), _SEVENTHS, 3), _SEVENTHS, 2)
     noise = torch.log1p(power.clamp_min(0.0).sqrt()) - 0.7
-    five = torch.cat([wide, task, torch.asinh(residual), torch.asinh(blobs * 4.0), noise], 1)  # (n, 5, h, w)
+    five = torch.cat([wide, task, _asinh(residual), _asinh(blobs * 4.0), noise], 1)  # (n, 5, h, w)
     return five.reshape(batch, slices, CHANNELS, rows, columns)
 
 
@@ -132,7 +130,10 @@ def statistics(pictures: Tensor) -> Tensor:
     task, residual, blobs, noise = x[:, 1], x[:, 2], x[:, 3], x[:, 4]
     across, down = task.diff(dim=2).abs(), task.diff(dim=1).abs()
     power = residual.square().mean((1, 2)) + 1e-4
-    found = [x.mean((2, 3)), x.std((2, 3))]  # 5 + 5
+    mean = x.mean((2, 3))
+    # the same as x.std((2, 3)), which takes ten times as long on a CPU
+    squares = (x - mean[..., None, None]).square().sum((2, 3))
+    found = [mean, (squares / (h * w - 1)).sqrt()]  # 5 + 5
     edge = F.pad(across, (0, 1)) + F.pad(down, (0, 0, 0, 1))
     for picture in (noise, blobs.abs(), edge):
         found.append(_shares(picture))  # 3 x 5
@@ -177,15 +178,47 @@ def overview(slab: Tensor, pixels: int = OVERVIEW_PIXELS) -> Tensor:
     return F.interpolate(slab, (pixels, pixels), mode="bilinear", align_corners=False)
 
 
+def _fine(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Return x minus its Gaussian of sigma 1 px, and its Laplacian of a Gaussian of sigma 2 px; (n, 1, h, w) each.
+
+    Both filters are 9 x 9 and sums of products of one along rows and one along columns, each applied by itself: on a
+    CPU that takes a third of the time of a convolution.
+    """
+    narrow, broad, bent, mean = _taps()
+    padded = F.pad(x, (4, 4, 4, 4), mode="replicate")
+    smooth = _along(_along(padded, narrow, 3), narrow, 2)
+    blobs = _along(_along(padded, bent, 3), broad, 2) + _along(_along(padded, broad, 3), bent, 2)
+    blobs -= _along(_along(padded, (mean,) * 9, 3), (1.0,) * 9, 2)
+    return x - smooth, blobs
+
+
+def _along(x: Tensor, taps: Sequence[float], dim: int) -> Tensor:
+    """Return the correlation along one axis, without the ends. taps: symmetric, an odd number of them."""
+    reach, length = len(taps) // 2, x.shape[dim] - len(taps) + 1
+    out = x.narrow(dim, reach, length) * taps[reach]
+    for k in range(reach):
+        out += (x.narrow(dim, k, length) + x.narrow(dim, len(taps) - 1 - k, length)) * taps[k]
+    return out
+
+
+def _asinh(x: Tensor) -> Tensor:
+    """Return the same as torch.asinh, which is not vectorised on a CPU."""
+    size = x.abs()
+    return torch.copysign(torch.log1p(size + size * size / (1.0 + (size * size + 1.0).sqrt())), x)
+
+
+_SEVENTHS = (1.0 / 7.0,) * 7
+
+
 @lru_cache(maxsize=1)
-def _kernels() -> Tensor:
-    """Delta minus Gaussian of sigma 1 px, and the Laplacian of a Gaussian of sigma 2 px: (2, 1, 9, 9)."""
-    axis = torch.arange(-4, 5, dtype=torch.float32)
-    square = axis[:, None] ** 2 + axis[None, :] ** 2
-    gauss = torch.exp(-square / 2.0)
-    high_pass = -gauss / gauss.sum()
-    high_pass[4, 4] += 1.0
-    broad = torch.exp(-square / 8.0)
-    log = (square / 16.0 - 0.5) * broad / broad.sum()
-    log -= log.mean()
-    return torch.stack([high_pass, log])[:, None]
+def _taps() -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...], float]:
+    """Return the taps, 9 each, of a Gaussian of sigma 1 px, and those that a Laplacian of a Gaussian is made of.
+
+    That Laplacian, of sigma 2 px, is bent x broad + broad x bent minus `mean` everywhere, so that its sum is 0.
+    """
+    square = [float(k * k) for k in range(-4, 5)]
+    gauss = [math.exp(-s / 2.0) for s in square]
+    wide = [math.exp(-s / 8.0) for s in square]
+    broad = tuple(w / sum(wide) for w in wide)
+    bent = tuple((s / 16.0 - 0.25) * b for s, b in zip(square, broad, strict=True))
+    return tuple(g / sum(gauss) for g in gauss), broad, bent, 2.0 * sum(bent) * sum(broad) / 81.0

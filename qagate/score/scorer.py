@@ -11,9 +11,12 @@ column 0 at the first pixel; 0 where no patch lay. It says where, not how bad: i
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +40,10 @@ BUDGET = 1200
 """About so many slices of patches are looked at in one volume; a larger volume is looked at less densely."""
 FEWEST = 3
 """Patches of a slab that are looked at in any case."""
+MOST_WORKERS = 8
+"""Slabs that are looked at side by side at most: each takes some hundred MB."""
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,16 +91,21 @@ class Heard:
 
 
 class Scorer:
-    """A loaded model. Not for several threads at once: torch's threads are the parallelism."""
+    """A loaded model, for one caller at a time: `workers` slabs of a volume are looked at side by side.
 
-    def __init__(self, model: bundle.Bundle, device: torch.device, head: Head | None = None) -> None:
+    One thread for each slab keeps cores busier than torch's own threads, which share every small step of one slab. What
+    is found does not depend on how many there are.
+    """
+
+    def __init__(self, model: bundle.Bundle, device: torch.device, head: Head | None = None, workers: int = 1) -> None:
         self.model = model
         self.head = head
         self.looker = Looker(model.network, device)
+        self.workers = workers
 
     @classmethod
     def load(cls, folder: Path | None = None, device: str = "auto", threads: int = 0) -> Scorer:
-        """Load a bundle; None is the shipped one. device: "auto", "cpu", "cuda", "cuda:1". threads: 0 leaves torch's.
+        """Load a bundle; None is the shipped one. device: "auto", "cpu", "cuda", "cuda:1". threads: 0 is all cores.
 
         Raises ModelMissing, ModelCorrupt, ScoringError when the device is not there.
         """
@@ -104,7 +116,8 @@ class Scorer:
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise ScoringError(f'no CUDA device was found; set the device to "auto" or "cpu", got {device}')
         model = bundle.load(folder)
-        return cls(model, torch.device(device), Head.load(model.folder, model.about))
+        workers = min(threads or len(os.sched_getaffinity(0)), MOST_WORKERS)
+        return cls(model, torch.device(device), Head.load(model.folder, model.about), workers)
 
     @property
     def identity(self) -> ModelIdentity:
@@ -150,17 +163,32 @@ class Scorer:
         coded = encode(prompt, volume.geometry.spacing_mm, len(voxels), self.model.seen, volume.geometry.known)
         pieces = np.array_split(usable, math.ceil(len(usable) / SLAB))
         most, temperature = max(FEWEST, BUDGET // len(usable)), self.model.calibration.temperature
-        for number, piece in enumerate(pieces):
-            slab = apply_standard(voxels[piece], how)
+
+        def hear(number: int) -> tuple[Slab, npt.NDArray[np.bool_], float, Opinion | None]:
+            slab = apply_standard(voxels[pieces[number]], how)
             inside = body(slab, modality)
             said = self.looker.look(slab, inside, modality, prompt.regions, coded, most, number, temperature)
+            count = tiles.share(number, len(pieces)) if with_tiles and self.model.assessor else 0
+            opinion = self._opinion(slab, inside, modality, count, number)
+            return said, inside, familiar.strangeness(slab, modality), opinion
+
+        for piece, (said, inside, strange, opinion) in zip(pieces, self._side_by_side(hear, len(pieces)), strict=True):
             heard.slabs.append(said)
             heard.pieces.append(piece)
-            heard.strange.append(familiar.strangeness(slab, modality))
+            heard.strange.append(strange)
             heard.goodness[piece], heard.looked[piece] = said.map_, said.looked & inside
-            count = tiles.share(number, len(pieces)) if with_tiles and self.model.assessor else 0
-            heard.opinions.append(self._opinion(slab, inside, modality, count, number))
+            heard.opinions.append(opinion)
         return heard
+
+    def _side_by_side(self, work: Callable[[int], Found], count: int) -> Iterator[Found]:
+        """Yield what is found for 0 .. count - 1, in order. A slab alone has torch's own threads."""
+        workers = min(self.workers, count)
+        if workers < 2:
+            yield from map(work, range(count))
+            return
+        # how many threads torch uses is a property of each thread: those that call from elsewhere keep theirs
+        with ThreadPoolExecutor(workers, "slab", initializer=torch.set_num_threads, initargs=(1,)) as pool:
+            yield from pool.map(work, range(count))
 
     def _opinion(
         self, slab: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_], modality: str, count: int, turn: int

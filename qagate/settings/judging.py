@@ -15,7 +15,7 @@ class Model(Tree):
 
     folder: Path | None = Field(None, description="model folder; the shipped one when absent")
     device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
-    threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads for the network; 0 = torch decides")
+    threads: Annotated[int, Field(ge=0)] = Field(0, description="CPU threads for scoring; 0 = one for each core")
     rules_file: Path | None = Field(None, description="site rules merged over the shipped prompt rules")
 
 

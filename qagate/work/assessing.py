@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from qagate.assemble.series import Limits
-from qagate.domain.assessment import Assessment, SliceScore, Source
+from qagate.domain.assessment import Assessment, Estimate, Measurement, SliceScore, Source
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.limit import SiteLimit
 from qagate.domain.prompt import Prompt
@@ -96,15 +97,19 @@ def _assess_volume(
     )
     if any(finding.unscorable for finding in findings):
         return assessment, None
-    started = time.perf_counter()
-    physics = measure(volume, prompt)
-    measured = time.perf_counter()
-    try:
-        estimate = scorer.score(volume, prompt)
-    except QagateError as error:
-        failure = Finding(FindingCode.SCORING_FAILED, Severity.SEVERE, f"The network could not score it: {error}")
+    with ThreadPoolExecutor(1, "physics") as beside:
+        measuring = beside.submit(_measured, volume, prompt)
+        started = time.perf_counter()
+        estimate: Estimate | QagateError
+        try:
+            estimate = scorer.score(volume, prompt)
+        except QagateError as error:
+            estimate = error
+        timing = {"score": (time.perf_counter() - started) * 1000}
+        physics, timing["physics"] = measuring.result()
+    if isinstance(estimate, QagateError):
+        failure = Finding(FindingCode.SCORING_FAILED, Severity.SEVERE, f"The network could not score it: {estimate}")
         return replace(assessment, physics=physics, findings=(*findings, failure)), None
-    timing = {"physics": (measured - started) * 1000, "score": (time.perf_counter() - measured) * 1000}
     if not estimate.in_domain:
         strange = Finding(
             FindingCode.OUT_OF_DOMAIN, Severity.MODERATE, "It looks like nothing the model has learnt from."
@@ -138,6 +143,12 @@ def _assess_volume(
 def _told(score: float) -> float:
     """Return a score as it is written everywhere: the verdict, its reasons, documents and pages then agree."""
     return round(float(score), 1)
+
+
+def _measured(volume: Volume, prompt: Prompt) -> tuple[tuple[Measurement, ...], float]:
+    """Return the measurements, and the milliseconds that they took."""
+    started = time.perf_counter()
+    return measure(volume, prompt), (time.perf_counter() - started) * 1000
 
 
 def _once(*findings: Finding) -> tuple[Finding, ...]:

@@ -22,7 +22,7 @@ from qagate.work.delivering import Courier
 from qagate.work.pipeline import Pipeline
 from qagate.work.queues import APPLICATION_VERSION, Engine, Queue
 from qagate.work.rescue import Neighbourhood
-from qagate.work.sweeps import QUEUES, SCORE, Sweeps
+from qagate.work.sweeps import QUEUES, SCORE, Sweeps, soon
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,7 @@ class Worker:
         def journey(revision_id: int) -> None:
             assert pipeline is not None, "a worker that does not judge takes nothing from this queue"
             engine.step("judge", pipeline.journey, revision_id)
+            soon(self.scheduler, "deliver")
 
         def carry(revision_id: int, destination: str) -> None:
             engine.step("carry", courier.carry, revision_id, destination)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from qagate.score import preprocess
 from qagate.score.preprocess import CHANNELS, apply_standard, body, channels, overview, standard_of, standardise
@@ -60,6 +61,28 @@ def test_channels_are_five_bounded_and_local() -> None:
     assert float(pictures.abs().max()) < 12
     alone = channels(slab[:, 1:2], "CT", ("chest",))
     assert torch.equal(alone[:, 0], pictures[:, 1])
+
+
+def test_the_fine_filters_are_those_of_the_definition() -> None:
+    """Delta minus Gaussian, and a Laplacian of a Gaussian without a mean, as plain 9 x 9 convolutions."""
+    axis = torch.arange(-4, 5, dtype=torch.float64)
+    square = axis[:, None] ** 2 + axis[None, :] ** 2
+    gauss = torch.exp(-square / 2.0)
+    high_pass = -gauss / gauss.sum()
+    high_pass[4, 4] += 1.0
+    broad = torch.exp(-square / 8.0)
+    blobs = (square / 16.0 - 0.5) * broad / broad.sum()
+    kernels = torch.stack([high_pass, blobs - blobs.mean()])[:, None]
+    x = torch.from_numpy(ct(2, 70, 90).astype(np.float64))[:, None]
+    wanted = F.conv2d(F.pad(x, (4, 4, 4, 4), mode="replicate"), kernels)
+    for found, one in zip(preprocess._fine(x), wanted.split(1, 1), strict=True):
+        assert torch.allclose(found, one, atol=1e-9)
+    assert torch.allclose(preprocess._fine(torch.full((1, 1, 20, 20), 70.0))[1], torch.zeros(1), atol=1e-4)
+
+
+def test_asinh_is_asinh() -> None:
+    x = torch.tensor([0.0, -0.0, 1e-7, -1e-7, 0.3, -5.0, 4e4, -4e6])
+    assert torch.allclose(preprocess._asinh(x), torch.asinh(x), rtol=1e-6, atol=0)
 
 
 def test_more_noise_is_seen_in_the_noise_channel() -> None:

@@ -53,6 +53,29 @@ def test_the_same_twice(small: Scorer) -> None:
     assert first.attributes == second.attributes
 
 
+@pytest.mark.parametrize("workers", [2, 3, 8])
+def test_slabs_side_by_side_say_the_same_as_one_after_the_other(small: Scorer, workers: int) -> None:
+    together = Scorer(small.model, small.device, workers=workers)
+    for prompt, voxels in ((CHEST, ct(14)), (Prompt(modality="MR"), np.abs(ct(10)))):
+        alone, found = small.score(volume(voxels), prompt), together.score(volume(voxels), prompt)
+        assert found.score == pytest.approx(alone.score, abs=0.01)
+        assert found.interval == pytest.approx(alone.interval, abs=0.01)
+        assert found.slice_scores == pytest.approx(alone.slice_scores, abs=0.01)
+        assert found.attributes == pytest.approx(alone.attributes, abs=1e-4)
+        assert found.heatmap == pytest.approx(alone.heatmap, abs=1e-4)
+
+
+def test_a_fault_in_one_slab_ends_the_volume(small: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(slab: np.ndarray, modality: str) -> float:
+        if float(slab[0, 0, 0]) == float(ct(16)[8, 0, 0]):  # the third slab
+            raise ScoringError("a fault")
+        return 0.0
+
+    monkeypatch.setattr(scorer.familiar, "strangeness", broken)
+    with pytest.raises(ScoringError, match="a fault"):
+        Scorer(small.model, small.device, workers=2).score(volume(ct(16)), CHEST)
+
+
 def test_unknown_words_do_no_harm(small: Scorer) -> None:
     odd = Prompt("US", ("moon",), "tail", "X", "x", "x", None, Acquisition(kvp=float("nan"), echo_time_ms=-1.0))
     assert np.isfinite(small.score(volume(ct()), odd).score)

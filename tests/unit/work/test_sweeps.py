@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from apscheduler.schedulers.background import BackgroundScheduler
 
 from qagate.domain.backfill import SIGNAL
 from qagate.domain.series import StoredInstance
@@ -14,7 +16,7 @@ from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import DeliveryRow
 from qagate.work.queues import AFTERWARDS
-from qagate.work.sweeps import Sweeps
+from qagate.work.sweeps import Sweeps, soon
 
 T0 = datetime(2026, 11, 22, 9, 40, tzinfo=UTC)
 PACS = {"name": "PACS", "ae_title": "PACS", "host": "127.0.0.1", "port": 104}
@@ -263,6 +265,24 @@ def test_what_was_complete_when_the_process_died_is_enqueued(sweeps):
     sweeps.resume()
     sweeps.resume()
     assert len(sweeps.engine.enqueued) == 1
+
+
+def test_a_duty_can_be_called_before_its_time() -> None:
+    called = threading.Event()
+
+    def deliver() -> None:
+        called.set()
+
+    scheduler = BackgroundScheduler(timezone="UTC")
+    scheduler.add_job(deliver, "interval", hours=5, name="deliver")
+    scheduler.start()
+    try:
+        soon(scheduler, "deliver")
+        assert called.wait(60)
+        soon(scheduler, "nothing of that name")
+    finally:
+        scheduler.shutdown(wait=False)
+    soon(scheduler, "deliver")
 
 
 @pytest.mark.parametrize(("signal", "priority"), [("quiet", None), ("mpps", None), (SIGNAL, AFTERWARDS)])
