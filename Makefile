@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
+BENCHES := $(basename $(notdir $(wildcard tests/bench/bench_*.py)))
 # A machine with a GPU: make install TORCH=torch==2.13.0
 TORCH  ?= cpu
 
@@ -41,7 +42,7 @@ crash: $(VENV)/.tested debian ## kill the node hundreds of times and account for
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.crash $(ARGS)
 
 bench: $(VENV)/.tested ## measure speed against real peers; prints tables
-	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; $(BIN)/python $$bench || exit 1; done
+	@for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; done
 
 docs: $(VENV)/.installed ## write the generated pages in docs/
 	@$(BIN)/python -m qagate.cli.pages docs

@@ -13,6 +13,7 @@ from pynetdicom.association import Association
 from qagate.errors import SpoolError, TooLarge
 from qagate.receive.incoming import Incoming
 from qagate.receive.provider import MessageProvider, NetworkProvider, StoreRequest
+from qagate.receive.waking import Announced, Checkpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,8 @@ class AcceptedAssociation(Association):
     """An association that a peer requested of us.
 
     What differs from pynetdicom's own: the straight path for C-STORE (see qagate.receive.provider), of whatever SOP
-    class; and `on_end` is called exactly once, when it is over, whatever ended it.
+    class; its thread sleeps until there is something for it; and `on_end` is called exactly once, when it is over,
+    whatever ended it.
     """
 
     def __init__(
@@ -53,6 +55,9 @@ class AcceptedAssociation(Association):
             self, lambda request: on_c_store(self, request), lambda error: on_lost(self, error), incoming
         )
         self.dul = NetworkProvider(self)
+        self._reactor_checkpoint = checkpoint = Checkpoint()
+        self.dimse.msg_queue = Announced(checkpoint.tell)
+        self.dul.to_user_queue = Announced(checkpoint.tell)
         # these setters pass the limits on to the timers of the new provider
         self.acse_timeout = self.acse_timeout
         self.network_timeout = self.network_timeout

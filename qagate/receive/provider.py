@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from pynetdicom.timer import Timer
 
 from qagate.errors import SpoolError, TooLarge
 from qagate.receive.incoming import Incoming
+from qagate.receive.waking import Announced
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +31,8 @@ _C_STORE_RSP = 0x8001
 _NO_DATA_SET = 0x0101
 _CANNOT_UNDERSTAND = 0xC000
 _P_DATA_TF = 0x04
+_PDU_HEAD_BYTES = 6
+_DATA_TRANSFER = "Sta6"  # PS3.8 Table 9-4
 _COMMAND, _LAST = 0x01, 0x02  # bits of the message control header
 _MAX_COMMAND_BYTES = 1 << 16
 _ABORT = b"\7\0\0\0\0\4\0\0\2\0"  # A-ABORT by the provider, reason not specified; PS3.8 9.3.8
@@ -170,7 +174,18 @@ class NetworkProvider(DULServiceProvider):
         self._idle_timer = _MonotonicTimer(60)
         self.artim_timer = _MonotonicTimer(30)
         self._run_loop_delay = 0.0  # AcceptedSocket.ready does the waiting
+        self.to_provider_queue = Announced(self._wake)
         self.daemon = True
+
+    def _wake(self) -> None:
+        """Let the thread that reads the network look at what else there is to do."""
+        if self.socket is not None and threading.current_thread() is not self:
+            cast(Any, self.socket).bell.ring()
+
+    def kill_dul(self) -> None:
+        """End the thread."""
+        super().kill_dul()
+        self._wake()
 
     def run_reactor(self) -> None:
         """Run until the connection is over; what had come in of an unfinished message is then forgotten."""
@@ -192,7 +207,7 @@ class NetworkProvider(DULServiceProvider):
 
     def _decode_pdu(self, bytestream: bytearray) -> Any:
         if bytestream[0] == _P_DATA_TF:
-            return _DataTransfer(memoryview(bytestream)), "Evt10"
+            return _DataTransfer(memoryview(bytestream)[_PDU_HEAD_BYTES:]), "Evt10"
         return super()._decode_pdu(bytestream)
 
     def _is_transport_event(self) -> bool:
@@ -203,18 +218,48 @@ class NetworkProvider(DULServiceProvider):
         return super()._is_transport_event()
 
     def _read_pdu_data(self) -> None:
+        if self.state_machine.current_state == _DATA_TRANSFER and self._read_data():
+            return
         super()._read_pdu_data()
         if "Evt17" in self.event_queue.queue and self.assoc.requestor.primitive is None:
             # the peer went away before it said anything: nobody need wait for its request any longer
             self.to_user_queue.put(None)
 
+    def _read_data(self) -> bool:
+        """Take a P-DATA-TF PDU straight to the messages; whether that was all that there was to do with it.
+
+        The state machine would do just this, an event later. Another PDU, and the end of the connection, are its own.
+        """
+        connection = cast(Any, self.socket)
+        try:
+            head = connection.recv(_PDU_HEAD_BYTES)
+            if len(head) < _PDU_HEAD_BYTES or head[0] != _P_DATA_TF:
+                connection.unread(head)
+                return False
+            length = int.from_bytes(head[2:6], "big")
+            pdu = connection.recv(length)
+        except OSError:
+            self.event_queue.put("Evt17")
+            return True
+        if len(pdu) < length:
+            self.event_queue.put("Evt17")
+            return True
+        try:
+            primitive = _DataTransfer(memoryview(pdu)).to_primitive()
+        except _BrokenMessage as error:
+            logger.debug("receive: %s", error)
+            self.event_queue.put("Evt19")
+            return True
+        self.assoc.dimse.receive_primitive(primitive)
+        return True
+
 
 class _DataTransfer:
-    """A P-DATA-TF PDU. Raises ValueError when its items do not fill it exactly."""
+    """The items of a P-DATA-TF PDU. Raises ValueError when they do not fill it exactly."""
 
     def __init__(self, pdu: memoryview) -> None:
         self._items: list[tuple[int, Any]] = []
-        offset = 6
+        offset = 0
         while offset < len(pdu):
             if offset + 5 > len(pdu):
                 raise _BrokenMessage("a P-DATA-TF PDU must hold whole items")

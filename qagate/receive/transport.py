@@ -23,6 +23,7 @@ from qagate.receive.association import AcceptedAssociation
 from qagate.receive.connections import Connections
 from qagate.receive.incoming import Incoming
 from qagate.receive.provider import StoreRequest
+from qagate.receive.waking import IDLE_SECONDS, Bell
 from qagate.tls import words
 
 logger = logging.getLogger(__name__)
@@ -30,7 +31,6 @@ logger = logging.getLogger(__name__)
 _READ_BYTES = 1 << 18
 _MIN_PDU_LIMIT_BYTES = 1 << 20  # an association request can be longer than the PDUs that are agreed on by it
 _UNLIMITED_PDU_BYTES = 1 << 28
-_WAIT_SECONDS = 0.001
 _FOR_EVER_SECONDS = 86_400.0
 _FAREWELL_SECONDS = 1.0
 _MOST_FAREWELLS = 64
@@ -45,21 +45,32 @@ class AcceptedSocket(AssociationSocket):
     def __init__(self, association: AcceptedAssociation, connection: socket.socket, max_pdu_bytes: int) -> None:
         super().__init__(association, client_socket=connection)
         self._limit_bytes = max(max_pdu_bytes, _MIN_PDU_LIMIT_BYTES) if max_pdu_bytes else _UNLIMITED_PDU_BYTES
+        self._ahead = b""
+        self.bell = Bell()
         self._poll = select.poll()  # select() cannot watch descriptors above 1023
         self._poll.register(connection, select.POLLIN)
+        self._poll.register(self.bell, select.POLLIN)
+        self._descriptor = connection.fileno()
 
     @property
     def ready(self) -> bool:
-        """Whether there is something to read, waiting a moment for it."""
+        """Whether there is something to read, waiting for it until the bell rings, a moment at most."""
         if self.socket is None or not self._is_connected:
             return False
         try:
-            if isinstance(self.socket, ssl.SSLSocket) and self.socket.pending():
+            if self._ahead or (isinstance(self.socket, ssl.SSLSocket) and self.socket.pending()):
                 return True  # decrypted already, nothing more need come
-            return bool(self._poll.poll(_WAIT_SECONDS * 1000))
+            there = self._poll.poll(IDLE_SECONDS * 1000)
+            if any(descriptor != self._descriptor for descriptor, _ in there):
+                self.bell.hush()
+            return any(descriptor == self._descriptor for descriptor, _ in there)
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
             return False
+
+    def unread(self, start: bytes) -> None:
+        """Take back what was read; the next `recv` begins with it and wants no less."""
+        self._ahead = start
 
     def close(self) -> None:
         """Close; what the peer has sent meanwhile is read first, else it would lose our last words with a reset."""
@@ -79,13 +90,14 @@ class AcceptedSocket(AssociationSocket):
             with contextlib.suppress(OSError):  # the peer may be gone; the descriptor is ours all the same
                 self.socket.shutdown(socket.SHUT_RDWR)
             self.socket.close()
+        self.bell.close()
 
     def recv(self, nr_bytes: int) -> bytearray:
         """Return `nr_bytes`, or fewer when the peer has closed the connection.
 
         Raises OSError, also when a peer that has begun a PDU does not end it in time, however it spreads its bytes.
         """
-        received = bytearray()
+        received, self._ahead = bytearray(self._ahead), b""
         connection = self.socket
         if connection is None:
             return received

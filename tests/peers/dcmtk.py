@@ -29,6 +29,11 @@ def _tool(name: str) -> str | None:
     return shutil.which(name, path=os.pathsep.join(outside))
 
 
+def tool(name: str) -> str:
+    """Return how to call a tool of dcmtk."""
+    return _tool(name) or name
+
+
 def free_port() -> int:
     """Return a TCP port that nobody listens on now."""
     with socket.socket() as probe:
@@ -88,7 +93,7 @@ def echoscu(*, port: int, called: str = "QAGATE", calling: str = "ECHOSCU", opti
 def _run(command: list[str], timeout_seconds: float) -> Sent:
     begun = time.monotonic()
     done = subprocess.run(
-        [_tool(command[0]) or command[0], *command[1:]],
+        [tool(command[0]), *command[1:]],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -114,7 +119,7 @@ class StoreScp:
         """Start it and wait until it listens."""
         self.folder.mkdir(parents=True, exist_ok=True)
         command = [
-            _tool("storescp") or "storescp",
+            tool("storescp"),
             "-aet",
             self.ae_title,
             "-od",
@@ -126,7 +131,7 @@ class StoreScp:
         self._process = subprocess.Popen(
             [*command, str(self.port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_ENVIRONMENT
         )
-        _wait_for_port(self.port, self._process)
+        wait_for_port(self.port, self._process)
         return self
 
     def __exit__(
@@ -142,7 +147,8 @@ class StoreScp:
         return sorted(path for path in self.folder.iterdir() if path.is_file())
 
 
-def _wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+def wait_for_port(port: int, process: subprocess.Popen[bytes], seconds: float = 20) -> None:
+    """Wait until a process listens on a port. Raises RuntimeError when it ends or does not."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if process.poll() is not None:
