@@ -19,7 +19,7 @@ from qagate.store.database import Database
 
 logger = logging.getLogger(__name__)
 
-BEAT_SECONDS = 3.0
+BEAT_SECONDS = 2.5
 LOOKS = 5
 """So many looks in a row without a new beat, BEAT_SECONDS apart: then a worker counts as dead."""
 
