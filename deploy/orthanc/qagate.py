@@ -44,6 +44,8 @@ $('#series').live('pagebeforeshow', function () {
   $('#qagate-verdict').remove();
   if (!uuid) { return; }
   $.getJSON('../qagate/series/' + uuid, function (said) {
+    // a late answer must not stand on the page of another series
+    if (!$.mobile.pageData || $.mobile.pageData.uuid !== uuid) { return; }
     var line = $('<p>').attr('id', 'qagate-verdict').css({ margin: '0.5em 1em', fontWeight: 'bold' });
     line.append(document.createTextNode('qagate: ' + said.words + ' '));
     if (said.url) { line.append($('<a>').attr({ href: said.url, target: '_blank', rel: 'noopener' }).text('why?')); }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 import urllib.error
@@ -21,9 +22,12 @@ from pynetdicom.transport import ThreadedAssociationServer
 from tests.peers import dcmtk
 from tests.peers.orthanc import Modality, Orthanc
 from tests.peers.orthanc import available as orthanc_available
+from tests.web import conftest as browser
 
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "orthanc" / "qagate.py"
 LIBRARIES = list(Path("/usr").glob("*/orthanc/plugins/libOrthancPython.so"))
+
+chromium = browser.chromium
 
 pytestmark = [
     pytest.mark.peers,
@@ -67,22 +71,36 @@ def gate() -> Iterator[Gate]:
     gate.close()
 
 
+class Says(ThreadingHTTPServer):
+    """A page that knows a verdict for every series, and who may ask; for the series `late` it waits to be let go."""
+
+    def __init__(self) -> None:
+        self.late, self.asked, self.go = "", threading.Event(), threading.Event()
+        super().__init__(("127.0.0.1", 0), Page)
+
+
+class Page(BaseHTTPRequestHandler):
+    server: Says
+
+    def do_GET(self) -> None:
+        uid = self.path.rpartition("/")[2]
+        if uid == self.server.late:
+            self.server.asked.set()
+            self.server.go.wait(10)
+        allowed = self.headers.get("Authorization") == "Bearer t0ken"
+        self.send_response(200 if allowed else 401)
+        self.send_header("Content-Type", "application/json")
+        self.end_headers()
+        reason = "Noise" if uid == self.server.late else "Motion"
+        self.wfile.write(json.dumps({"word": "Look", "score": 41.6, "reason": reason, "state": "delivered"}).encode())
+
+    def log_message(self, *args: Any) -> None:
+        pass
+
+
 @pytest.fixture
-def says() -> Iterator[ThreadingHTTPServer]:
-    """A page that knows one verdict and who may ask."""
-
-    class Page(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            allowed = self.headers.get("Authorization") == "Bearer t0ken"
-            self.send_response(200 if allowed else 401)
-            self.send_header("Content-Type", "application/json")
-            self.end_headers()
-            self.wfile.write(b'{"word": "Look", "score": 41.6, "reason": "Motion", "state": "delivered"}')
-
-        def log_message(self, *args: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
+def says() -> Iterator[Says]:
+    server = Says()
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -123,7 +141,7 @@ def wait(condition: Any, what: str, orthanc: Orthanc, seconds: float = 40) -> No
         time.sleep(0.1)
 
 
-def test_series_reach_the_peer_once_whatever_was_away(tmp_path: Path, gate: Gate, says: ThreadingHTTPServer) -> None:
+def test_series_reach_the_peer_once_whatever_was_away(tmp_path: Path, gate: Gate, says: Says) -> None:
     orthanc = with_plugin(tmp_path / "orthanc", gate, f"http://127.0.0.1:{says.server_port}")
     (tmp_path / "files").mkdir()
 
@@ -159,7 +177,7 @@ def test_series_reach_the_peer_once_whatever_was_away(tmp_path: Path, gate: Gate
     assert gate.taken == {"1.2.1.1": 2, "1.2.1.2": 2, "1.2.1.3": 1, "1.2.3.1": 1, "1.2.4.1": 1, "1.2.5.1": 1}
 
 
-def test_orthanc_shows_the_verdict(tmp_path: Path, gate: Gate, says: ThreadingHTTPServer) -> None:
+def test_orthanc_shows_the_verdict(tmp_path: Path, gate: Gate, says: Says) -> None:
     url = f"http://127.0.0.1:{says.server_port}"
     (tmp_path / "files").mkdir()
     with with_plugin(tmp_path / "orthanc", gate, url) as orthanc:
@@ -170,4 +188,38 @@ def test_orthanc_shows_the_verdict(tmp_path: Path, gate: Gate, says: ThreadingHT
         assert said == {"words": "Look 42 · Motion", "url": f"{url}/series/1.2.1"}
         with pytest.raises((RuntimeError, urllib.error.HTTPError), match="404"):
             orthanc.get("/qagate/series/00000000-00000000-00000000-00000000-00000000")
-        assert b"qagate-verdict" in orthanc.get_bytes("/plugins/explorer.js")
+
+
+def test_the_verdict_stands_on_the_page_of_its_own_series(
+    tmp_path: Path, gate: Gate, says: Says, chromium: Any
+) -> None:
+    url = f"http://127.0.0.1:{says.server_port}"
+    (tmp_path / "files").mkdir()
+    with with_plugin(tmp_path / "orthanc", gate, url) as orthanc:
+        for series in ("1.2.1", "1.2.2"):
+            paths = images(tmp_path / "files", series=series, count=1)
+            assert dcmtk.dcmsend(paths, port=orthanc.port, called="ORTHANC").returncode == 0
+        ((late,), (other,)) = (orthanc.wait_for(1, level="Series", SeriesInstanceUID=uid) for uid in ("1.2.1", "1.2.2"))
+        says.late = "1.2.1"
+        page = chromium.new_page()
+        page.set_default_timeout(30_000)
+        explorer = f"{orthanc.url}/app/explorer.html"
+        page.goto(f"{explorer}#series?uuid={late}")
+        assert says.asked.wait(30)
+        study = orthanc.get(f"/series/{late}")["ParentStudy"]
+        page.goto(f"{explorer}#study?uuid={study}")  # on to the next one, before the answer about the first
+        page.locator("#study:visible").wait_for()
+        page.goto(f"{explorer}#series?uuid={other}")
+        shown = page.locator("#qagate-verdict")
+        shown.wait_for()
+        with page.expect_response(lambda answer: late in answer.url):
+            says.go.set()
+        page.evaluate("() => new Promise(requestAnimationFrame)")
+        assert shown.all_inner_texts() == ["qagate: Look 42 · Motion why?"]
+        assert shown.locator("a").get_attribute("href") == f"{url}/series/1.2.2"
+        page.goto(f"{explorer}#study?uuid={study}")
+        page.locator("#study:visible").wait_for()
+        page.goto(f"{explorer}#series?uuid={late}")
+        page.get_by_text("qagate: Look 42 · Noise").wait_for()
+        assert shown.locator("a").get_attribute("href") == f"{url}/series/1.2.1"
+        page.close()
