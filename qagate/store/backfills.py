@@ -257,6 +257,12 @@ def _joined(what: Any, backfill_id: int) -> Any:
     )
 
 
+def states(session: Session) -> dict[str, int]:
+    """Return state → how many series of all backfills."""
+    counted = session.execute(select(BackfillSeriesRow.state, func.count()).group_by(BackfillSeriesRow.state))
+    return dict(counted.all())
+
+
 def progress(session: Session, row: BackfillRow, *, now: datetime) -> Progress:
     """Return how far a backfill is."""
     query = Query.from_json(row.query)
@@ -267,19 +273,19 @@ def progress(session: Session, row: BackfillRow, *, now: datetime) -> Progress:
         .where(BackfillSeriesRow.backfill_id == row.id)
         .group_by(BackfillSeriesRow.state)
     )
-    states: dict[str, int] = dict(counted.all())
+    by_state: dict[str, int] = dict(counted.all())
     failures = session.scalar(_joined(func.count(), row.id).where(RevisionRow.state == "failed")) or 0
     judging = unjudged(session, row.id)
     lately = _joined(func.count(), row.id).where(RevisionRow.assessed_at > now - timedelta(hours=1))
     return Progress(
         days=days,
         days_listed=listed,
-        found=sum(states.values()),
-        waiting=sum(states.get(state, 0) for state in OPEN),
+        found=sum(by_state.values()),
+        waiting=sum(by_state.get(state, 0) for state in OPEN),
         judging=judging,
-        judged=states.get("fetched", 0) - judging - failures,
-        known=states.get("known", 0),
-        failed=states.get("failed", 0) + failures,
+        judged=by_state.get("fetched", 0) - judging - failures,
+        known=by_state.get("known", 0),
+        failed=by_state.get("failed", 0) + failures,
         per_hour=session.scalar(lately) or 0,
         note=row.note,
     )

@@ -10,6 +10,9 @@ from sqlalchemy.orm import Session
 
 from qagate.store.tables import WorkerRow
 
+QUEUES = ("score", "deliver")
+"""What there is to take work from."""
+
 FIRST_VERSION = "qagate-1"
 """The version of the pipeline of workers that do not say it."""
 

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from qagate.domain.person import Permission
 from qagate.errors import StoreError
 from qagate.settings import Settings
-from qagate.store import forwarding, holding, neighbours, pace, reconciliation, worklist
+from qagate.store import backfills, forwarding, holding, neighbours, pace, reconciliation, workers, worklist
 from qagate.store.database import Database
 from qagate.web.access import needs
 from qagate.web.problem import told
@@ -75,6 +75,8 @@ class NodeCollector(Collector):
             seconds = pace.seconds_to_verdict(session, since=now - LAST_HOUR)
             oldest = pace.oldest_unjudged(session)
             compared = reconciliation.latest(session)
+            at_work = workers.every(session)
+            waiting = backfills.states(session)
         series = GaugeMetricFamily("qagate_series", "Series by where they are now", labels=["where"])
         for where in ("accepted", "flagged", "unscored", "excluded", "failed", "pending", "unaccounted"):
             series.add_metric([where], getattr(account, where))
@@ -114,6 +116,14 @@ class NodeCollector(Collector):
             "Age of the last image of the series that has waited longest for a verdict; 0 when none waits",
             value=0 if oldest is None else max((now - oldest).total_seconds(), 0),
         )
+        taking = GaugeMetricFamily("qagate_workers", "Workers that take work from a queue", labels=["queue"])
+        for queue in workers.QUEUES:
+            taking.add_metric([queue], sum(queue in (one.queues.split() or workers.QUEUES) for one in at_work))
+        yield taking
+        afterwards = GaugeMetricFamily("qagate_backfill_series", "Series of backfills by state", labels=["state"])
+        for state, number in sorted(waiting.items()):
+            afterwards.add_metric([state], number)
+        yield afterwards
         free = GaugeMetricFamily("qagate_disk_free_bytes", "Free bytes on the disk of the data folder")
         folder = self._settings.storage.data_dir
         free.add_metric([], shutil.disk_usage(folder if folder.exists() else ".").free)

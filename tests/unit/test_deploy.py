@@ -14,11 +14,14 @@ import yaml
 
 from qagate.cli.commands import app
 from qagate.settings import load
+from qagate.work.worker import queues_named
 
 ROOT = Path(__file__).resolve().parents[2]
 DEPLOY = ROOT / "deploy"
 UNITS = sorted((DEPLOY / "systemd").glob("*.service"))
-COMMANDS = {command.callback.__name__ for command in app.registered_commands if command.callback}
+COMMANDS = {command.callback.__name__ for command in app.registered_commands if command.callback} | {
+    group.name for group in app.registered_groups
+}
 
 
 def yaml_of(name: str) -> Any:
@@ -34,6 +37,27 @@ def test_only_metrics_that_exist_are_asked_for(name: str) -> None:
     asked = metric_names((DEPLOY / name).read_text(encoding="utf-8"))
     assert asked
     assert asked <= metric_names((ROOT / "docs" / "metrics.md").read_text(encoding="utf-8"))
+
+
+def expressions() -> list[str]:
+    """Return every expression of the rules and the dashboard."""
+    rules = [rule["expr"] for group in yaml_of("prometheus/qagate.rules.yml")["groups"] for rule in group["rules"]]
+    panels = json.loads((DEPLOY / "grafana" / "qagate.json").read_text(encoding="utf-8"))["panels"]
+    return rules + [target["expr"] for panel in panels for target in panel.get("targets", [])]
+
+
+def test_every_label_that_is_asked_for_exists_with_this_value() -> None:
+    lines = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8").splitlines()
+    rows = {row[1].strip(" `"): row[2] for row in (line.split("|") for line in lines) if len(row) > 3}
+    for expression in expressions():
+        for metric, selector in re.findall(r"(qagate_[a-z_]+)\{([^}]*)\}", expression):
+            for label, values in re.findall(r'(\w+)!?[=~]+"([^"]*)"', selector):
+                assert f"`{label}`" in rows[metric], expression
+                assert all(re.search(rf"\b{value}\b", rows[metric]) for value in values.split("|")), expression
+
+
+def test_what_is_only_for_counters_is_not_asked_of_gauges() -> None:
+    assert [e for e in expressions() if re.search(r"\b(rate|irate|increase|resets)\(", e)] == []  # all are gauges
 
 
 def test_the_dashboard_has_panels_that_do_not_overlap() -> None:
@@ -117,7 +141,8 @@ def test_manifests_follow_the_schemas() -> None:
 
 
 def test_pods_run_unprivileged_commands_that_exist() -> None:
-    seen = set()
+    seen: set[str] = set()
+    taken: set[str] = set()
     for document in manifests():
         if document["kind"] not in ("Deployment", "StatefulSet"):
             continue
@@ -125,10 +150,30 @@ def test_pods_run_unprivileged_commands_that_exist() -> None:
         assert pod["securityContext"]["runAsNonRoot"] is True
         (container,) = pod["containers"]
         assert container["args"][0] in COMMANDS
+        if container["args"][1:]:
+            option, queues = container["args"][1:]
+            assert option == "--queues"
+            taken |= {queue.name for queue in queues_named(queues.split(","))}
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
         seen.add(container["args"][0])
     assert seen == {"receive", "work", "web"}
+    assert taken == {"score", "deliver"}
+
+
+def test_a_set_has_the_service_that_names_its_pods() -> None:
+    headless = {
+        d["metadata"]["name"] for d in manifests() if d["kind"] == "Service" and d["spec"].get("clusterIP") == "None"
+    }
+    assert {d["spec"]["serviceName"] for d in manifests() if d["kind"] == "StatefulSet"} <= headless
+
+
+def test_judges_of_a_cluster_have_a_gpu_or_do_not_start() -> None:
+    (judges,) = (d for d in manifests() if d["metadata"]["name"] == "qagate-work" and d["kind"] == "StatefulSet")
+    (container,) = judges["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["limits"]["nvidia.com/gpu"] == 1
+    environment = {one["name"]: one["value"] for one in container["env"]}
+    assert load(None, environment | {"QAGATE__STORAGE__DATABASE_URL_FILE": "/dev/null"}).model.device == "cuda"
 
 
 def test_manifest_settings_are_settings(tmp_path: Path) -> None:
