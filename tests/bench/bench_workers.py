@@ -3,7 +3,8 @@
     python tests/bench/bench_workers.py [--series 20] [--images 40] [--repeats 2]
 
 What is measured is the time between the first and the last verdict of series that all wait, taken from the database:
-receiving, starting and delivering are outside.
+receiving, starting and delivering are outside; and the processor time that the workers spent on each series, which
+other work on the machine hardly stretches: where it is the same with two as with one, neither is in the other's way.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 import statistics
 import sys
 import tempfile
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,8 +29,16 @@ from tests.crash.sending import Sender, series
 from tests.peers.postgres import Postgres
 
 
-def series_per_minute(workers: int, *, count: int, images: int) -> float:
-    """Return how many series a minute so many workers judge while none has to wait for work."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run: series judged in a minute, and seconds of processor time of the workers for each."""
+
+    per_minute: float
+    cpu_seconds: float
+
+
+def run(workers: int, *, count: int, images: int) -> Run:
+    """Let so many workers judge series while none has to wait for work."""
     with tempfile.TemporaryDirectory() as folder, Postgres() as server:
         node = Node(
             Path(folder) / "node",
@@ -38,16 +48,25 @@ def series_per_minute(workers: int, *, count: int, images: int) -> float:
             settings={"completion": {"quiet_seconds": 15}},
         )
         with node:
+            before = sum(cpu_seconds(node.pid(name)) for name in node.workers)
             sender = Sender(node.port)
             for number in range(1, count + 1):
                 sender.send(series(number, images))
             node.wait_for_end(count, 400)
+            spent = sum(cpu_seconds(node.pid(name)) for name in node.workers) - before
         database = Database.open(server.url, migrate=False)
         with database.read() as session:
             times = sorted(at for at in session.scalars(select(RevisionRow.reported_at)) if at is not None)
         database.close()
     assert len(times) == count
-    return (count - workers) / ((times[-1] - times[workers - 1]) / timedelta(minutes=1))
+    per_minute = (count - workers) / ((times[-1] - times[workers - 1]) / timedelta(minutes=1))
+    return Run(per_minute, spent / count)
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time of a process and of the children it has waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(int(fields[index]) for index in (11, 12, 13, 14)) / os.sysconf("SC_CLK_TCK")
 
 
 def main() -> None:
@@ -57,16 +76,21 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=40)
     parser.add_argument("--repeats", type=int, default=2)
     asked = parser.parse_args()
-    found: dict[int, list[float]] = {1: [], 2: []}
+    found: dict[int, list[Run]] = {1: [], 2: []}
     for _ in range(asked.repeats):
-        for workers, rates in found.items():
-            rates.append(series_per_minute(workers, count=asked.series, images=asked.images))
-    one = statistics.median(found[1])
+        for workers, runs in found.items():
+            runs.append(run(workers, count=asked.series, images=asked.images))
     print(f"{asked.series} MR series of {asked.images} images, {os.cpu_count()} cores, PostgreSQL, one thread a worker")
-    print(f"{'workers':>8} {'series/min':>11} {'ratio':>6}  each run")
-    for workers, rates in found.items():
-        each = " ".join(f"{rate:.1f}" for rate in rates)
-        print(f"{workers:>8} {statistics.median(rates):>11.1f} {statistics.median(rates) / one:>6.2f}  {each}")
+    print(f"{'workers':>8} {'series/min':>11} {'ratio':>6} {'CPU s/series':>13} {'ratio':>6}  series/min of each run")
+    rate, cost = (statistics.median(getattr(one, what) for one in found[1]) for what in ("per_minute", "cpu_seconds"))
+    for workers, runs in found.items():
+        its_rate, its_cost = (
+            statistics.median(getattr(one, what) for one in runs) for what in ("per_minute", "cpu_seconds")
+        )
+        each = " ".join(f"{one.per_minute:.1f}" for one in runs)
+        print(
+            f"{workers:>8} {its_rate:>11.1f} {its_rate / rate:>6.2f} {its_cost:>13.2f} {its_cost / cost:>6.2f}  {each}"
+        )
 
 
 if __name__ == "__main__":

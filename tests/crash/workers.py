@@ -13,8 +13,9 @@ from sqlalchemy import select
 from qagate.errors import StoreError
 from qagate.store.database import Database
 from qagate.store.tables import RevisionRow
+from qagate.store.workers import beats
 from tests.crash.ledger import Ledger, account
-from tests.crash.node import Node
+from tests.crash.node import Node, worker
 from tests.crash.pacs import Pacs
 from tests.crash.sending import Sender, series
 from tests.peers.dcmtk import free_port
@@ -24,10 +25,15 @@ RESCUED_WITHIN_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class Rescue:
-    """One death: how long until all that was begun by then had come to its end elsewhere, in seconds."""
+    """One death, in seconds from it.
+
+    rescued_seconds: until others had noticed it and put back what it had begun. seconds: until all that was begun by
+    then had come to its end, which is as slow as the machine.
+    """
 
     victim: str
     begun: int
+    rescued_seconds: float
     seconds: float
 
 
@@ -58,13 +64,28 @@ def kill_workers(
             begun = _at_work(node)
             node.kill(victim, stay_down=True)
             died = time.monotonic()
+            node.wait(lambda victim=victim: victim not in _listed(node), 120, f"the death of {victim} to be noticed")
+            rescued = time.monotonic() - died
             node.wait(lambda begun=begun: not (begun & _at_work(node)), 120, f"the work of {victim} to be continued")
-            rescues.append(Rescue(victim, len(begun), time.monotonic() - died))
+            rescues.append(Rescue(victim, len(begun), rescued, time.monotonic() - died))
             node.start(victim)
             node.ready()
         with suppress(AssertionError):  # the ledger says what is not at its end
             node.wait_for_end(numbers, 240)
         return account(sender.promises, node.settings, node.database_url, pacs.objects()), rescues
+
+
+def _listed(node: Node) -> set[str]:
+    """Return the processes of the workers that count as alive."""
+    database = Database.open(node.database_url, migrate=False)
+    try:
+        with database.read() as session:
+            numbers = [int(executor_id.rpartition("-")[2]) for executor_id in beats(session)]
+            return {worker(number) for number in numbers}
+    except StoreError:
+        return set(node.workers)
+    finally:
+        database.close()
 
 
 def _at_work(node: Node) -> set[int]:
