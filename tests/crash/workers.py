@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from qagate.errors import StoreError
 from qagate.store.database import Database
@@ -52,21 +54,25 @@ def kill_workers(
         node = stack.enter_context(
             Node(folder / "node", destinations=[destination], database_url=database_url, port=port, workers=workers)
         )
+        database = stack.enter_context(closing(Database.reach(node.database_url)))
         sender = Sender(port)
         numbers, rescues = 0, []
         for _ in range(kills):
             for _ in range(3):
                 numbers += 1
                 sender.send(series(numbers, images))
-            node.wait(lambda: bool(_at_work(node)), 60, "a worker to begin")
+            node.wait(_holds(database, lambda session: bool(_at_work(session))), 60, "a worker to begin")
             time.sleep(chance.uniform(0, 0.4))
             victim = chance.choice(node.workers)
-            begun = _at_work(node)
+            with database.read() as session:
+                begun = _at_work(session)
             node.kill(victim, stay_down=True)
             died = time.monotonic()
-            node.wait(lambda victim=victim: victim not in _listed(node), 120, f"the death of {victim} to be noticed")
+            noticed = _holds(database, lambda session, victim=victim: victim not in _listed(session))
+            node.wait(noticed, 120, f"the death of {victim} to be noticed")
             rescued = time.monotonic() - died
-            node.wait(lambda begun=begun: not (begun & _at_work(node)), 120, f"the work of {victim} to be continued")
+            ended = _holds(database, lambda session, begun=begun: not (begun & _at_work(session)))
+            node.wait(ended, 120, f"the work of {victim} to be continued")
             rescues.append(Rescue(victim, len(begun), rescued, time.monotonic() - died))
             node.start(victim)
             node.ready()
@@ -75,26 +81,24 @@ def kill_workers(
         return account(sender.promises, node.settings, node.database_url, pacs.objects()), rescues
 
 
-def _listed(node: Node) -> set[str]:
+def _holds(database: Database, condition: Callable[[Session], bool]) -> Callable[[], bool]:
+    """Return a condition on the database as a question; a database that does not answer says no."""
+
+    def asked() -> bool:
+        try:
+            with database.read() as session:
+                return condition(session)
+        except StoreError:
+            return False
+
+    return asked
+
+
+def _listed(session: Session) -> set[str]:
     """Return the processes of the workers that count as alive."""
-    database = Database.open(node.database_url, migrate=False)
-    try:
-        with database.read() as session:
-            numbers = [int(executor_id.rpartition("-")[2]) for executor_id in beats(session)]
-            return {worker(number) for number in numbers}
-    except StoreError:
-        return set(node.workers)
-    finally:
-        database.close()
+    return {worker(int(executor_id.rpartition("-")[2])) for executor_id in beats(session)}
 
 
-def _at_work(node: Node) -> set[int]:
+def _at_work(session: Session) -> set[int]:
     """Return the revisions that are on their way."""
-    database = Database.open(node.database_url, migrate=False)
-    try:
-        with database.read() as session:
-            return set(session.scalars(select(RevisionRow.id).where(RevisionRow.state.in_(("queued", "assessed")))))
-    except StoreError:
-        return set()
-    finally:
-        database.close()
+    return set(session.scalars(select(RevisionRow.id).where(RevisionRow.state.in_(("queued", "assessed")))))
