@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from qagate.domain.finding import Finding, FindingCode, Severity
 
@@ -30,6 +30,8 @@ SECONDARY_CAPTURE_CLASSES = frozenset(
         "1.2.840.10008.5.1.4.1.1.7.4",
     }
 )
+NO_IMAGE_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.4.2", "1.2.840.10008.5.1.4.1.1.66"})
+"""MR spectroscopy and raw data: they may have rows and columns, but no picture."""
 _MODALITY_OF = dict.fromkeys(CT_CLASSES, "CT") | dict.fromkeys(MR_CLASSES, "MR")
 
 # Words of Image Type, Frame Type and Volume Based Calculation Technique, as scanners and workstations write them.
@@ -48,7 +50,13 @@ _MAP = frozenset(
     | {"B0 MAP", "B0_MAP", "B1 MAP", "B1_MAP", "FIELDMAP", "FAT_FRACTION", "FAT_PERCENT", "FATFRAC", "FF", "FMRI"}
     | {"TEMPERATURE", "VELOCITY_MAP", "STIFFNESS", "WAVE", "ELASTOGRAPHY", "T_TEST", "Z_SCORE", "MEAN_MOTION"}
     | {"IODINE", "IODINE_MAP", "RHO_Z", "ZEFF", "Z_EFF", "EFF_Z", "PERF", "LUNG_PBV", "PARAMETRIC"}
+    | {"MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED"}  # PS3.3 C.8.15.3.8
+    | {"EFF_ATOMIC_NUM", "ELECTRON_DENSITY"}
 )
+# Value 3 of Enhanced objects names the purpose of images as acquired, too; a map says so in value 4. PS3.3 C.8.13.3.1
+_FLAVOURS = frozenset({"FMRI", "PERFUSION", "TEMPERATURE"})
+# Rescale Types of a CT that are no attenuation: concentration, atomic number, electron density, percent. C.11.1.1.2
+_NO_ATTENUATION = frozenset({"MGML", "MG/ML", "MG/CM3", "Z_EFF", "ZEFF", "ED", "EDW", "%EDW", "PCT"})
 _SCREEN = frozenset(
     {"SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "SCREEN", "DOSE", "DOSE_INFO", "DOSE INFO", "DOSE REPORT", "PROTOCOL"}
     | {"EXAM SUMMARY", "PATIENT PROTOCOL", "CAPTURE", "SC", "SPECTRA", "SPECTROSCOPY", "GRAPH", "EVALUATION DOCUMENT"}
@@ -87,16 +95,21 @@ def component_of(image_type: Iterable[str], complex_component: str = "") -> str:
     return ""
 
 
-def kind_of(sop_class_uid: str, image_type: Iterable[str], photometric: str, technique: str = "") -> FindingCode | None:
-    """Return why images of this structure get no score, or None when they can get one."""
-    words = {word.upper() for word in (*image_type, technique)}
+def kind_of(
+    sop_class_uid: str, image_type: Iterable[str], photometric: str, technique: str = "", unit: str = ""
+) -> FindingCode | None:
+    """Return why images of this structure get no score, or None when they can get one. unit: Rescale Type."""
+    values = [word.upper() for word in image_type]
+    words = {*values, technique.upper()}
+    if len(values) > 2 and values[2] in _FLAVOURS and (values[0] == "ORIGINAL" or values[3:4] == ["NONE"]):
+        words.discard(values[2])
     if sop_class_uid in SECONDARY_CAPTURE_CLASSES:
         return FindingCode.SECONDARY_CAPTURE
     if words & _LOCALIZER:
         return FindingCode.LOCALIZER
     if words & _PROJECTION:
         return FindingCode.PROJECTION
-    if words & _MAP:
+    if words & _MAP or (sop_class_uid in CT_CLASSES and unit.upper() in _NO_ATTENUATION):
         return FindingCode.DERIVED
     if words & _SCREEN:
         return FindingCode.SECONDARY_CAPTURE
@@ -125,12 +138,31 @@ def exclusion(kind: FindingCode | None, component: str) -> Finding | None:
     return Finding(kind, Severity.NONE, _SENTENCES[kind])
 
 
-def looks_like_localizer(normals: Iterable[tuple[float, float, float]], counts: Iterable[int]) -> bool:
-    """Return whether one series holds planes across each other: three of few slices, or two of a handful."""
+def looks_like_localizer(normals: Sequence[tuple[float, float, float]], counts: Iterable[int]) -> bool:
+    """Return whether one series holds planes across each other: three of few slices, or two of a handful.
+
+    normals: of each volume. Many directions are a radial series, and many volumes in one direction are a cine.
+    """
+    across = _apart_by(normals, 0.5)  # 60 degrees
+    directions = _apart_by(normals, 0.966)  # 15 degrees
+    if len(directions) > 3 or len(normals) > 2 * len(directions):
+        return False
+    most = max(counts, default=0)
+    return (len(across) == 3 and most <= 30) or (len(across) == 2 and most <= 3)
+
+
+def _apart_by(normals: Sequence[tuple[float, float, float]], cosine: float) -> list[tuple[float, float, float]]:
     distinct: list[tuple[float, float, float]] = []
     for n in normals:
-        # 0.5: planes at more than 60 degrees to each other
-        if all(abs(n[0] * m[0] + n[1] * m[1] + n[2] * m[2]) < 0.5 for m in distinct):
+        if all(abs(n[0] * m[0] + n[1] * m[1] + n[2] * m[2]) < cosine for m in distinct):
             distinct.append(n)
-    most = max(counts, default=0)
-    return (len(distinct) == 3 and most <= 30) or (len(distinct) == 2 and most <= 3)
+    return distinct
+
+
+def looks_like_scout(image_type: str, normal: tuple[float, float, float], count: int) -> bool:
+    """Return whether a CT that lies across the axial plane can only be a scout: an original of one image or two.
+
+    image_type: values joined by backslashes. A gantry tilts by 30 degrees; reformats are not original.
+    """
+    words = image_type.upper().split("\\")
+    return count <= 2 and abs(normal[2]) < 0.5 and words[0] == "ORIGINAL" and "AXIAL" not in words

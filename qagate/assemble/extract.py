@@ -26,12 +26,14 @@ _REPEATS = (
     "TemporalPositionIdentifier",
     "TemporalPositionIndex",
     "InversionTime",
+    "InversionTimes",
     "FlipAngle",
     "NominalCardiacTriggerDelayTime",
     "TriggerTime",
     "NominalPercentageOfCardiacPhase",
     "NominalPercentageOfRespiratoryPhase",
     "AcquisitionNumber",
+    "FrameAcquisitionNumber",
     "KVP",
     "AcquisitionTime",
     "AcquisitionDateTime",
@@ -133,11 +135,16 @@ def _multi(
 ) -> Iterator[Extracted]:
     """Yield the frames of a multi-frame object. Source: PS3.3 C.7.6.16."""
     rows, columns, count = size
-    base = _Reader((*_layers(items_of(dataset, _SHARED)[:1]), dataset))
+    shared = items_of(dataset, _SHARED)[:1]
+    base = _Reader((*_layers(shared), dataset))
+    # One position for many frames, and no functional groups: it is true of the first one, unless they follow in time.
+    at_one_place = bool(per_frame or shared or base.numbers("FrameTime") or base.numbers("FrameTimeVector"))
     for index in range(count):
         own = _layers(per_frame[index : index + 1])
         reader = _Reader(own, base)
         frame = _frame(reader, dataset, first_key + index, rows, columns, index + 1)
+        if not at_one_place:
+            frame = replace(frame, position=None, row=None, column=None)
         yield Extracted(frame, PixelRef(source, index, _rescale(reader)))
 
 
@@ -175,6 +182,7 @@ def _frame(reader: _Reader, dataset: Dataset, key: int, rows: int, columns: int,
         pixel_spacing_mm=_spacing(reader),
         slice_thickness=reader.number("SliceThickness"),
         spacing_between_slices=reader.number("SpacingBetweenSlices"),
+        slice_location=reader.number("SliceLocation"),
         frame_of_reference_uid=text_of(dataset, "FrameOfReferenceUID"),
         apart=_apart(reader, dataset, image_type),
         inner=tuple(_inner(reader)),
@@ -221,7 +229,7 @@ def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tu
         component = {0: "magnitude", 1: "phase", 2: "real", 3: "imaginary"}.get(int(raw[0]), "") if raw else ""
     photometric = reader.text("PhotometricInterpretation")
     technique = reader.text("VolumeBasedCalculationTechnique")
-    kind = kind_of(text_of(dataset, "SOPClassUID"), image_type, photometric, technique)
+    kind = kind_of(text_of(dataset, "SOPClassUID"), image_type, photometric, technique, reader.text("RescaleType"))
     found = (
         ("kind", kind.value if kind else ""),
         ("component", component),

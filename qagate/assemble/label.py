@@ -19,12 +19,15 @@ _SHOWN = {
     "TemporalPositionIdentifier": "time point {}",
     "TemporalPositionIndex": "time point {}",
     "InversionTime": "TI {} ms",
+    "InversionTimes": "TI {} ms",
     "FlipAngle": "flip angle {}",
     "NominalCardiacTriggerDelayTime": "trigger {} ms",
     "TriggerTime": "trigger {} ms",
     "NominalPercentageOfCardiacPhase": "cardiac phase {} %",
     "NominalPercentageOfRespiratoryPhase": "respiratory phase {} %",
+    "type": "{}",
     "AcquisitionNumber": "acquisition {}",
+    "FrameAcquisitionNumber": "acquisition {}",
     "KVP": "{} kV",
     "StackID": "stack {}",
     "matrix": "{}",
@@ -38,6 +41,7 @@ def labels_of(groups: Sequence[Sequence[Frame]]) -> tuple[str, ...]:
     if len(groups) < 2:
         return ("",) * len(groups)
     described = [_description(group) for group in groups]
+    _name_types(described)
     chosen: list[str] = []
     distinct = 1
     for name in _SHOWN:
@@ -69,6 +73,14 @@ def _description(frames: Sequence[Frame]) -> dict[str, KeyValue]:
     if first.pixel_spacing_mm:
         values["spacing"].add(f"{first.pixel_spacing_mm[0]:.3g} x {first.pixel_spacing_mm[1]:.3g}")
     return {name: next(iter(found)) for name, found in values.items() if len(found) == 1}
+
+
+def _name_types(described: Sequence[dict[str, KeyValue]]) -> None:
+    """Add as "type" the words of Image Type that not all groups share: water, fat."""
+    words = [dict.fromkeys(str(one.get("ImageType", "")).upper().split("\\")) for one in described]
+    shared = set.intersection(*(set(found) for found in words))
+    for one, found in zip(described, words, strict=True):
+        one["type"] = " ".join(word.lower() for word in found if word and word not in shared)
 
 
 def _text(value: KeyValue) -> str:

@@ -15,6 +15,8 @@ from qagate.assemble.headers import Header
 from qagate.assemble.values import MALFORMED, items_of, number_of, text_of, value_of, whole_of
 
 Array = npt.NDArray[Any]
+AIR_IS_STORED_FROM = -500.0
+"""With a Rescale Intercept above this, air at -1000 HU is stored as a negative value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -86,10 +88,15 @@ class Layout:
         """The modality value of voxels that hold nothing."""
         return -1024 if self.is_ct else 0
 
-    def stored_values(self, raw: Array) -> Array:
-        """Return values without what lies in the unused bits: shifted, overlay planes off, sign extended. PS3.5 8.1."""
+    def stored_values(self, raw: Array, intercept: float = 0.0) -> Array:
+        """Return values without what lies in the unused bits: shifted, overlay planes off, sign extended. PS3.5 8.1.
+
+        intercept: of the rescale, which tells whether negative values are needed at all.
+        """
         shift = self.high_bit - self.stored + 1
-        if raw.dtype.kind not in "iu" or self.samples != 1 or (shift <= 0 and not self.embedded_overlay):
+        if raw.dtype.kind not in "iu" or self.samples != 1:
+            return raw
+        if shift <= 0 and not self.embedded_overlay and not self._sign_is_cut(raw, intercept):
             return raw
         bits = raw.dtype.itemsize * 8
         # Left first, so that what lies above goes; then right, so that the sign comes along.
@@ -98,6 +105,15 @@ class Layout:
             return raw
         moved: Array = np.right_shift(np.left_shift(raw, raw.dtype.type(up)), raw.dtype.type(bits - self.stored))
         return moved
+
+    def _sign_is_cut(self, raw: Array, intercept: float) -> bool:
+        """Whether signed values of a CT were written without the bits above the sign, so that air looks like metal.
+
+        Where the intercept makes air out of 0, they are unsigned values with a wrong Pixel Representation.
+        """
+        if not (self.signed and self.is_ct and 8 < self.stored < self.allocated and intercept > AIR_IS_STORED_FROM):
+            return False
+        return int(raw.min()) >= 0 and (1 << (self.stored - 1)) <= int(raw.max()) < (1 << self.stored)
 
 
 def layout_of(header: Header, max_object_bytes: int) -> Layout:

@@ -7,15 +7,21 @@ import math
 import statistics
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qagate.assemble.frame import Frame, KeyValue, Vector3, cross, dot
 from qagate.domain.finding import Finding, FindingCode, Severity
 
-# Directions that differ by less than this (0.57 degrees) are one orientation: headers round cosines to 2-6 digits.
-SAME_DIRECTION = 0.99995
+# Directions that differ by less than this (1 degree) are one orientation: headers round cosines to 2-6 digits, and
+# scanners that follow the patient's movements turn the slices by a little.
+SAME_DIRECTION = 0.99985
 # Positions closer than this along the normal are the same place; thinner steps do not exist in the clinic.
 SAME_PLACE_MM = 0.02
+# Numbers that differ by less than this are one number written in two ways (echo times, pixel spacings).
+SAME_NUMBER = 0.005
+# Slices whose steps differ by more than this part of the median step (or of a multiple) are not of one grid, and so
+# are those of which one step is as long as this many.
+OFF_GRID, LONGEST_GAP = 0.2, 4.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,22 +45,36 @@ def partition(frames: Sequence[Frame]) -> tuple[Group, ...]:
     groups = []
     for matrix in _by(ordered, lambda frame: (frame.rows, frame.columns)):
         for oriented in _by_orientation(matrix):
-            for alike in _by(oriented, lambda frame: (_rounded(frame.pixel_spacing_mm), frame.apart)):
-                groups += _volumes(alike)
+            for spaced in _by_spacing(oriented):
+                for alike in _by(spaced, lambda frame: frame.apart):
+                    groups += _volumes(alike)
     return tuple(groups)
 
 
 def _volumes(frames: list[Frame]) -> list[Group]:
+    frames, doubts = _without_false_positions(frames)
     placed = frames[0].position is not None
-    parts, notes = _by_reference(frames) if placed else ([frames], ())
+    parts, notes = _by_reference(frames) if placed else ([frames], doubts)
     found: list[Group] = []
     for part in parts:
         bases = [part]
         for name in _names(part, "inner"):
             bases = [piece for base in bases for piece in _split_inner(base, name, placed)]
         for base in bases:
-            found += [_group(piece, notes) for piece in (_split_repeats(base) if placed else [base])]
+            pieces = [p for piece in _split_repeats(base) for p in _split_irregular(piece)] if placed else [base]
+            found += [_group(piece, notes) for piece in pieces]
     return found
+
+
+def _without_false_positions(frames: list[Frame]) -> tuple[list[Frame], tuple[Finding, ...]]:
+    """Take positions away that cannot be true: all the same, while every Slice Location is another one."""
+    if len(frames) < 3 or frames[0].position is None or len(_slots(frames)) > 1:
+        return frames, ()
+    if len({f.slice_location for f in frames if f.slice_location is not None}) < len(frames):
+        return frames, ()
+    text = f"{len(frames)} images say that they lie at one place, but each has another Slice Location"
+    finding = Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MODERATE, text)
+    return [replace(frame, position=None, row=None, column=None) for frame in frames], (finding,)
 
 
 def _group(frames: list[Frame], findings: tuple[Finding, ...]) -> Group:
@@ -146,7 +166,8 @@ def _by_reference(frames: list[Frame]) -> tuple[list[list[Frame]], tuple[Finding
 
 def _split_inner(frames: list[Frame], name: str, placed: bool) -> list[list[Frame]]:
     """Part by a property that usually makes volumes (echo, b-value) where that leaves no splinters."""
-    parts = _by(frames, lambda frame: dict(frame.inner).get(name))
+    same = _one_of_each([dict(frame.inner).get(name) for frame in frames] if name == "TE" else [])
+    parts = _by(frames, lambda frame: same.get(value := dict(frame.inner).get(name), value))
     if len(parts) == 1:
         return [frames]
     if statistics.median(len(part) for part in parts) >= 2 or (placed and repeats_of(frames)):
@@ -170,9 +191,45 @@ def _split_repeats(frames: list[Frame]) -> list[list[Frame]]:
             best = (left, len(parts), parts)
         if left == 0 and len(parts) == depth:
             break
-    if best is not None:
+    if best is not None and (best[1] <= depth or min(len(slot) for slot in _slots(frames)) < depth):
         return best[2]
+    # Every place has as many images, and what was tried makes more parts than that: a table that goes to and fro.
     return _by_rank(frames)
+
+
+def _split_irregular(frames: list[Frame]) -> list[list[Frame]]:
+    """Part frames that make no regular grid, where some property makes several regular ones that overlap.
+
+    Two acquisitions of one place, thin and thick slices, slices that followed a movement.
+    """
+    if len(frames) < 6 or _regular(frames):
+        return [frames]
+    for name in _names(frames, "repeats"):
+        parts = _by(frames, lambda frame, n=name: dict(frame.repeats).get(n))  # type: ignore[misc]
+        if min(len(part) for part in parts) >= 3 and all(_regular(part) for part in parts) and _overlap(parts):
+            return parts
+    return [frames]
+
+
+def _regular(frames: list[Frame]) -> bool:
+    along = [_along(slot[0]) for slot in _slots(frames)]
+    steps = [b - a for a, b in itertools.pairwise(along)]
+    if not steps:
+        return True
+    usual = statistics.median(steps)
+    off = (abs(step - max(1, round(step / usual)) * usual) for step in steps)
+    return max(steps) < LONGEST_GAP * usual and all(mm < OFF_GRID * usual for mm in off)
+
+
+def _overlap(parts: list[list[Frame]]) -> bool:
+    """Return whether the part that begins first ends after the next one begins, and so on."""
+    ranges = sorted((min(along), max(along)) for part in parts if (along := [_along(frame) for frame in part]))
+    return all(first[1] > second[0] for first, second in itertools.pairwise(ranges))
+
+
+def _along(frame: Frame) -> float:
+    row, column = frame.row or (1.0, 0.0, 0.0), frame.column or (0.0, 1.0, 0.0)
+    return dot(frame.position or (0.0, 0.0, 0.0), cross(row, column))
 
 
 def _by_rank(frames: list[Frame]) -> list[list[Frame]]:
@@ -209,6 +266,24 @@ def _names(frames: list[Frame], kind: str) -> list[str]:
     return [name for name, found in values.items() if len(found) > 1]
 
 
-def _rounded(spacing: tuple[float, float] | None) -> tuple[float, float] | None:
-    # Three significant digits: the same spacing is written with 4 to 15 digits in one series.
-    return None if spacing is None else (float(f"{spacing[0]:.3g}"), float(f"{spacing[1]:.3g}"))
+def _by_spacing(frames: list[Frame]) -> list[list[Frame]]:
+    """Part by pixel spacing; the same one is written with 4 to 15 digits in one series."""
+    rows = _one_of_each([frame.pixel_spacing_mm[0] for frame in frames if frame.pixel_spacing_mm])
+    columns = _one_of_each([frame.pixel_spacing_mm[1] for frame in frames if frame.pixel_spacing_mm])
+
+    def key(frame: Frame) -> Hashable:
+        mm = frame.pixel_spacing_mm
+        return None if mm is None else (rows[mm[0]], columns[mm[1]])
+
+    return _by(frames, key)
+
+
+def _one_of_each(values: Iterable[KeyValue | None]) -> dict[KeyValue | None, float]:
+    """Return for each number the smallest of those that are the same number."""
+    found: dict[KeyValue | None, float] = {}
+    first = last = -math.inf
+    for value in sorted({value for value in values if isinstance(value, int | float)}):
+        if value - last > SAME_NUMBER * abs(value):
+            first = value
+        found[value], last = first, value
+    return found

@@ -143,7 +143,7 @@ def _fill(out: Array, stored: StoredFrames, ref: PixelRef, layout: Layout) -> No
     if raw.shape != out.shape:
         raise UnreadablePixels(f"a frame must have {out.shape[0]} x {out.shape[1]} pixels, got {raw.shape}")
     padding = _padding_mask(raw, layout, ref.rescale)
-    raw = layout.stored_values(raw)
+    raw = layout.stored_values(raw, ref.rescale.intercept)
     if layout.lut is not None:
         raw = layout.lut.apply(raw)
     if layout.inverted:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qagate.assemble.child import Decoders
 from qagate.assemble.copies import without_copies
-from qagate.assemble.exclusion import exclusion, looks_like_localizer, modality_of
+from qagate.assemble.exclusion import NO_IMAGE_CLASSES, exclusion, looks_like_localizer, looks_like_scout, modality_of
 from qagate.assemble.extract import Extracted, extract
 from qagate.assemble.frame import Stack, Vector3
 from qagate.assemble.geometry import stack_frames
@@ -152,7 +152,8 @@ def _images(headers: list[Header]) -> tuple[list[Header], list[Finding]]:
     images, others, strangers = [], [], []
     for header in headers:
         modality = modality_of(text_of(header.dataset, "Modality"), text_of(header.dataset, "SOPClassUID"))
-        if not whole_of(header.dataset, "Rows") or not whole_of(header.dataset, "Columns"):
+        no_image = text_of(header.dataset, "SOPClassUID") in NO_IMAGE_CLASSES
+        if no_image or not whole_of(header.dataset, "Rows") or not whole_of(header.dataset, "Columns"):
             others.append(header)
         elif modality not in ("CT", "MR"):
             strangers.append(header)
@@ -197,7 +198,8 @@ def _volume(
         SliceRef(f.sop_instance_uid, f.sop_class_uid, f.frame_number, mm, f.instance_number)
         for f, mm in zip(stack.frames, stack.positions_mm, strict=True)
     )
-    findings = [*stack.findings, *_structure(stack, localizer), *_lossy(tags, layouts, refs)]
+    scout = layouts[refs[0].pixels.source].is_ct and stack.geometry.known and _lies_as_scouts_do(stack)
+    findings = [*stack.findings, *_structure(stack, localizer, scout), *_lossy(tags, layouts, refs)]
     findings += _calibration(tags, layouts, refs)
     pixels: Pixels | None = None
     if min(shape[1:]) < MIN_PIXELS:
@@ -215,11 +217,19 @@ def _volume(
     return Volume(voxels, stack.geometry, slices, tags, tuple(findings), index, stack.label, valid)
 
 
-def _structure(stack: Stack, localizer: bool) -> list[Finding]:
+def _lies_as_scouts_do(stack: Stack) -> bool:
+    image_type = str(dict(stack.frames[0].repeats).get("ImageType", ""))
+    return looks_like_scout(image_type, _normal(stack), len(stack.frames))
+
+
+def _structure(stack: Stack, localizer: bool, scout: bool) -> list[Finding]:
     keys = dict(stack.frames[0].apart)
     kind = FindingCode(str(keys["kind"])) if "kind" in keys else None
     if kind is None and localizer:
         text = "the series holds a few slices in each of several planes, as localizers do"
+        return [Finding(FindingCode.LOCALIZER, Severity.NONE, text)]
+    if kind is None and scout:
+        text = "a CT acquires no such plane: this is a scout, made to plan other series"
         return [Finding(FindingCode.LOCALIZER, Severity.NONE, text)]
     found = exclusion(kind, str(keys.get("component", "")))
     return [found] if found else []
