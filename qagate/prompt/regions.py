@@ -49,7 +49,8 @@ def anatomy(tags: Tags, rules: Rules, modality: str | None) -> Anatomy:
 
     Each tag counts once for each region, however often it names it, and a text that stands in several tags counts only
     in the most trusted one. A region is named when its weight reaches `NAMED_FROM`; all regions with at least
-    `SHARED_FROM` of the strongest one's weight are named.
+    `SHARED_FROM` of the strongest one's weight are named. Where trusted tags contradict one another, only those that
+    go with the strongest one are.
     """
     regions: dict[str, float] = {}
     organs: dict[str, float] = {}
@@ -97,15 +98,35 @@ def _concluded(
         return Anatomy((), None, low, conflict, tuple(chain))
     order = [target.name for target in rules.regions]
     named = tuple(name for name in order if regions.get(name, 0.0) >= SHARED_FROM * top)
+    believed = named
+    if conflict:
+        strongest = [name for name in named if regions[name] == top]
+        said = [regions_said for _, regions_said in named_by]
+        named = _going_with(strongest, named, said, rules)
+        believed = _going_with(strongest[:1], named, said, rules)
     # a tag that names these and more does not speak against them; one that names only others does
-    rest = sum(max(said.values()) for _, said in named_by if not said.keys() & set(named))
+    rest = sum(max(said.values()) for _, said in named_by if not said.keys() & set(believed))
     confidence = _logistic(top - rest + PRIOR) * (CONFLICT_FACTOR if conflict else 1.0)
     organ = _organ(named, organs, rules)
-    if organ is None and len(named) == 1 and not _within(organs, named, rules):
+    whole = any(one.rule.startswith(f"region/{named[0]}/") for one in chain)  # and not only a part of it
+    if organ is None and whole and len(named) == 1 and not _within(organs, named, rules):
         organ = rules.default_organs.get(named[0])
         if organ is not None:
             chain.append(Evidence("", "", "default_organs", f"organ:{organ}", 0.5))
     return Anatomy(named, organ, round(min(confidence, 0.99), 3), conflict, tuple(chain))
+
+
+def _going_with(
+    strongest: list[str], named: tuple[str, ...], said: list[dict[str, float]], rules: Rules
+) -> tuple[str, ...]:
+    """Return those of the named regions that are the strongest, lie beside one of them or are named by the same tag."""
+
+    def goes(name: str, one: str) -> bool:
+        return (
+            name == one or frozenset((name, one)) in rules.neighbours or any({name, one} <= tag.keys() for tag in said)
+        )
+
+    return tuple(name for name in named if any(goes(name, one) for one in strongest))
 
 
 def _organ(named: tuple[str, ...], organs: Mapping[str, float], rules: Rules) -> str | None:

@@ -256,6 +256,29 @@ def test_several_tags(tags: Tags, regions: str, organ: str | None, conflict: boo
     assert any(f.code.value == "prompt_conflict" for f in prompt.findings) == conflict
 
 
+@pytest.mark.parametrize(
+    ("tags", "regions"),
+    [
+        # the scanner's default body part: the series' own words are believed, with little confidence
+        ({"BodyPartExamined": "HEAD", "SeriesDescription": "Abdomen 5.0"}, "abdomen"),
+        ({"BodyPartExamined": "HEAD", "SeriesDescription": "pd_tse_fs_sag", "ProtocolName": "Knie"}, "lower_extremity"),
+        ({"BodyPartExamined": "FOOT", "SeriesDescription": "Head and neck"}, "head neck"),
+        # two of equal weight: neither is taken back
+        ({"AnatomicRegionSequenceMeaning": ("Knee",), "SeriesDescription": "Abdomen"}, "abdomen lower_extremity"),
+    ],
+)
+def test_of_tags_that_contradict_one_another_the_most_trusted_is_believed(tags: Tags, regions: str) -> None:
+    prompt = infer({"Modality": "MR", **tags}, RULES)
+    assert (" ".join(prompt.regions), prompt.conflict) == (regions, True)
+    assert prompt.confidence < 0.5
+
+
+def test_a_part_of_the_head_is_not_the_brain() -> None:
+    assert infer({"SeriesDescription": "Felsenbein"}, RULES).organ is None
+    assert infer({"BodyPartExamined": "FACIAL BONES"}, RULES).organ is None
+    assert infer({"SeriesDescription": "Felsenbein", "BodyPartExamined": "HEAD"}, RULES).organ == "brain"
+
+
 def test_a_repeated_text_counts_once() -> None:
     one = infer({"SeriesDescription": "Thorax"}, RULES)
     two = infer({"SeriesDescription": "Thorax", "ProtocolName": "THORAX", "StudyDescription": "thorax"}, RULES)
