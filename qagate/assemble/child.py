@@ -15,6 +15,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import Any, BinaryIO, Self
 
 import numpy as np
@@ -30,6 +31,10 @@ from qagate.errors import UnreadablePixels
 Array = npt.NDArray[Any]
 TIMEOUT_SECONDS = 120.0
 """Longer than the slowest decoder takes for the largest frame (JPEG 2000, 8192 x 8192: half a minute)."""
+WORKED_SECONDS = 60.0
+"""Processor time after which a decoder is given up: on a crowded machine one may wait for most of its time."""
+LONGEST_SECONDS = 1200.0
+"""After this a decoder is given up even if it did nothing all the time."""
 ADDRESS_SPACE_BYTES = 6 << 30
 OWN = "qagate"
 """Stands among the names of plugins for `jpeg_extended`."""
@@ -111,7 +116,7 @@ class _Child:
 
     def decode(self, code: bytes, syntax: str, plugins: tuple[str, ...], options: dict[str, Any]) -> Array:
         """Send, wait, receive. Raises UnreadablePixels; OSError or EOFError when the child is gone or silent."""
-        deadline = time.monotonic() + TIMEOUT_SECONDS
+        deadline = _Deadline(self._process.pid)
         head = json.dumps({"syntax": syntax, "plugins": plugins, "options": options}).encode()
         assert self._process.stdin is not None
         _write(self._process.stdin, _START.pack(len(head), len(code)) + head + code)
@@ -122,14 +127,15 @@ class _Child:
             raise UnreadablePixels(answer["error"])
         return np.frombuffer(body, answer["dtype"]).reshape(answer["shape"])
 
-    def _take(self, length: int, deadline: float) -> bytearray:
+    def _take(self, length: int, deadline: _Deadline) -> bytearray:
         assert self._process.stdout is not None
         out = bytearray(length)
         view, done = memoryview(out), 0
         while done < length:
-            left = deadline - time.monotonic()
-            if left <= 0 or not select.select([self._process.stdout], [], [], left)[0]:
-                raise TimeoutError(f"no answer within {TIMEOUT_SECONDS:g} s")
+            if not select.select([self._process.stdout], [], [], deadline.left())[0]:
+                if deadline.passed():
+                    raise TimeoutError(f"no answer within {TIMEOUT_SECONDS:g} s")
+                continue
             count = self._process.stdout.readinto(view[done:])  # type: ignore[attr-defined]
             if not count:
                 raise EOFError("the decoder process ended")
@@ -143,6 +149,34 @@ class _Child:
         for pipe in (self._process.stdin, self._process.stdout):
             if pipe is not None:
                 pipe.close()
+
+
+class _Deadline:
+    """When to give a process up: after `TIMEOUT_SECONDS`, unless it has hardly been given a processor since."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._begun = time.monotonic()
+        self._worked = _processor_seconds(pid)
+
+    def left(self) -> float:
+        """Return the seconds to wait before asking again."""
+        return max(1.0, self._begun + TIMEOUT_SECONDS - time.monotonic())
+
+    def passed(self) -> bool:
+        waited = time.monotonic() - self._begun
+        if waited < TIMEOUT_SECONDS:
+            return False
+        return waited > LONGEST_SECONDS or _processor_seconds(self._pid) - self._worked > WORKED_SECONDS
+
+
+def _processor_seconds(pid: int) -> float:
+    """Return the processor time of a process, 0 where that cannot be known (proc(5): fields 14 and 15 of stat)."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def _write(pipe: Any, data: bytes) -> None:
