@@ -22,6 +22,7 @@ from qagate.work.delivering import Courier
 from qagate.work.pipeline import Pipeline
 from qagate.work.queues import APPLICATION_VERSION, Engine, Queue
 from qagate.work.rescue import Neighbourhood
+from qagate.work.steady import Steady
 from qagate.work.sweeps import QUEUES, SCORE, Sweeps, soon
 
 logger = logging.getLogger(__name__)
@@ -87,12 +88,14 @@ class Worker:
             version=APPLICATION_VERSION,
         )
         self.scheduler = Sweeps(settings, self.database, engine, clock).schedule(self._neighbourhood)
+        self._steady = Steady(self.scheduler, clock)
 
     def __enter__(self) -> Worker:
         self._neighbourhood.beat()  # known to the others before it begins anything: they must notice its death
         self.engine.start()
         self._note("started")
         self.scheduler.start()
+        self._steady.start()
         self._ready.write_text(f"{os.getpid()}\n")
         return self
 
@@ -100,6 +103,7 @@ class Worker:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._ready.unlink(missing_ok=True)
+        self._steady.stop()
         self.scheduler.shutdown(wait=False)
         self.engine.stop()
         self.decoders.close()
