@@ -14,6 +14,7 @@ from qagate.receive.spool import Spool
 from qagate.receive.stow import Parts
 from qagate.settings import Settings
 from qagate.store.database import Database
+from qagate.store.forwarding import Routing
 from qagate.work.receiving import Registrar
 
 
@@ -31,7 +32,9 @@ class Storing:
         """Begin to note objects in the database. Raises SpoolError when the spool cannot be made."""
         clock = SystemClock()
         spool = Spool(settings.spool_dir, settings.storage.reserve_mb << 20)
-        registrar = Registrar(database, spool, clock, receiver=f"{socket.gethostname()}:stow")
+        registrar = Registrar(
+            database, spool, clock, receiver=f"{socket.gethostname()}:stow", routing=Routing.of(settings)
+        )
         registrar.start()
         return Storing(settings, spool, registrar, clock)
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pydicom
 import pytest
 from fastapi.testclient import TestClient
 from pydicom.data import get_testdata_file
+from sqlalchemy import select
 
 from qagate.domain.person import Permission, Role
+from qagate.receive.spool import Spool
 from qagate.settings import Settings
 from qagate.store import people as known_people
 from qagate.store import tokens, worklist
 from qagate.store.database import Database
-from qagate.store.tables import AssociationRow, InstanceRow
+from qagate.store.tables import AssociationRow, ForwardRow, InstanceRow
 from qagate.web.app import create_app
 from qagate.work.storing import Storing
 from tests.unit.web import people
@@ -26,10 +29,14 @@ TYPE = 'multipart/related; type="application/dicom"; boundary=sep'
 
 
 class Site:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **sections: object) -> None:
         made = settings_in(folder, receiver="127.0.0.1:1")
         self.settings = Settings.model_validate(
-            {**made.model_dump(), "storage": {"data_dir": folder / "data", "reserve_mb": 0, "max_object_mb": 1}}
+            {
+                **made.model_dump(),
+                "storage": {"data_dir": folder / "data", "reserve_mb": 0, "max_object_mb": 1},
+                **sections,
+            }
         )
         self.settings.storage.data_dir.mkdir(parents=True, exist_ok=True)
         self.database = Database.open(self.settings.database_url)
@@ -117,6 +124,26 @@ def test_what_is_no_request_is_refused_with_a_sentence(site: Site, how: dict, co
     answer = site.send(ct(1), ct(2), **how)
     assert answer.status_code == code
     assert words in answer.json()["detail"]
+
+
+def test_in_front_of_a_pacs_it_gets_what_came_by_http_too_and_what_a_dead_receiver_left(tmp_path: Path) -> None:
+    pacs = {"name": "PACS", "ae_title": "PACS", "host": "127.0.0.1", "port": 104, "originals": True}
+    spool = Spool(tmp_path / "data" / "spool", 0)
+    spool.store(
+        b"", sop_class_uid="1.2", sop_instance_uid="1.2.3.4", transfer_syntax_uid="1.2.840.10008.1.2",
+        calling_ae_title="SCANNER", called_ae_title="QAGATE", received_at=datetime.now(UTC),
+    )  # fmt: skip
+    site = Site(tmp_path, destinations=[pacs])
+    assert site.send(ct(1)).status_code == 200
+    site.storing.registrar.stop()
+    with site.database.read() as session:
+        rows = session.execute(
+            select(InstanceRow.sop_instance_uid, ForwardRow.destination, ForwardRow.state)
+            .join(ForwardRow, ForwardRow.instance_id == InstanceRow.id)
+            .order_by(InstanceRow.sop_instance_uid)
+        ).all()
+    site.database.close()
+    assert [tuple(row) for row in rows] == [("1.2.3.1.1", "PACS", "planned"), ("1.2.3.4", "PACS", "planned")]
 
 
 def test_nothing_stored_is_a_conflict(site: Site) -> None:
