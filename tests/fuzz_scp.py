@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -36,7 +37,7 @@ from qagate.domain.series import StoredInstance
 from qagate.receive.server import Receiver
 from qagate.receive.spool import Spool
 from qagate.settings import Node
-from tests.unit.receive.scanner import make_object, send
+from tests.unit.receive.scanner import associate, make_object
 
 HANG_SECONDS = 20.0
 """No connection may stay open longer when its peer has said all it has to say."""
@@ -338,14 +339,32 @@ def _run(
             batch = range(number, number + min(20 * senders, max(1, (inputs - sent) // 2)))
             number = batch.stop
             sent += sum(pool.map(fuzzer.connection, batch))
-            if send(receiver.port, make_object(), calling="GOOD") != [0x0000]:
-                account.faults.append(f"a good peer was not served after {sent} inputs")
+            if refusal := _good_peer(receiver):
+                account.faults.append(f"a good peer was not served after {sent} inputs: {refusal}")
             say(f"{sent} inputs")
         deadline = time.monotonic() + 15
         while receiver.open_associations and time.monotonic() < deadline:
             time.sleep(0.05)
         if receiver.open_associations:
             account.faults.append(f"{receiver.open_associations} associations stay open")
+
+
+def _good_peer(receiver: Receiver) -> str:
+    """Send one object as a peer that does everything right; returns what went wrong, empty when nothing did."""
+    good = make_object()
+    begun = time.monotonic()
+    association = associate(
+        receiver.port, (str(good.SOPClassUID), str(good.file_meta.TransferSyntaxUID)), calling="GOOD"
+    )
+    if association.is_established:
+        status = association.send_c_store(good).get("Status", -1)
+        association.release()
+        return "" if status == 0x0000 else f"its object was answered with 0x{status:04X}"
+    how = "rejected" if association.is_rejected else "aborted" if association.is_aborted else "not answered"
+    return (
+        f"its association was {how} after {time.monotonic() - begun:.1f} s while {receiver.open_associations} were open "
+        f"and {threading.active_count()} threads ran"
+    )
 
 
 def main() -> int:
@@ -357,6 +376,7 @@ def main() -> int:
     arguments = parser.parse_args()
     logging.getLogger("pynetdicom").addHandler(logging.NullHandler())
     logging.basicConfig(handlers=[logging.NullHandler()])
+    warnings.simplefilter("ignore")  # pydicom says of each bad value that it is bad
     begun = time.monotonic()
     account = fuzz(
         arguments.inputs,
