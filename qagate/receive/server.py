@@ -338,14 +338,22 @@ class Receiver:
         if running is None:
             return _PROCESSING_FAILURE, None
         asked, who, host = self._on_commitment_request, running.calling_ae_title, running.host
-        return _recorded("a storage commitment request", lambda: asked(event.action_information, who, host)), None
+        what = f"a storage commitment request of {who}"
+        information = _decoded(what, lambda: event.action_information)
+        if information is None:
+            return _PROCESSING_FAILURE, None
+        return _recorded(what, lambda: asked(information, who, host)), None
 
     def _commitment(self, event: Any) -> tuple[int, None]:
         if self._on_commitment is None:
             return _UNRECOGNISED_OPERATION, None
         running = self._of(event.assoc)
         promised, who = self._on_commitment, running.calling_ae_title if running else ""
-        return _recorded("a storage commitment result", lambda: promised(event.event_information, who)), None
+        what = f"a storage commitment result of {who}"
+        information = _decoded(what, lambda: event.event_information)
+        if information is None:
+            return _PROCESSING_FAILURE, None
+        return _recorded(what, lambda: promised(information, who)), None
 
     def _step_begun(self, event: Any) -> tuple[Dataset | int, Dataset | None]:
         """Answer an N-CREATE; a step without a UID gets one from us. Source: PS3.7 10.1.5.1.4."""
@@ -353,13 +361,18 @@ class Receiver:
         given = Dataset()
         if not uid:
             given.AffectedSOPInstanceUID = uid = str(generate_uid(prefix=None))
-        answer = self._step(event, lambda title, at: steps.begun(event.attribute_list, uid, title, at), begins=True)
+        said = _decoded("a performed procedure step", lambda: event.attribute_list)
+        if said is None:
+            return _PROCESSING_FAILURE, None
+        answer = self._step(event, lambda title, at: steps.begun(said, uid, title, at), begins=True)
         return answer, given or None
 
     def _step_went_on(self, event: Any) -> tuple[Dataset | int, None]:
         """Answer an N-SET."""
         uid = str(event.request.RequestedSOPInstanceUID or "")
-        said = event.modification_list
+        said = _decoded("a performed procedure step", lambda: event.modification_list)
+        if said is None:
+            return _PROCESSING_FAILURE, None
         return self._step(event, lambda title, at: steps.went_on(said, uid, title, at), begins=False), None
 
     def _step(self, event: Any, read: Callable[[str, datetime], PerformedStep], *, begins: bool) -> Dataset | int:
@@ -377,6 +390,18 @@ class Receiver:
         except Exception:  # top of this thread's work
             logger.exception("receive: a performed procedure step of %s could not be recorded", who)
         return _PROCESSING_FAILURE
+
+
+def _decoded(what: str, decode: Callable[[], Dataset]) -> Dataset | None:
+    """Return the data set of a message, read to its last element; None, and a line in the log, when it is broken."""
+    try:
+        data_set = decode()
+        for _ in data_set.iterall():
+            pass
+    except Exception as error:  # pydicom says in many ways that bytes are no data set
+        logger.warning("receive: %s cannot be read, got %s", what, type(error).__name__)
+        return None
+    return data_set
 
 
 def _recorded(what: str, record: Callable[[], int | None]) -> int:

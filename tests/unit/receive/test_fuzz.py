@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from pathlib import Path
 
 import pytest
 
-from tests.fuzz_scp import Account, association_request, data_sets, fuzz, p_data
+from tests.fuzz_scp import COMMITMENT, Account, association_request, command, data_sets, fuzz, p_data
 from tests.unit.receive.scanner import make_object, receiving, send
 
 
@@ -53,3 +54,19 @@ def test_what_the_fuzzer_found(tmp_path: Path, make: object) -> None:
     finally:
         threading.excepthook = hook
     assert ended == []
+
+
+def test_a_commitment_result_that_is_no_data_set_is_refused_with_one_line(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    torn = bytes.fromhex("08009911 ffffffff feff00e0 ffffffff 0800")  # a sequence that ends in the middle of a tag
+    head = command(0x0100, sop_class=COMMITMENT, sop_instance="1.2.840.10008.1.20.1.1")
+    with receiving(tmp_path) as (receiver, told):
+        with socket.create_connection(("127.0.0.1", receiver.port), 10) as connection:
+            connection.sendall(association_request())
+            assert connection.recv(4096)[0] == 2
+            connection.sendall(b"".join([*p_data(11, 1, head), *p_data(11, 0, torn)]))
+            answer = connection.recv(4096)
+        assert struct.pack("<HHIH", 0, 0x0900, 2, 0x0110) in answer
+        assert told.commitments == []
+    assert [r.exc_info for r in caplog.records if "SCANNER cannot be read, got" in r.getMessage()] == [None]
