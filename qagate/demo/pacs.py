@@ -87,13 +87,7 @@ class MiniPacs:
     def start(self) -> None:
         """Listen. Raises OSError when the port is taken."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        entity = AE(ae_title=self.ae_title)
-        entity.maximum_pdu_size = 131072
-        for context in AllStoragePresentationContexts:
-            entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
-        entity.add_supported_context(VERIFICATION)
-        entity.add_supported_context(STUDY_ROOT_FIND)
-        entity.add_supported_context(COMMITMENT)
+        entity = self._entity()
         handlers: list[Any] = [
             (evt.EVT_CONN_OPEN, _no_delay),
             (evt.EVT_C_STORE, self._store),
@@ -104,6 +98,16 @@ class MiniPacs:
         assert server is not None  # block=False gives one
         self._server = server
         self.port = int(server.server_address[1])
+
+    def _entity(self) -> AE:
+        entity = AE(ae_title=self.ae_title)
+        entity.maximum_pdu_size = 131072
+        for context in AllStoragePresentationContexts:
+            entity.add_supported_context(str(context.abstract_syntax), ALL_TRANSFER_SYNTAXES)
+        entity.add_supported_context(VERIFICATION)
+        entity.add_supported_context(STUDY_ROOT_FIND)
+        entity.add_supported_context(COMMITMENT)
+        return entity
 
     def stop(self) -> None:
         """Stop listening; what was stored stays in the folder."""

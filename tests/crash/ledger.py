@@ -6,7 +6,7 @@ import hashlib
 import sys
 from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from pydicom import dcmread
@@ -45,6 +45,10 @@ class Ledger:
     def faults(self) -> list[str]:
         """Everything that is wrong, in words."""
         return [*self.lost, *self.double, *self.stuck]
+
+    def __add__(self, other: Ledger) -> Ledger:
+        """Return both as one."""
+        return Ledger(**{f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(self)})
 
     def __str__(self) -> str:
         def counts(counter: Counter[str]) -> str:
@@ -131,7 +135,7 @@ def _account_for_objects(ledger: Ledger, promises: set[Promise], spool: Path, in
             there = (spool / promise.series_instance_uid / f"{promise.sop_instance_uid}.dcm").exists()
             where = "is in the spool, and the database never learnt of it" if there else "is gone"
             ledger.lost.append(f"{promise.sop_instance_uid} was answered with Success and {where}")
-        elif row.deleted_at is None and _digest(Path(row.path)) != promise.sha256:
+        elif row.deleted_at is None and digest(Path(row.path)) != promise.sha256:
             ledger.lost.append(f"{promise.sop_instance_uid} has other bytes than were sent: {row.path}")
         else:
             ledger.kept += 1
@@ -145,24 +149,31 @@ def _account_for_originals(
     forwards: Mapping[tuple[str, str], tuple[str, str]],
     objects: Sequence[StoredObject],
 ) -> None:
-    """Inline, every object that was answered with Success must have reached the PACS, byte for byte, once or more."""
-    held = {o.sop_instance_uid: _digest(o.path) for o in objects if o.kind == "IMAGE"}
+    """Inline, every object that was answered with Success must have reached the PACS, byte for byte, once or more.
+
+    Of two objects under one UID both are sent there, and what it keeps of them is its own affair.
+    """
+    held = {o.sop_instance_uid: digest(o.path) for o in objects if o.kind == "IMAGE"}
+    promised: dict[str, set[str]] = defaultdict(set)
+    for promise in promises:
+        promised[promise.sop_instance_uid].add(promise.sha256)
     for promise in promises:
         state, why = forwards.get((promise.sop_instance_uid, promise.sha256), ("not planned", ""))
         if state not in ("sent", "warning", "committed"):
             ledger.stuck.append(f"original {promise.sop_instance_uid} is {state}: {why}")
         elif promise.sop_instance_uid not in held:
             ledger.lost.append(f"original {promise.sop_instance_uid} counts as {state}, and the PACS has it not")
-        elif held[promise.sop_instance_uid] != promise.sha256:
+        elif held[promise.sop_instance_uid] not in promised[promise.sop_instance_uid]:
             ledger.lost.append(f"original {promise.sop_instance_uid} has other bytes at the PACS than were sent")
 
 
-def _digest(path: Path) -> str:
+def digest(path: Path) -> str:
+    """Return the digest of the data set in a Part 10 file, or why there is none."""
     try:
         with path.open("rb") as file:
             _, offset = part10.decode(file)
             file.seek(offset)
-            return hashlib.file_digest(file, "sha256").hexdigest()
+            return hashlib.filedigest(file, "sha256").hexdigest()
     except OSError as error:
         return str(error)
 

@@ -1,17 +1,16 @@
-"""A node whose processes are killed: receive, work, forward; each starts again, as with `qagate serve`."""
+"""A node whose processes are killed: receive, work, forward, web; each starts again, as with `qagate serve`."""
 
 from __future__ import annotations
 
-import ctypes
-import multiprocessing
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,20 +23,12 @@ from qagate.settings import Settings
 from qagate.store.database import Database
 from qagate.store.tables import DeliveryRow, ForwardRow, RevisionRow, SeriesRow
 from qagate.work.worker import ready_file
-from tests.crash.killing import FORWARD, RECEIVE, WORK, Armed, run
+from tests.crash import clock
+from tests.crash.child import Child, executed, forked
+from tests.crash.killing import FORWARD, RECEIVE, WORK, Armed
 from tests.peers.dcmtk import free_port
 
-_FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["tests.crash.preloaded"])
-_PR_SET_PDEATHSIG = 1
-
-
-def _child(process: str, arguments: Sequence[str], armed: Path, log: Path) -> None:
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # nothing outlives the tests
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
-    os.dup2(handle, 1)
-    os.dup2(handle, 2)
-    run(process, arguments, Armed(armed))
+WEB = "web"
 
 
 def worker(number: int) -> str:
@@ -58,6 +49,8 @@ class Node:
         settings: Mapping[str, Mapping[str, Any]] | None = None,
         workers: int = 1,
         policies: Sequence[Mapping[str, Any]] = (),
+        web: bool = False,
+        own_clock: bool = False,
     ) -> None:
         self.workers = [worker(number) for number in range(1, workers + 1)]
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +58,10 @@ class Node:
         self.port = port or free_port()
         self.armed = Armed(folder / "armed")
         self.deaths: Counter[str] = Counter()
-        self._processes: dict[str, ForkServerProcess] = {}
+        self._processes: dict[str, Child] = {}
+        self._web = web
+        self._own_clock = own_clock
+        self.web_port = free_port() if web else 0
         self._kept_down: set[str] = set()
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -77,6 +73,9 @@ class Node:
             "completion": {"quiet_seconds": 0.8, "open_quiet_seconds": 3},
             "model": {"threads": 1, "device": "cpu"},
         }
+        if web:
+            tree["web"] = {"port": self.web_port, "stow": True}
+            tree["people"] = {"anonymous_role": "admin"}
         if policies:
             tree["policies"] = [dict(policy) for policy in policies]
         if database_url:
@@ -92,7 +91,7 @@ class Node:
     def processes(self) -> tuple[str, ...]:
         """Names of its processes."""
         inline = any(destination.originals for destination in self.settings.destinations)
-        return (RECEIVE, *self.workers, *([FORWARD] if inline else []))
+        return (RECEIVE, *self.workers, *([FORWARD] if inline else []), *([WEB] if self._web else []))
 
     def __enter__(self) -> Node:
         """Start it; `ready` waits until it takes images and work."""
@@ -126,9 +125,9 @@ class Node:
         arguments = ["--config", str(self.config), *(["--name", f"worker-{number}"] if number else [])]
         with self._lock:
             self._kept_down.discard(process)
-            child = _FORKS.Process(
-                target=_child, args=(command, arguments, self.armed.path, self.folder / f"{process}.log"), daemon=True
-            )
+            log = self.folder / f"{process}.log"
+            made = executed if self._own_clock else forked
+            child = made(command, arguments, self.armed.path, log)
             child.start()
             self._processes[process] = child
 
@@ -138,6 +137,31 @@ class Node:
             if stay_down:
                 self._kept_down.add(process)
             self._processes[process].kill()
+
+    def restart(self, process: str) -> None:
+        """End it in order, as an update would; it is started again."""
+        with self._lock:
+            self._processes[process].terminate()
+
+    def pause(self, process: str) -> None:
+        """Stop it in its tracks, as a suspended machine would."""
+        os.kill(self.pid(process), signal.SIGSTOP)
+
+    def resume(self, process: str) -> None:
+        """Let it go on."""
+        os.kill(self.pid(process), signal.SIGCONT)
+
+    def shift_clock(self, seconds: float) -> None:
+        """Let the wall clock of its processes differ from the machine's."""
+        clock.say(self.folder / "clock", seconds)
+
+    def command(self, *words: str) -> str:
+        """Run a command of qagate with its settings; returns what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-m", "qagate", *words, "--config", str(self.config)], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def _tend(self) -> None:
         while not self._stopping.wait(0.05):
@@ -157,10 +181,11 @@ class Node:
 
         def listens() -> bool:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
+                for port in (self.port, *([self.web_port] if self._web else [])):
+                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
             except OSError:
                 return False
-            return all(self.works(process) for process in self.workers)
+            return all(self.works(process) for process in self.workers if process not in self._kept_down)
 
         self.wait(listens, seconds, "the node to be ready")
 

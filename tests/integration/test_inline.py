@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import threading
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +15,14 @@ import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
-from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
-from pydicom.uid import generate_uid
-from pynetdicom import AE, build_role, evt
+from pydicom.uid import RLELossless
 from pynetdicom.dsutils import split_dataset
 
 from qagate.deliver.peer import Requestor
 from tests.integration.node import ServedNode
 from tests.peers import dcmtk
+from tests.peers.asker import Asker
 from tests.peers.orthanc import Modality, Orthanc
 from tests.peers.orthanc import available as orthanc_available
 
@@ -34,61 +32,8 @@ pytestmark = [
     pytest.mark.skipif(not (orthanc_available() and dcmtk.available()), reason="needs Orthanc and dcmtk"),
 ]
 
-PUSH_MODEL, PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1", "1.2.840.10008.1.20.1.1"
 ROOT = "1.2.826.0.1.3680043.8.498.78"
 HOLD_SECONDS = 25
-
-
-@dataclass
-class Scanner:
-    """Asks for storage commitment, and takes the results on a port of its own."""
-
-    results: dict[str, Dataset] = field(default_factory=dict)
-    arrived: threading.Condition = field(default_factory=threading.Condition)
-    port: int = 0
-
-    def __enter__(self) -> Scanner:
-        entity = AE("SCANNER")
-        entity.add_supported_context(PUSH_MODEL, scu_role=True, scp_role=True)
-        self._server = entity.start_server(
-            ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_N_EVENT_REPORT, self._told)]
-        )
-        self.port = self._server.server_address[1]
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-
-    def _told(self, event: Any) -> tuple[int, None]:
-        with self.arrived:
-            self.results[str(event.event_information.TransactionUID)] = event.event_information
-            self.arrived.notify_all()
-        return 0x0000, None
-
-    def ask(self, port: int, instances: list[tuple[str, str]], *, calling: str = "SCANNER") -> tuple[str, int]:
-        """Ask for commitment; returns the transaction and the status."""
-        entity = Requestor(calling)
-        entity.add_requested_context(PUSH_MODEL)
-        association = entity.associate(
-            "127.0.0.1", port, ae_title="QAGATE", ext_neg=[build_role(PUSH_MODEL, scu_role=True)]
-        )
-        assert association.is_established
-        information = Dataset()
-        information.TransactionUID = generate_uid()
-        information.ReferencedSOPSequence = []
-        for sop_class, uid in instances:
-            item = Dataset()
-            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, uid
-            information.ReferencedSOPSequence.append(item)
-        status, _ = association.send_n_action(information, 1, PUSH_MODEL, PUSH_MODEL_INSTANCE)
-        association.release()
-        return str(information.TransactionUID), int(status.Status)
-
-    def answer(self, transaction: str, seconds: float) -> Dataset | None:
-        """Wait for a result."""
-        with self.arrived:
-            self.arrived.wait_for(lambda: transaction in self.results, seconds)
-            return self.results.get(transaction)
 
 
 @dataclass(frozen=True)
@@ -96,7 +41,7 @@ class Site:
     node: ServedNode
     orthanc: Orthanc
     vault: dcmtk.StoreScp
-    scanner: Scanner
+    scanner: Asker
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +50,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("inline")
     port = dcmtk.free_port()
     with (
-        Scanner() as scanner,
+        Asker() as scanner,
         dcmtk.StoreScp(folder / "vault", options=["+B"]) as vault,
         Orthanc(folder / "orthanc", modalities={"qagate": Modality("QAGATE", port)}) as orthanc,
         ServedNode(
@@ -156,6 +101,16 @@ def send(site: Site, paths: list[Path], calling: str = "SCANNER") -> None:
     assert dcmtk.dcmsend(paths, port=site.node.port, calling=calling).returncode == 0
 
 
+def send_as_they_are(site: Site, paths: list[Path]) -> None:
+    """Send the bytes of files."""
+    entity = Requestor("SCANNER")
+    first = pydicom.dcmread(paths[0])
+    entity.add_requested_context(first.SOPClassUID, first.file_meta.TransferSyntaxUID)
+    association = entity.associate("127.0.0.1", site.node.port, ae_title="QAGATE")
+    assert [association.send_c_store(path).Status for path in paths] == [0x0000] * len(paths)
+    association.release()
+
+
 def at_orthanc(site: Site, number: int) -> list[str]:
     return site.orthanc.find("Instance", SeriesInstanceUID=f"{ROOT}.{number}.1")
 
@@ -180,6 +135,14 @@ def received(site: Site, number: int) -> dict[str, str]:
     """Return SOP Instance UID → digest of what came over the wire, as the node noted it."""
     folder = site.node.folder / "data" / "spool" / f"{ROOT}.{number}.1"
     return {p.stem: digest(p) for p in folder.glob("*.dcm")}
+
+
+def same_at_orthanc(site: Site, number: int, folder: Path) -> None:
+    """Orthanc must have the data sets as they came over the wire to the node."""
+    for instance in at_orthanc(site, number):
+        path = folder / "orthanc.dcm"
+        path.write_bytes(site.orthanc.file(instance))
+        assert digest(path) == received(site, number)[str(pydicom.dcmread(path).SOPInstanceUID)]
 
 
 def everywhere(site: Site, number: int, images: int) -> bool:
@@ -220,10 +183,7 @@ def test_held_images_wait_for_a_person_and_arrive_byte_for_byte_and_commitment_w
     # storescp keeps bits as they come; Orthanc keeps the data set as it came
     assert in_vault(site, 1) == received(site, 1)
     assert len(received(site, 1)) == 12
-    for instance in at_orthanc(site, 1):
-        path = tmp_path / "orthanc.dcm"
-        path.write_bytes(site.orthanc.file(instance))
-        assert digest(path) == received(site, 1)[str(pydicom.dcmread(path).SOPInstanceUID)]
+    same_at_orthanc(site, 1, tmp_path)
     said = site.scanner.answer(transaction, 30)
     assert said is not None
     assert {i.ReferencedSOPInstanceUID for i in said.ReferencedSOPSequence} == {u for _, u in instances}
@@ -247,10 +207,21 @@ def test_what_must_not_wait_does_not(site: Site, tmp_path: Path) -> None:
     send(site, series(tmp_path, 4, 3), calling="FREE")
     shot = series(tmp_path, 5, 1, SOPClassUID="1.2.840.10008.5.1.4.1.1.7")
     send(site, shot)
-    for number, images in ((3, 3), (4, 3), (5, 1)):
+    packed = series(tmp_path, 7, 3, RequestedProcedurePriority="STAT")
+    for path in packed:
+        dataset = pydicom.dcmread(path)
+        dataset.compress(RLELossless, generate_instance_uid=False)
+        dataset.save_as(path)
+    send_as_they_are(site, packed)  # dcmsend would encode them anew
+    for number, images in ((3, 3), (4, 3), (5, 1), (7, 3)):
         site.node.wait(lambda n=number, i=images: everywhere(site, n, i), 20, f"series {number}")
         site.node.wait(lambda n=number: in_vault(site, n) == received(site, n), 5, f"the bytes of series {number}")
-    assert (released(site, 3), released(site, 4)) == ("stat", "no_policy")
+    assert (released(site, 3), released(site, 4), released(site, 7)) == ("stat", "no_policy", "stat")
+    same_at_orthanc(site, 7, tmp_path)
+    assert received(site, 7) == {str(pydicom.dcmread(path).SOPInstanceUID): digest(path) for path in packed}
+    (folder,) = {path.parent for path in site.vault.files() if f"{ROOT}.7.1." in path.name}
+    syntaxes = {pydicom.dcmread(p).file_meta.TransferSyntaxUID for p in folder.iterdir() if f"{ROOT}.7.1." in p.name}
+    assert syntaxes == {RLELossless}  # nothing was decompressed on the way
 
 
 def test_nothing_is_promised_that_nobody_has(site: Site, tmp_path: Path) -> None:

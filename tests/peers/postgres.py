@@ -31,9 +31,9 @@ def _owner() -> pwd.struct_passwd | None:
 class Postgres:
     """Use as a context manager. As root it runs as the user `postgres`, because the server refuses root."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
         # not below a test's own folder, which only its owner may enter
-        self.folder = Path(tempfile.mkdtemp(prefix="qagate-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="qagate-postgres-")) if folder is None else folder
         self.port = free_port()
         self._running = False
 
