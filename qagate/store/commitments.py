@@ -19,6 +19,10 @@ CLAIM_SECONDS = 120
 """How long the process that took a request is believed to be at work on it."""
 
 
+LONGEST_WAIT = timedelta(minutes=20)
+"""No request is put off for longer at a time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """One request of a scanner. instances: (SOP Class UID, SOP Instance UID)."""
@@ -60,7 +64,7 @@ def any_due(session: Session, *, at: datetime) -> bool:
 
 
 def _due(at: datetime) -> tuple[ColumnElement[bool], ...]:
-    latest = at + timedelta(hours=1)  # what is later was before a clock's step
+    latest = at + LONGEST_WAIT  # what is later was before a clock's step
     return (
         CommitmentRow.state == WAITING,
         (CommitmentRow.next_attempt_at <= at) | (CommitmentRow.next_attempt_at > latest),

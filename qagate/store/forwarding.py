@@ -227,15 +227,22 @@ def hurry(session: Session, destination: str, *, at: datetime) -> None:
     )
 
 
-def uncommitted(session: Session, destination: str, *, asked_before: datetime) -> tuple[Taken, ...]:
-    """Return what a destination took and does not promise to keep, unless asked since then; 500 at most."""
+def uncommitted(session: Session, destination: str, *, asked_before: datetime, now: datetime) -> tuple[Taken, ...]:
+    """Return what a destination took and does not promise to keep, unless asked since then; 500 at most.
+
+    What was asked later than now was asked before the clock stepped back.
+    """
     rows = session.execute(
         select(ForwardRow.id, InstanceRow.sop_class_uid, InstanceRow.sop_instance_uid)
         .join(InstanceRow, InstanceRow.id == ForwardRow.instance_id)
         .where(
             ForwardRow.destination == destination,
             ForwardRow.state.in_((SENT, WARNING)),
-            or_(ForwardRow.commitment_asked_at.is_(None), ForwardRow.commitment_asked_at < asked_before),
+            or_(
+                ForwardRow.commitment_asked_at.is_(None),
+                ForwardRow.commitment_asked_at < asked_before,
+                ForwardRow.commitment_asked_at > now,
+            ),
         )
         .order_by(ForwardRow.id)
         .limit(500)

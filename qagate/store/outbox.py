@@ -133,15 +133,24 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
     return len(session.execute(statement.values(state="planned", next_attempt_at=at).returning(DeliveryRow.id)).all())
 
 
-def uncommitted(session: Session, destinations: Sequence[str], *, asked_before: datetime) -> tuple[Sent, ...]:
-    """Return what destinations took and do not promise to keep, unless asked since `asked_before`; by destination."""
+def uncommitted(
+    session: Session, destinations: Sequence[str], *, asked_before: datetime, now: datetime
+) -> tuple[Sent, ...]:
+    """Return what destinations took and do not promise to keep, unless asked since `asked_before`; by destination.
+
+    What was asked later than now was asked before the clock stepped back.
+    """
     rows = session.execute(
         select(DeliveryRow.id, DeliveryRow.destination, DeliveryRow.sop_instance_uid, DocumentRow.variants)
         .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
         .where(
             DeliveryRow.state.in_(("sent", "warning")),
             DeliveryRow.destination.in_(destinations),
-            or_(DeliveryRow.commitment_asked_at.is_(None), DeliveryRow.commitment_asked_at < asked_before),
+            or_(
+                DeliveryRow.commitment_asked_at.is_(None),
+                DeliveryRow.commitment_asked_at < asked_before,
+                DeliveryRow.commitment_asked_at > now,
+            ),
         )
         .order_by(DeliveryRow.destination, DeliveryRow.id)
         .limit(500)

@@ -38,8 +38,9 @@ class Commitments:
         asking = {d.name: d for d in self.settings.destinations if d.commitment and d.kind == "dimse"}
         if not asking:
             return
+        now = self.clock.now()
         with self.database.read() as session:
-            waiting = outbox.uncommitted(session, tuple(asking), asked_before=self.clock.now() - ASK_AGAIN_AFTER)
+            waiting = outbox.uncommitted(session, tuple(asking), asked_before=now - ASK_AGAIN_AFTER, now=now)
         for name, items in groupby(waiting, key=lambda item: item.destination):
             self._ask_one(asking[name], tuple(items))
 
@@ -59,7 +60,7 @@ class Commitments:
                 continue
             now = self.clock.now()
             with self.database.read() as session:
-                items = forwarding.uncommitted(session, destination.name, asked_before=now - ASK_AGAIN_AFTER)
+                items = forwarding.uncommitted(session, destination.name, asked_before=now - ASK_AGAIN_AFTER, now=now)
             if not items:
                 continue
             transaction_uid = str(generate_uid(prefix=None))

@@ -8,7 +8,7 @@ that kills its process three times is given up; the sweep in `work/sweeps.py` th
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from dataclasses import dataclass
 
 from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions, SetWorkflowID
@@ -52,6 +52,8 @@ class Engine:
     ) -> None:
         self._queues = tuple(queues)
         self._takes = self._queues if takes is None else tuple(takes)
+        self._executor_id = executor_id
+        self._running: set[str] = set()
         self._workflows: dict[str, Callable[..., None]] = {}
         self._url = system_database_url(database_url)
         _prepare(self._url)
@@ -69,11 +71,38 @@ class Engine:
 
     def workflow(self, name: str, function: Callable[..., None]) -> None:
         """Register a workflow; its arguments must be plain JSON values."""
-        self._workflows[name] = DBOS.workflow(name=name, max_recovery_attempts=MAX_DEATHS)(function)
+
+        def run(*arguments: str | int) -> None:
+            identifier = str(DBOS.workflow_id)
+            self._running.add(identifier)
+            try:
+                function(*arguments)
+            finally:
+                self._running.discard(identifier)
+
+        self._workflows[name] = DBOS.workflow(name=name, max_recovery_attempts=MAX_DEATHS)(run)
 
     def rescue(self, executor_id: str) -> int:
         """Put back what another process had begun, for any process to take; returns how much. May be repeated."""
         return len(DBOS._recover_pending_workflows([executor_id]))
+
+    def strays(self, alive: Container[str]) -> set[str]:
+        """Return what counts as begun and is run by nobody: neither here nor by another process that lives.
+
+        Such a one is not continued by itself: its process took it off the queue, and a fault of the database kept it
+        from beginning; or the process is gone, and putting its work back failed. alive: executor ids. What is taken off
+        the queue this moment may be among them. Raises StoreError.
+        """
+        try:
+            begun = DBOS.list_workflows(status="PENDING", load_input=False, load_output=False)
+        except Exception as error:  # whatever its driver raises
+            raise StoreError(f"the work queue cannot be read, got {type(error).__name__}") from error
+        return {
+            one.workflow_id
+            for one in begun
+            if one.workflow_id not in self._running
+            and (one.executor_id == self._executor_id or one.executor_id not in alive)
+        }
 
     def start(self) -> None:
         """Continue what was left unfinished and begin to take from the queues. Raises StoreError."""

@@ -2,14 +2,15 @@
 
 A worker is taken for dead when its count of beats has stood still over several looks in a row. Clocks are not compared,
 so that neither a step nor a difference of clocks kills anybody; a look that fails (the database is away, so nobody can
-beat) starts the counting anew. One that was only cut off goes on beside its rescuer; that is safe, because every step
+beat) starts the counting anew. Work that counts as begun and that nobody runs is forgotten after as many looks: the
+sweeps then write it down anew. One that was only cut off goes on beside its rescuer; that is safe, because every step
 of a journey may be done twice: the same answer about the same images is the same document.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field
 
 from qagate.clock import Clock
@@ -47,6 +48,7 @@ class Standstill:
 class Neighbourhood:
     """One worker among others. rescue: makes what another had begun available again, and returns how much it was.
 
+    strays: takes who lives; returns what counts as begun and is run by nobody. forget: lets one of those be begun anew.
     device, queues, version: what is said of this one on the list.
 
     A worker that stops in order takes no leave: what it was about is continued as if it had died.
@@ -62,6 +64,8 @@ class Neighbourhood:
         rescue: Callable[[str], int],
         queues: str = "",
         version: str = "",
+        strays: Callable[[Container[str]], set[str]],
+        forget: Callable[[str], None],
     ) -> None:
         self._database = database
         self._clock = clock
@@ -70,7 +74,10 @@ class Neighbourhood:
         self._rescue = rescue
         self._queues = queues
         self._version = version
+        self._strays = strays
+        self._forget = forget
         self._standstill = Standstill()
+        self._strayed = Standstill()
         self._begun = False
 
     def beat(self) -> None:
@@ -89,12 +96,14 @@ class Neighbourhood:
         self._begun = True
 
     def watch(self) -> None:
-        """Look at the others, and continue what the dead have left."""
+        """Look at the others, and continue what the dead have left and what nobody runs."""
         try:
             with self._database.read() as session:
                 beats = workers.beats(session)
+            strays = self._strays({*beats, self._executor_id})
         except StoreError:
             self._standstill.forget()
+            self._strayed.forget()
             raise
         others = {who: count for who, count in beats.items() if who != self._executor_id}
         for dead in self._standstill.look(others):
@@ -102,3 +111,6 @@ class Neighbourhood:
             with self._database.begin() as session:
                 workers.remove(session, dead, beats=beats[dead])
             logger.warning("worker %s is dead; %d pieces of work it had begun are continued", dead, number)
+        for workflow_id in self._strayed.look(dict.fromkeys(strays, 0)):
+            self._forget(workflow_id)
+            logger.warning("%s counted as begun, and nobody was at it; it is begun anew", workflow_id)

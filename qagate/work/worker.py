@@ -86,6 +86,8 @@ class Worker:
             rescue=engine.rescue,
             queues=" ".join(queue.name for queue in takes),
             version=APPLICATION_VERSION,
+            strays=engine.strays,
+            forget=engine.forget,
         )
         self.scheduler = Sweeps(settings, self.database, engine, clock).schedule(self._neighbourhood)
         self._steady = Steady(self.scheduler, clock)

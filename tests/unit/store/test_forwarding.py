@@ -13,6 +13,7 @@ from .conftest import T0
 
 ROUTING = Routing((Route("PACS", "PACS"), Route("VAULT", "VAULT")), holds=False)
 HOLDING = replace(ROUTING, holds=True)
+HOUR = timedelta(hours=1)
 
 
 def states(session, destination="PACS"):
@@ -123,10 +124,11 @@ def test_what_is_not_committed_is_sent_again(planned):
         claimed = forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
         forwarding.sent(session, [(claimed[0], ""), (claimed[1], "0x0111 duplicate"), (claimed[2], "")], at=T0)
         assert states(session) == ["sent", "warning", "sent"]
-        taken = forwarding.uncommitted(session, "PACS", asked_before=T0)
+        taken = forwarding.uncommitted(session, "PACS", asked_before=T0, now=T0)
         assert [t.sop_instance_uid for t in taken] == ["1.2.3.1", "1.2.3.2", "1.2.3.3"]
         forwarding.await_commitment(session, [t.forward_id for t in taken], transaction_uid="2.25.1", at=T0)
-        assert forwarding.uncommitted(session, "PACS", asked_before=T0) == ()
+        assert forwarding.uncommitted(session, "PACS", asked_before=T0, now=T0) == ()
+        assert len(forwarding.uncommitted(session, "PACS", asked_before=T0 - HOUR, now=T0 - HOUR)) == 3  # a step back
         # the other destination has the same UIDs, and was not asked
         assert forwarding.committed(session, transaction_uid="2.25.1", sop_instance_uids=["1.2.3.1"], at=T0) == 1
         assert forwarding.not_committed(

@@ -46,12 +46,27 @@ def database(tmp_path: Path) -> Iterator[Database]:
     database.close()
 
 
-def neighbour(database: Database, name: str, rescued: list[str]) -> Neighbourhood:
+def neighbour(
+    database: Database,
+    name: str,
+    rescued: list[str],
+    strays: set[str] | None = None,
+    forgotten: list[str] | None = None,
+) -> Neighbourhood:
     def rescue(dead: str) -> int:
         rescued.append(dead)
         return 1
 
-    return Neighbourhood(database, SystemClock(), name, device="cpu", rescue=rescue)
+    def forget(stray: str) -> None:
+        assert forgotten is not None
+        forgotten.append(stray)
+        assert strays is not None
+        strays.discard(stray)
+
+    return Neighbourhood(
+        database, SystemClock(), name, device="cpu", rescue=rescue,
+        strays=lambda alive: set(strays or ()), forget=forget,
+    )  # fmt: skip
 
 
 def test_the_living_continue_what_the_dead_left_once(database: Database) -> None:
@@ -84,3 +99,14 @@ def test_a_database_that_was_away_kills_nobody(database: Database, monkeypatch: 
     quiet.beat()
     alive.watch()
     assert rescued == []
+
+
+def test_what_nobody_runs_is_begun_anew_but_not_what_was_only_slow_to_begin(database: Database) -> None:
+    strays, forgotten = {"score:1", "score:2"}, []
+    alive = neighbour(database, "h:1", [], strays, forgotten)
+    for look in range(LOOKS + 3):
+        if look == LOOKS - 1:
+            strays.discard("score:2")
+        alive.beat()
+        alive.watch()
+    assert forgotten == ["score:1"]
