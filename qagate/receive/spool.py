@@ -121,9 +121,12 @@ class Spool:
         other = folder / f"{name}.{meta.sha256[:12]}.dcm"
         known = _digest(first)
         if known == meta.sha256 or (known is not None and _digest(other) == meta.sha256):
-            # whoever wrote it may not have come to synchronising the folder yet
-            _synchronise(folder)
-            return (first if known == meta.sha256 else other), "repeated"
+            path = first if known == meta.sha256 else other
+            with contextlib.suppress(FileNotFoundError):  # it left the spool this moment: it is written anew
+                _touch(path, received_at)
+                # whoever wrote it may not have come to synchronising the folder yet
+                _synchronise(folder)
+                return path, "repeated"
         temporary = self._write(folder, meta, data_set, received_at)
         try:
             for path, arrival in ((first, "new"), (other, "conflicting")):
@@ -151,8 +154,7 @@ class Spool:
         try:
             try:
                 _write_all(descriptor, [part10.encode(meta), data_set])
-                nanoseconds = (received_at - _EPOCH) // timedelta(microseconds=1) * 1000
-                os.utime(descriptor, ns=(nanoseconds, nanoseconds))
+                _touch(descriptor, received_at)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -207,6 +209,38 @@ class Spool:
                         path.unlink()
                         removed += 1
         return removed
+
+
+def remove(path: Path, *, newer_than: datetime) -> bool:
+    """Remove an object from the spool, unless it came (again) after a time; False when it stays.
+
+    It may come again at this very moment, and must then not be answered with Success and be gone: its file is set aside
+    first, under a name that no writer looks for, and only then is looked at.
+    """
+    aside = path.with_name(f".{uuid.uuid4().hex}{_TEMPORARY_SUFFIX}")
+    try:
+        os.rename(path, aside)
+    except FileNotFoundError:
+        return True
+    stays = _EPOCH + timedelta(microseconds=aside.stat().st_mtime_ns // 1000) > newer_than
+    if stays:
+        with contextlib.suppress(FileExistsError):  # written anew meanwhile
+            os.link(aside, path)
+    aside.unlink()
+    return not stays
+
+
+def came_after(path: Path, time: datetime) -> bool:
+    """Whether an object of the spool came, or came again, after a time; False when it is not there."""
+    try:
+        return _EPOCH + timedelta(microseconds=path.stat().st_mtime_ns // 1000) > time
+    except FileNotFoundError:
+        return False
+
+
+def _touch(file: Path | int, received_at: datetime) -> None:
+    nanoseconds = (received_at - _EPOCH) // timedelta(microseconds=1) * 1000
+    os.utime(file, ns=(nanoseconds, nanoseconds))
 
 
 def _read_back(path: Path) -> StoredInstance:

@@ -10,6 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from qagate.clock import Clock
+from qagate.receive import spool
 from qagate.settings import Settings
 from qagate.store import retention
 from qagate.store.database import Database
@@ -41,21 +42,28 @@ class Retention:
                 committing=[d.name for d in self.settings.destinations if d.originals and d.commitment],
                 rejected_before=None if rejected_days is None else self.clock.now() - timedelta(days=rejected_days),
             )
+        removed = 0
         for series in expired:
+            objects = [Path(path) for path in series.objects]
+            if any(spool.came_after(path, before) for path in objects):
+                continue  # what was sent again is kept as long as what is new
             # the database forgets first: a crash in between leaves files that nobody counts on, never the reverse
             with self.database.begin() as session:
                 if not retention.forget(session, series.series_instance_uid, at=self.clock.now()):
                     continue
-            for path in (*series.objects, *series.documents):
-                Path(path).unlink(missing_ok=True)
-            for folder in {Path(path).parent for path in series.objects}:
+            for path in objects:
+                spool.remove(path, newer_than=before)
+            for document in series.documents:
+                Path(document).unlink(missing_ok=True)
+            for folder in {path.parent for path in objects}:
                 with contextlib.suppress(OSError):  # not empty: something new has come
                     folder.rmdir()
             for revision_id in series.revision_ids:
                 shutil.rmtree(self.settings.previews_dir / str(revision_id), ignore_errors=True)
-        if expired:
-            logger.info("%d series left the disk after %g days", len(expired), self.settings.storage.keep_days)
-        return len(expired)
+            removed += 1
+        if removed:
+            logger.info("%d series left the disk after %g days", removed, self.settings.storage.keep_days)
+        return removed
 
     def watch_disk(self) -> None:
         """Warn before objects have to be refused."""

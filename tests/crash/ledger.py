@@ -173,7 +173,7 @@ def digest(path: Path) -> str:
         with path.open("rb") as file:
             _, offset = part10.decode(file)
             file.seek(offset)
-            return hashlib.filedigest(file, "sha256").hexdigest()
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         return str(error)
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,13 +10,16 @@ import pytest
 
 from qagate.clock import SystemClock
 from qagate.domain.series import StoredInstance
+from qagate.receive.spool import Spool
 from qagate.settings import Settings
 from qagate.store import outbox, reception, retention, revisions, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
+from qagate.store.tables import InstanceRow
 from qagate.work.retention import Retention, disk_words
 
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
+DATA_SET = b"\x08\x00\x60\x00\x02\x00\x00\x00CT" + b"\x20\x00\x0e\x00\x06\x00\x00\x001.2.3\0"
 
 
 class Later(SystemClock):
@@ -34,6 +39,7 @@ def node(tmp_path: Path):
     for path in (image, report):
         path.parent.mkdir(parents=True)
         path.write_bytes(b"x")
+        os.utime(path, (T0.timestamp(), T0.timestamp()))
     instance = StoredInstance(image, "1", "2", "3", "1.2.3", "1.2", "CT", 1, "a" * 64, "S", T0)
     with database.begin() as session:
         reception.register(session, [instance])
@@ -86,6 +92,36 @@ def test_sent_again_it_is_known_again(node):
         assert reception.register(session, [instance]) == 0
         assert retention.gone(session, "1.2.3") == 0
         assert reception.spool_paths(session, "1.2.3", 1) == (files[0],)
+
+
+def again(sweep: Retention, instance: StoredInstance) -> None:
+    """Send the object of the fixture once more."""
+    sent = Spool(sweep.settings.spool_dir, 0).store(
+        DATA_SET, sop_class_uid="2", sop_instance_uid="1", transfer_syntax_uid="1.2.840.10008.1.2",
+        calling_ae_title="S", called_ae_title="Q", received_at=Later().now(),
+    )  # fmt: skip
+    assert sent.path == instance.path
+
+
+@pytest.mark.parametrize("when", ["before", "while it leaves"])
+def test_what_is_sent_again_at_that_moment_is_not_answered_and_gone(node, monkeypatch, when):
+    sweep, database, revision_id, files, instance = node
+    files[0].unlink()
+    store = Spool(sweep.settings.spool_dir, 0).store
+    named = {"sop_class_uid": "2", "sop_instance_uid": "1", "transfer_syntax_uid": "1.2.840.10008.1.2"}
+    whole = store(DATA_SET, **named, calling_ae_title="S", called_ae_title="Q", received_at=T0)
+    with database.begin() as session:
+        session.get(InstanceRow, 1).path = str(whole.path)
+    deliver(database, revision_id)
+    instance = replace(instance, path=whole.path)
+    forget = retention.forget
+    if when == "before":
+        again(sweep, instance)
+    else:
+        monkeypatch.setattr(retention, "forget", lambda *a, **b: (forget(*a, **b), again(sweep, instance))[0])
+    sweep.sweep()
+    assert whole.path.exists()
+    assert list(whole.path.parent.glob(".*")) == []
 
 
 @pytest.mark.parametrize(
