@@ -39,7 +39,7 @@ from qagate.receive.spool import Spool
 from qagate.settings import Node
 from tests.unit.receive.scanner import associate, make_object
 
-HANG_SECONDS = 20.0
+HANG_SECONDS = 60.0
 """No connection may stay open longer when its peer has said all it has to say."""
 
 RELEASE = b"\5\0\0\0\0\4\0\0\0\0"

@@ -24,8 +24,8 @@ def test_mutated_pdus_and_data_sets_break_nothing() -> None:
 def test_the_account_says_what_is_wrong() -> None:
     account = Account()
     assert "nothing left" in str(account)
-    account.faults.append("connection 3 hung for 20 s")
-    assert str(account).endswith("connection 3 hung for 20 s")
+    account.faults.append("connection 3 hung for 60 s")
+    assert str(account).endswith("connection 3 hung for 60 s")
 
 
 def _even_context() -> bytes:
