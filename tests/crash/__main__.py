@@ -26,7 +26,7 @@ from tests.peers.postgres import available as postgres_available
 
 PARTS = ("points", "random", "scenarios")
 SHARE = 25
-"""Points and kills at random in one part."""
+"""About so many points, scenarios or kills at random are one part."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +87,7 @@ def main() -> int:
 
 
 def _parts(asked: argparse.Namespace) -> Iterator[Part]:
+    names: list[str]
     kinds = ("sqlite", "postgresql") if asked.database == "both" else (asked.database,)
     if "postgresql" in kinds and not postgres_available():
         sys.stderr.write("PostgreSQL is not installed here; only SQLite is tried\n")
@@ -94,12 +95,14 @@ def _parts(asked: argparse.Namespace) -> Iterator[Part]:
     chosen = [one for one in known() if one.name in asked.scenarios]
     for kind in kinds:
         if "scenarios" in asked.parts:
-            stages: dict[str, list[str]] = {}
-            for one in chosen:
-                if kind in one.databases:
-                    stages.setdefault(one.setup.name, []).append(one.name)
-            for number, names in enumerate(stages.values(), start=1):
-                yield Part(kind, "scenarios", tuple(names), number)
+            here = [one for one in chosen if kind in one.databases]
+            number, names = 1, []
+            for one, after in zip(here, [*here[1:], None], strict=True):
+                names.append(one.name)
+                stage_ends = after is None or after.setup.name != one.setup.name
+                if after is None or (stage_ends and len(names) >= SHARE):
+                    yield Part(kind, "scenarios", tuple(names), number)
+                    number, names = number + 1, []
         if "points" in asked.parts:
             for start in range(0, len(asked.points), SHARE):
                 yield Part(kind, "points", tuple(asked.points[start : start + SHARE]), start // SHARE + 1)
@@ -116,11 +119,13 @@ def _beside(part: Part, folder: Path) -> Report:
     if file.exists() and not Report.read(file).ledger.faults:
         return Report.read(file)
     file.unlink(missing_ok=True)
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.crash", *sys.argv[1:], "--folder", str(folder), "--run", str(part)],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-    )  # fmt: skip
-    sys.stdout.write(f"== {part}\n{done.stdout}")
+    log = file.with_suffix(".log")
+    with log.open("w") as output:
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.crash", *sys.argv[1:], "--folder", str(folder), "--run", str(part)],
+            stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    sys.stdout.write(f"== {part}\n{log.read_text()}")
     sys.stdout.flush()
     if file.exists():
         return Report.read(file)

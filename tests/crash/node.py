@@ -30,6 +30,9 @@ from tests.peers.dcmtk import free_port
 
 WEB = "web"
 
+PATIENCE = float(os.environ.get("QAGATE_TEST_PATIENCE", "1"))
+"""By how much everything is waited for longer, on a machine that has other things to do."""
+
 
 def worker(number: int) -> str:
     """Return the name of a worker's process; numbers are 1-based."""
@@ -199,12 +202,12 @@ class Node:
 
     def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         """Wait until a condition holds; fails with the end of the logs."""
-        end = time.monotonic() + seconds
+        end = time.monotonic() + seconds * PATIENCE
         while time.monotonic() < end:
             if condition():
                 return
             time.sleep(0.05)
-        raise AssertionError(f"waited {seconds:g} s for {what}; the logs end with:\n{self.log()}")
+        raise AssertionError(f"waited {seconds * PATIENCE:g} s for {what}; the logs end with:\n{self.log()}")
 
     def wait_for_death(self, seconds: float = 60) -> None:
         """Wait until everything that was armed has killed, and the node is ready again."""
