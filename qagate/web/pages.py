@@ -16,7 +16,7 @@ from fastapi.templating import Jinja2Templates
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission, Person
 from qagate.settings import Settings
-from qagate.store import alerts, lists, neighbours, reconciliation, reviews, worklist
+from qagate.store import alerts, holding, lists, neighbours, reconciliation, reviews, worklist
 from qagate.store.database import Database
 from qagate.web import stack, views, words
 from qagate.web.access import needs, note
@@ -75,10 +75,12 @@ class AskedPage(Asked):
     page: Annotated[int, Query(ge=1, le=200_000)] = 1
 
 
-@router.get("/", dependencies=[Depends(needs(Permission.READ))])
-def worklist_page(request: Request, asked: Annotated[AskedPage, Query()]) -> Response:
+@router.get("/")
+def worklist_page(
+    request: Request, asked: Annotated[AskedPage, Query()], person: Annotated[Person, Depends(needs(Permission.READ))]
+) -> Response:
     """Show the series: what waits for a person first, then the latest; filters live in the address."""
-    context = _rows(request, asked)
+    context = _rows(request, asked, person)
     yesterday = span("yesterday")
     with database_of(request).read() as session:
         context["yesterday"] = worklist.account(session, since=yesterday[0], until=yesterday[1])
@@ -91,8 +93,12 @@ def worklist_page(request: Request, asked: Annotated[AskedPage, Query()]) -> Res
     return templates.TemplateResponse(request, "worklist.html", context)
 
 
-@router.get("/rows", dependencies=[Depends(needs(Permission.READ, by_itself=True))])
-def rows_fragment(request: Request, asked: Annotated[AskedPage, Query()]) -> Response:
+@router.get("/rows")
+def rows_fragment(
+    request: Request,
+    asked: Annotated[AskedPage, Query()],
+    person: Annotated[Person, Depends(needs(Permission.READ, by_itself=True))],
+) -> Response:
     """Return the worklist's counts and rows alone, for the page that keeps itself current; 304 when nothing changed."""
     with database_of(request).read() as session:
         state = neighbours.state_of_things(session)
@@ -100,10 +106,10 @@ def rows_fragment(request: Request, asked: Annotated[AskedPage, Query()]) -> Res
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers={"ETag": tag, "Cache-Control": "no-cache"})
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    return templates.TemplateResponse(request, "rows.html", _rows(request, asked), headers=headers)
+    return templates.TemplateResponse(request, "rows.html", _rows(request, asked, person), headers=headers)
 
 
-def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
+def _rows(request: Request, asked: AskedPage, person: Person) -> dict[str, Any]:
     settings: Settings = request.app.state.settings
     wanted = asked.wanted()
     if asked.verdict not in ("", "todo") and (settings.review.blind_accepted or settings.review.blind_flagged):
@@ -121,6 +127,7 @@ def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
         todo = lists.count(session, replace(wanted, outcome="todo"))
         newest = lists.listing(session, lists.Filter(), limit=1)
         incidents = alerts.unanswered(session)
+        held = holding.waiting(session)
         last = newest[0].last_instance_at.isoformat() if newest else None
     everything = sum(counts.values())
     counts["flagged"] = counts.get("review", 0) + counts.get("reject", 0)
@@ -146,6 +153,9 @@ def _rows(request: Request, asked: AskedPage) -> dict[str, Any]:
         "tabs": [(name, word, counts.get(name, 0) if name else everything) for name, word in TABS],
         "last": last,
         "incidents": incidents,
+        "waiting": len(held),
+        "released_next": held[0].until.isoformat() if held else "",
+        "may_release_everything": person.may(Permission.ADMINISTER),
     }
 
 

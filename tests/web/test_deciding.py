@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -113,3 +114,38 @@ def test_a_limit_is_tried_set_and_taken_back(served, page):
     expect(page.locator("#history li").first).to_contain_text("set 60 for CT “Abdomen venous”")
     page.click("#history [data-undo]")
     expect(page.locator("#history li").first).to_contain_text("took back the limit 60")
+
+
+def hold(served, *ones: Seed) -> None:
+    now = datetime.now(UTC)
+    with served.database.begin() as session:
+        for one in ones:
+            assert holding.hold(session, one.uid, policy="gate", at=now, until=now + timedelta(minutes=5))
+
+
+def test_everything_that_is_held_goes_by_one_button_and_a_question(served, page):
+    for one in (LOOK, MORE, GOOD):
+        served.add(one)
+    hold(served, LOOK, MORE)
+    page.goto(served.url)
+    expect(page.locator("#waiting b")).to_have_text("2")
+    page.click("[data-do=everything]")
+    page.click("#everything button[value=cancel]")
+    with served.database.read() as session:
+        assert len(holding.waiting(session)) == 2
+    page.click("[data-do=everything]")
+    page.fill("#everything textarea", "the PACS is moved")
+    page.click("#everything button[value=ok]")
+    expect(page.locator("#toast")).to_contain_text("2 released")
+    expect(page.locator("#waiting")).to_be_empty()
+    with served.database.read() as session:
+        assert [holding.get(session, one.uid).reason for one in (LOOK, MORE)] == ["the PACS is moved"] * 2
+
+
+@pytest.mark.parametrize("served", ["reviewer"], indirect=True)
+def test_only_who_may_release_everything_is_offered_it(served, page):
+    served.add(LOOK)
+    hold(served, LOOK)
+    page.goto(served.url)
+    expect(page.locator("#waiting")).to_contain_text("1 held")
+    assert page.locator("[data-do=everything]").count() == 0

@@ -1,4 +1,5 @@
 // The worklist by keyboard, its filters, and new rows that never move what a person is looking at.
+import { send, toast } from "./api.js";
 import { ask, decide, undo } from "./decide.js";
 import { typing } from "./page.js";
 import { refresh } from "./times.js";
@@ -123,7 +124,27 @@ function counts(fresh) {
     const old = live.querySelector(`[data-tab="${tab.dataset.tab}"] b`);
     if (old) old.textContent = tab.querySelector("b").textContent;
   }
+  const held = live.querySelector("#waiting");
+  const now = fresh.querySelector("#waiting");
+  if (held && now && held.innerHTML !== now.innerHTML) held.replaceChildren(...[...now.childNodes].map((one) => one.cloneNode(true)));
 }
+
+// --- everything that is held
+const everything = document.getElementById("everything");
+live.addEventListener("click", (event) => {
+  if (event.target.closest("[data-do=everything]")) everything.showModal();
+});
+everything.addEventListener("close", async () => {
+  if (everything.returnValue !== "ok") return;
+  everything.returnValue = "";
+  try {
+    const said = await send("POST", "/api/v1/release-everything", { reason: everything.querySelector("textarea").value });
+    toast(`${said.released} released`);
+  } catch (error) {
+    toast(error.message);
+  }
+  poll();
+});
 
 function merge(fresh, { force = false } = {}) {
   const body = live.querySelector("tbody");
