@@ -98,12 +98,16 @@ class Node:
 
     def __enter__(self) -> Node:
         """Start it; `ready` waits until it takes images and work."""
-        Database.open(self.database_url).close()  # migrated once, as `serve` does
+        self.database = Database.open(self.database_url)  # migrated once, as `serve` does; and for looking at it
         for process in self.processes:
             self.start(process)
         self._tender = threading.Thread(target=self._tend, daemon=True)
         self._tender.start()
-        self.ready()
+        try:
+            self.ready()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
@@ -121,6 +125,7 @@ class Node:
                 if process.is_alive():
                     process.kill()
                     process.join()
+        self.database.close()
 
     def start(self, process: str) -> None:
         """Start one of the processes, and keep it alive from now on."""
@@ -202,11 +207,12 @@ class Node:
 
     def wait(self, condition: Callable[[], bool], seconds: float, what: str) -> None:
         """Wait until a condition holds; fails with the end of the logs."""
-        end = time.monotonic() + seconds * PATIENCE
+        end, pause = time.monotonic() + seconds * PATIENCE, 0.05
         while time.monotonic() < end:
             if condition():
                 return
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(pause * 1.2, 0.5)  # looking must not take the time of what is looked at
         raise AssertionError(f"waited {seconds * PATIENCE:g} s for {what}; the logs end with:\n{self.log()}")
 
     def wait_for_death(self, seconds: float = 60) -> None:
@@ -218,9 +224,8 @@ class Node:
         """Wait until so many series are known and all of them, but for some, are at their end with all documents."""
 
         def ended() -> bool:
-            database = Database.open(self.database_url, migrate=False)
             try:
-                with database.read() as session:
+                with self.database.read() as session:
                     rows = session.execute(select(SeriesRow.series_instance_uid, SeriesRow.state)).all()
                     working = session.scalar(
                         select(RevisionRow.id)
@@ -234,8 +239,6 @@ class Node:
                     )
             except StoreError:
                 return False
-            finally:
-                database.close()
             final = [uid for uid, state in rows if state in ("delivered", "excluded", "failed")]
             enough = len(set(final) | set(except_for)) >= numbers and len(rows) >= numbers
             return enough and all(

@@ -17,7 +17,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from sqlalchemy import select
 
-from qagate.store.database import Database
+from qagate.errors import StoreError
 from qagate.store.tables import (
     AssessmentRow,
     DeliveryRow,
@@ -194,12 +194,8 @@ class Stage:
 
     def rows(self, statement: Any) -> list[Any]:
         """Return what a query gives."""
-        database = Database.open(self.node.database_url, migrate=False)
-        try:
-            with database.read() as session:
-                return list(session.execute(statement).all())
-        finally:
-            database.close()
+        with self.node.database.read() as session:
+            return list(session.execute(statement).all())
 
     def state(self, number: int) -> tuple[str, int]:
         """Return the state of a series and its newest revision; "" when it is not known."""
@@ -215,7 +211,7 @@ class Stage:
             states = [self.state(number) for number in numbers]
             return all(state in ENDED and found >= revision for state, found in states)
 
-        self.node.wait(ended, seconds, f"series {numbers} to be at their end")
+        self.wait(ended, f"series {numbers} to be at their end", seconds)
 
     def deliveries(self, number: int, name: str = "PACS") -> dict[str, DeliveryRow]:
         """Return the deliveries of the newest revision of a series to one destination, by kind."""
@@ -291,7 +287,13 @@ class Stage:
 
     def wait(self, condition: Callable[[], Any], what: str, seconds: float = 90) -> None:
         """Wait until something holds; fails with the ends of the logs."""
-        self.node.wait(lambda: bool(condition()), seconds, what)
+
+        def holds() -> bool:
+            with suppress(StoreError):  # the database is away, which may be what is played
+                return bool(condition())
+            return False
+
+        self.node.wait(holds, seconds, what)
 
     def settle(self) -> None:
         """Let everything come to its end, as far as it does."""

@@ -5,24 +5,12 @@ from __future__ import annotations
 import socket
 from contextlib import suppress
 
-from sqlalchemy import update
-
-from qagate.store.database import Database
-from qagate.store.tables import DeliveryRow
 from tests.crash.scenario import BOTH, scenario
 from tests.crash.stage import Setup, Stage, uid
 
 BESIDE = Setup("beside")
 IMPATIENT = Setup("beside-impatient", patience_seconds=3)
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
-
-
-def hurry(stage: Stage) -> None:
-    """Let what waits for its next try wait no longer."""
-    database = Database.open(stage.node.database_url, migrate=False)
-    with database.begin() as session:
-        session.execute(update(DeliveryRow).where(DeliveryRow.state == "planned").values(attempts=0))
-    database.close()
 
 
 @scenario("pacs-down", "the PACS is down when a report is due", BESIDE, fast=True, databases=BOTH)
