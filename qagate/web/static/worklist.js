@@ -124,9 +124,8 @@ function counts(fresh) {
     const old = live.querySelector(`[data-tab="${tab.dataset.tab}"] b`);
     if (old) old.textContent = tab.querySelector("b").textContent;
   }
-  const held = live.querySelector("#waiting");
-  const now = fresh.querySelector("#waiting");
-  if (held && now && held.innerHTML !== now.innerHTML) held.replaceChildren(...[...now.childNodes].map((one) => one.cloneNode(true)));
+  const [held, holds] = [live.querySelector("#waiting"), fresh.querySelector("#waiting")];
+  if (held.textContent !== holds.textContent) held.replaceWith(holds.cloneNode(true));
 }
 
 // --- everything that is held
