@@ -1,6 +1,6 @@
 // The heatmap over the images: where quality is low, coarse, 0 (good) .. 255 (bad).
-const FROM = 70; // below this nothing is tinted
-const FULL = 200;
+export const FROM = 32; // below this nothing is tinted: good series stay under about 50
+export const FULL = 128; // from here on the tint is full
 
 export async function loadHeat({ url, cell }) {
   const answer = await fetch(url);

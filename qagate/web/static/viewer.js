@@ -1,4 +1,5 @@
 // The volume in NiiVue, where there is a graphics card. Slices are 0-based, as in the assessment.
+import { FROM, FULL } from "./heat.js";
 import { MULTIPLANAR_TYPE, Niivue, SHOW_RENDER, SLICE_TYPE } from "./vendor/niivue.js";
 
 const PLANES = { sagittal: SLICE_TYPE.SAGITTAL, coronal: SLICE_TYPE.CORONAL, axial: SLICE_TYPE.AXIAL, all: SLICE_TYPE.MULTIPLANAR };
@@ -63,7 +64,7 @@ export async function open(canvas, data, onSlice) {
         const map = await fetch(data.heatmap.url);
         if (!map.ok) throw new Error((await map.json()).detail);
         const place = URL.createObjectURL(await map.blob());
-        await nv.addVolumeFromUrl({ url: place, name: "heat.nii.gz", colormap: "warm", cal_min: 70, cal_max: 200, opacity });
+        await nv.addVolumeFromUrl({ url: place, name: "heat.nii.gz", colormap: "warm", cal_min: FROM, cal_max: FULL, opacity });
         URL.revokeObjectURL(place);
       }
       if (nv.volumes.length > 1) nv.setOpacity(1, opacity);
