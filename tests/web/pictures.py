@@ -12,7 +12,6 @@ import re
 import tempfile
 from pathlib import Path
 
-from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 from sqlalchemy import select
 
@@ -119,21 +118,13 @@ def take(page: Page, target: Path, name: str, *, tablet: bool = False) -> None:
             page.mouse.move(2, 2)
         page.evaluate(f"document.documentElement.dataset.theme = '{theme}'")  # the room page has no button
         page.wait_for_timeout(600)
-        shot(page, target / f"{name}{'' if theme == 'dark' else '-light'}.png")
+        page.screenshot(path=target / f"{name}{'' if theme == 'dark' else '-light'}.png")
     if tablet:
         page.set_viewport_size(TABLET)
         page.wait_for_timeout(600)
-        shot(page, target / f"{name}-tablet.png")
+        page.screenshot(path=target / f"{name}-tablet.png")
         page.set_viewport_size(DESK)
     page.evaluate("localStorage.setItem('theme', 'dark')")  # for the next page
-
-
-def shot(page: Page, path: Path) -> None:
-    """Write what stands in the window, in 256 colours: a picture of a page needs no more."""
-    page.screenshot(path=path)
-    with Image.open(path) as whole:
-        few = whole.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    few.save(path, optimize=True)
 
 
 if __name__ == "__main__":
