@@ -39,6 +39,9 @@ PLANES = ("axial", "coronal", "sagittal")
 PLANES_SEEN = {"CT": ("axial",), "MR": PLANES}
 """Planes of the training pictures: in another one no region is sure."""
 ELSEWHERE = "elsewhere"
+TRUNK_CM = 24.0
+"""No CT is sure of a region whose outline is narrower: limbs and necks were not among the training pictures, and look
+like trunks. The narrowest trunk that it was right about is 27 cm wide."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,7 +99,10 @@ def glance(volume: Volume, modality: str | None, plane: str | None, table: Table
     if not known:  # a picture without a size: its outline says nothing
         by_region = {}
     sure = {word for word, share in by_modality.items() if share >= table.sure_from.get(word, 2.0)}
-    if plane in PLANES_SEEN[kind] and total > 0.5:  # what does not look like its modality shows no region either
+    width_cm = float(np.exp(np.median([row[_WIDTH] for row in rows])))
+    narrow = kind == "CT" and width_cm < TRUNK_CM
+    # what does not look like its modality shows no region either
+    if plane in PLANES_SEEN[kind] and total > 0.5 and not narrow:
         sure |= {word for word, share in by_region.items() if share >= table.sure_from.get(f"{kind} {word}", 2.0)}
     return Glance(by_modality, by_region, frozenset(sure), len(chosen), table.version)
 
@@ -163,6 +169,8 @@ def _shrunk(picture: npt.NDArray[np.float32], spacing_mm: tuple[float, float]) -
 
 
 _OUTLINE = 12
+_WIDTH = 9
+"""Place of the logarithm of the width in cm among the measures: behind 8 of the values and the height."""
 _BODY_MEASURES = _OUTLINE + 3 * (len(HU_EDGES) + 1) + 3 * (len(MR_EDGES) + 1) + 8
 
 

@@ -50,6 +50,15 @@ def test_no_region_is_sure_in_a_plane_that_was_never_learnt() -> None:
     assert glance(volume(thorax()), "CT", None).sure <= {"CT"}
 
 
+def test_no_region_is_sure_of_what_is_narrower_than_a_trunk() -> None:
+    y, x = np.mgrid[-128:128:512j, -128:128:512j]  # mm
+    limb = np.where(x**2 + y**2 < 100**2, 0.0, -1000.0)
+    limb = (limb + np.random.default_rng(1).normal(0, 15, (3, *limb.shape))).astype(np.int16)
+    for wide, found in ((20, glance(volume(limb, 0.5), "CT", "axial")), (40, glance(volume(limb, 1.0), "CT", "axial"))):
+        assert max(found.regions.values()) > 0.95
+        assert bool(found.sure & set(REGIONS)) == (wide > 24)
+
+
 def test_a_picture_without_a_size_shows_no_region() -> None:
     flat = volume(thorax())
     found = glance(replace(flat, geometry=replace(flat.geometry, known=False)), "CT", "axial")
