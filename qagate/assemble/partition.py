@@ -19,9 +19,9 @@ SAME_DIRECTION = 0.99985
 SAME_PLACE_MM = 0.02
 # Numbers that differ by less than this are one number written in two ways (echo times, pixel spacings).
 SAME_NUMBER = 0.005
-# Slices whose steps differ by more than this part of the median step (or of a multiple) are not of one grid, and so
-# are those of which one step is as long as this many.
-OFF_GRID, LONGEST_GAP = 0.2, 4.5
+# Slices whose steps differ by less than this part of the median step (or of a multiple) are of one grid; by more than
+# that part they are certainly not, nor when one step is as long as this many.
+ON_GRID, OFF_GRID, LONGEST_GAP = 0.2, 0.4, 4.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,23 +202,23 @@ def _split_irregular(frames: list[Frame]) -> list[list[Frame]]:
 
     Two acquisitions of one place, thin and thick slices, slices that followed a movement.
     """
-    if len(frames) < 6 or _regular(frames):
+    if len(frames) < 6 or _regular(frames, OFF_GRID):
         return [frames]
     for name in _names(frames, "repeats"):
         parts = _by(frames, lambda frame, n=name: dict(frame.repeats).get(n))  # type: ignore[misc]
-        if min(len(part) for part in parts) >= 3 and all(_regular(part) for part in parts) and _overlap(parts):
+        if min(len(part) for part in parts) >= 3 and all(_regular(part, ON_GRID) for part in parts) and _overlap(parts):
             return parts
     return [frames]
 
 
-def _regular(frames: list[Frame]) -> bool:
+def _regular(frames: list[Frame], within: float) -> bool:
     along = [_along(slot[0]) for slot in _slots(frames)]
     steps = [b - a for a, b in itertools.pairwise(along)]
     if not steps:
         return True
     usual = statistics.median(steps)
     off = (abs(step - max(1, round(step / usual)) * usual) for step in steps)
-    return max(steps) < LONGEST_GAP * usual and all(mm < OFF_GRID * usual for mm in off)
+    return max(steps) < LONGEST_GAP * usual and all(mm < within * usual for mm in off)
 
 
 def _overlap(parts: list[list[Frame]]) -> bool:

@@ -137,6 +137,11 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         [(3, 8, "")],
         ["time point 1", "time point 2"],
     ),
+    "odd slices a little off": (
+        [mr(3.0 * i + 0.4 * (i % 2), i, AcquisitionNumber=i % 2) for i in range(12)],
+        [(1, 12, "variable_spacing")],
+        [""],
+    ),
     "magnitude of a phase contrast": (types("ORIGINAL/PRIMARY/M_PCA/M/PCA"), [(1, 5, "")], [""]),
     "velocity": (types("ORIGINAL/PRIMARY/VELOCITY MAP/P/PCA"), [(1, 5, "phase_image")], [""]),
     "magnitude and phase": (
