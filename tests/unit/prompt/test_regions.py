@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from pydicom.sr.codedict import codes
 
 from qagate.domain.volume import Tags
 from qagate.prompt.infer import infer
@@ -271,6 +272,18 @@ def test_of_tags_that_contradict_one_another_the_most_trusted_is_believed(tags: 
     prompt = infer({"Modality": "MR", **tags}, RULES)
     assert (" ".join(prompt.regions), prompt.conflict) == (regions, True)
     assert prompt.confidence < 0.5
+
+
+@pytest.mark.parametrize("cid", ["cid4030", "cid4031"])
+def test_every_code_of_the_standard_names_a_region(cid: str) -> None:
+    """PS3.16 CID 4030 (CT, MR and PET Anatomy) and 4031 (Common Anatomic Regions)."""
+    group = getattr(codes, cid)
+    named_not = set()
+    for name in group.dir():
+        code = getattr(group, name)
+        if not infer({"AnatomicRegionSequence": (f"{code.scheme_designator}:{code.value}",)}, RULES).regions:
+            named_not.add(code.meaning)
+    assert named_not == {"Extremity", "Phantom"}  # one of four, and of no body
 
 
 def test_a_part_of_the_head_is_not_the_brain() -> None:
