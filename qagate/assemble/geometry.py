@@ -71,6 +71,9 @@ def _stack(group: Group, normal: Vector) -> Stack:
     positions = np.array([frame.position for frame in kept], dtype=np.float64)  # (slices, 3)
     along = positions @ normal  # (slices,)
     findings = list(group.findings)
+    if not group.known:
+        text = "the images do not say how large a pixel is, so it is taken for 1 mm"
+        findings.append(Finding(FindingCode.NO_POSITION, Severity.MODERATE, text))
     if duplicates:
         findings.append(
             Finding(

@@ -231,6 +231,7 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         [(1, 8, "")],
         [""],
     ),
+    "pixels of no size": ([ct(3.0 * i, i, PixelSpacing=[0, 0]) for i in range(4)], [(1, 4, "no_position")], [""]),
     "numbers of zero and none": ([ct(3.0 * i, 0 if i % 2 else None) for i in range(6)], [(1, 6, "")], [""]),
     "feet first, prone": (
         [ct(-3.0 * i, i, ImageOrientationPatient=[-1, 0, 0, 0, 1, 0]) for i in range(6)],
