@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from qagate.settings import Destination, DestinationTls, Match, NodeTls, Oidc, Peer, Policy, Settings
+from qagate.settings import Destination, DestinationTls, Ldap, Match, NodeTls, Oidc, Peer, Policy, Settings
 
 HEAD = """\
 # qagate settings. Every key is shown with its default; take the # away to change it. Unknown keys are refused.
@@ -33,6 +33,14 @@ OPTIONAL: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
     "people.oidc": (
         Oidc,
         {"issuer": "https://login.hospital.example", "client_id": "qagate", "roles": {"radiology": "reviewer"}},
+    ),
+    "people.ldap": (
+        Ldap,
+        {
+            "url": "ldaps://ldap.hospital.example",
+            "people": "ou=people,dc=hospital,dc=example",
+            "roles": {"cn=radiology,ou=groups,dc=hospital,dc=example": "reviewer"},
+        },
     ),
 }
 """Tables that may be absent as a whole, and an example of each."""

@@ -13,7 +13,7 @@ from qagate.settings.delivering import Destination, DestinationTls, Report
 from qagate.settings.holding import Holding
 from qagate.settings.judging import DEFAULT_POLICIES, Match, Model, Policy
 from qagate.settings.node import Node, NodeTls, Peer
-from qagate.settings.people import Oidc, People
+from qagate.settings.people import Ldap, Oidc, People
 from qagate.settings.reading import ENVIRONMENT_PREFIX, load
 from qagate.settings.review import Review
 from qagate.settings.storage import Storage
@@ -30,6 +30,7 @@ __all__ = [
     "DestinationTls",
     "Fraction",
     "Holding",
+    "Ldap",
     "Logging",
     "Match",
     "Model",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, model_validator
 
 from qagate.settings.base import Tree
 
@@ -26,6 +27,35 @@ class Oidc(Tree):
     label: str = Field("the directory", description="what the login page calls it")
 
 
+class Ldap(Tree):
+    """A directory whose passwords let people in (LDAP); needs the extra `ldap`. OpenID Connect is the better way."""
+
+    url: Annotated[str, Field(pattern=r"^(ldaps://.+|ldap://.+)")] = Field(description="ldaps:// or ldap:// address")
+    start_tls: bool = Field(True, description="with ldap://: encrypt before anything is said")
+    ca_file: Path | None = Field(None, description="PEM file with the authorities to trust; the system's when absent")
+    bind_dn: str | None = Field(None, description="who looks people up; nobody in particular when absent")
+    bind_password: SecretStr | None = Field(None, description="the password of bind_dn")
+    people: str = Field(min_length=1, description="below which entry people are found")
+    find: Annotated[str, Field(pattern=r"^\(.*\{name\}.*\)$")] = Field(
+        "(uid={name})", description="filter that finds the one who logs in; (sAMAccountName={name}) in Active Directory"
+    )
+    id_attribute: str = Field("entryUUID", description="what names a person for good; objectGUID in Active Directory")
+    member_attribute: str = Field("memberOf", description="attribute of a person that holds their groups")
+    groups: str = Field("", description="below which entry groups are looked up, when people do not hold them")
+    roles: dict[str, RoleName] = Field(
+        description="distinguished name of a group → role; the highest counts; without any nobody comes in"
+    )
+
+    @model_validator(mode="after")
+    def _private(self) -> Ldap:
+        here = self.url.startswith(("ldap://127.0.0.1", "ldap://localhost"))
+        if self.url.startswith("ldaps://"):
+            self.__dict__["start_tls"] = False
+        elif not self.start_tls and not here:
+            raise ValueError("passwords must not cross the network in the clear: use ldaps:// or start_tls = true")
+        return self
+
+
 class People(Tree):
     """The people at the page and programs at the API."""
 
@@ -42,3 +72,4 @@ class People(Tree):
         12, description="characters a password has at least"
     )
     oidc: Oidc | None = Field(None, description="a directory that vouches for people")
+    ldap: Ldap | None = Field(None, description="a directory whose passwords let people in")

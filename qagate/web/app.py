@@ -37,6 +37,7 @@ from qagate.web import (
     stow,
     trends,
 )
+from qagate.web.ldap import LdapDirectory
 from qagate.web.oidc import Directory
 from qagate.work.storing import Storing
 
@@ -111,6 +112,7 @@ def create_app(
     app.state.storing = storing
     oidc = settings.people.oidc
     app.state.directory = Directory(oidc, f"{first.address(settings)}/login/oidc/back") if oidc else None
+    app.state.ldap = LdapDirectory(settings.people.ldap) if settings.people.ldap else None
     app.state.choices = pages.Choices(database)
     app.state.receiver = room.Receiver.of(settings)
     for router in ROUTERS:

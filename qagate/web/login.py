@@ -11,14 +11,16 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission, Person
-from qagate.errors import PeopleError
+from qagate.errors import DirectoryError, PeopleError
 from qagate.settings import Settings
 from qagate.store import audit, credentials, invitations, logins, people, throttle
 from qagate.web import cookies
 from qagate.web.access import ANONYMOUS, CHALLENGE, address_of, caller_of, lasting, let_in, needs
+from qagate.web.ldap import LdapDirectory
 from qagate.web.origin import SentFormToken, comes_from_elsewhere, form_token_of, is_token
 from qagate.web.pages import templates
 from qagate.web.reading import database_of, now
+from qagate.web.vouching import Vouched
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
@@ -67,8 +69,19 @@ def log_in(
         row = people.find(session, typed) if people.NAME.fullmatch(typed) else None
     kept = row.password_hash if row and row.disabled_at is None else None
     right = credentials.matches(password, kept)  # takes as long for nobody
+    vouched, refused = None, WRONG
+    if not right and (row is None or row.source != "local"):  # a directory has no say in who has a password here
+        try:
+            vouched = _asked_of_the_directory(request, typed, password)
+        except DirectoryError as error:
+            refused = str(error)
     with database.begin() as session:
-        if not right or row is None:
+        if vouched is not None:
+            try:
+                row = people.vouched(session, vouched.subject, vouched.name, vouched.role, at=at)
+            except PeopleError as error:
+                vouched, refused = None, str(error)
+        if (not right and vouched is None) or row is None:
             # what was typed is not kept: it may be a password in the wrong field
             who, why = (row.name, "") if row else (ANONYMOUS, "unknown name")
             audit.record(session, who, Act.LOGIN_FAILED, "", why, at, address=address)
@@ -78,11 +91,16 @@ def log_in(
             row = session.merge(row)
             secret = logins.open_login(
                 session, row, lasting=lasting(settings), at=at, address=address,
-                browser=request.headers.get("user-agent", ""), how="password",
+                browser=request.headers.get("user-agent", ""), how="directory" if vouched else "password",
             )  # fmt: skip
     if not secret:
-        return form(request, "login.html", {**context, "wrong": WRONG}, 401, CHALLENGE)
+        return form(request, "login.html", {**context, "wrong": refused}, 401, CHALLENGE)
     return let_in(request, secret, inside(next))
+
+
+def _asked_of_the_directory(request: Request, name: str, password: str) -> Vouched | None:
+    directory: LdapDirectory | None = request.app.state.ldap
+    return directory.vouch(name, password) if directory and people.NAME.fullmatch(name) else None
 
 
 @router.post("/logout")

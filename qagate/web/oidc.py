@@ -20,10 +20,10 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
-from qagate.domain.person import Role
 from qagate.errors import DirectoryError
 from qagate.settings import Oidc
 from qagate.store import credentials
+from qagate.web.vouching import Vouched, highest
 
 ALGORITHMS = ["RS256", "PS256", "ES256", "RS384", "PS384", "ES384", "RS512", "PS512", "ES512"]
 """Signatures with a public key only: none of those that a client secret could make."""
@@ -62,15 +62,6 @@ class Journey:
     def challenge(self) -> str:
         """The verifier's S256 challenge. Source: RFC 7636 section 4.2."""
         return base64.urlsafe_b64encode(hashlib.sha256(self.verifier.encode()).digest()).rstrip(b"=").decode()
-
-
-@dataclass(frozen=True, slots=True)
-class Vouched:
-    """Whom the directory vouches for. subject: what it calls them for good; name may change."""
-
-    subject: str
-    name: str
-    role: Role
 
 
 class Directory:
@@ -143,16 +134,11 @@ class Directory:
     def _read(self, claims: Mapping[str, Any]) -> Vouched:
         said = claims.get(self.settings.role_claim, [])
         groups = [said] if isinstance(said, str) else said if isinstance(said, list) else []
-        order = list(Role)
-        roles = [Role(self.settings.roles[group]) for group in groups if group in self.settings.roles]
-        if not roles:
-            raise DirectoryError(
-                f"the directory gives you no role here: none of your {self.settings.role_claim} has one"
-            )
+        role = highest(groups, self.settings.roles, where=self.settings.role_claim)
         name = claims.get(self.settings.name_claim)
         if not isinstance(name, str) or not name:
             raise DirectoryError(f"the directory does not say your name, got no {self.settings.name_claim}")
-        return Vouched(str(claims["sub"])[:255], name, max(roles, key=order.index))
+        return Vouched(str(claims["sub"])[:255], name, role)
 
     def _learn(self, at: datetime) -> None:
         with self._lock:
