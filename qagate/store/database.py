@@ -11,6 +11,7 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.util.exc import CommandError
 from sqlalchemy import Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
@@ -67,6 +68,11 @@ class Database:
                 connection.execute(text("SELECT 1"))
         except SQLAlchemyError as error:
             raise StoreError(f"the database at {_shown(self._url)} cannot be used: {_first_line(error)}") from error
+        except CommandError as error:  # a step that this release does not know
+            raise StoreError(
+                f"the database at {_shown(self._url)} was brought up to date by a newer qagate; start that one, "
+                f"got: {error}"
+            ) from error
         self._opened.set()
 
     def _reached(self) -> None:

@@ -43,3 +43,13 @@ def test_a_server_that_is_away_is_a_store_error_at_each_use_and_is_not_asked_for
             raise AssertionError("unreachable")
     assert len(asked) == 1
     database.close()
+
+
+def test_a_database_of_a_newer_release_is_said_to_be_one(tmp_path):
+    url = f"sqlite:///{tmp_path / 'q.db'}"
+    database = Database.open(url)
+    with database.begin() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    database.close()
+    with pytest.raises(StoreError, match="by a newer qagate; start that one, got: .*'9999'"):
+        Database.open(url)
