@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,8 @@ def _answer(
             created_at=clock.now(),
         )
         for document in build(request):
-            written.append(document.write(target / uid)[0])  # the richest; a router has no peer to negotiate with
+            # the richest only: a router has no peer to negotiate with, and sends on all that it finds
+            written += replace(document, variants=document.variants[:1]).write(target / uid)
     return Answer(
         item.path,
         str(overall.outcome),

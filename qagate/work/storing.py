@@ -32,9 +32,9 @@ class Storing:
         """Begin to note objects in the database. Raises SpoolError when the spool cannot be made."""
         clock = SystemClock()
         spool = Spool(settings.spool_dir, settings.storage.reserve_mb << 20)
-        registrar = Registrar(
-            database, spool, clock, receiver=f"{socket.gethostname()}:stow", routing=Routing.of(settings)
-        )
+        # the port tells pages on one machine apart: each closes what one of its name left open when it died
+        name = f"{socket.gethostname()}:stow-{settings.web.port}"
+        registrar = Registrar(database, spool, clock, receiver=name, routing=Routing.of(settings))
         registrar.start()
         return Storing(settings, spool, registrar, clock)
 

@@ -51,5 +51,5 @@ def test_a_database_of_a_newer_release_is_said_to_be_one(tmp_path):
     with database.begin() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     database.close()
-    with pytest.raises(StoreError, match="by a newer qagate; start that one, got: .*'9999'"):
+    with pytest.raises(StoreError, match=r"by a newer qagate; start that one, got: .*'9999'"):
         Database.open(url)

@@ -54,6 +54,9 @@ def test_series_get_documents_and_the_rest_a_reason(tmp_path: Path, scorer: Scor
     documents = [pydicom.dcmread(tmp_path / "out" / str(path)) for path in rows["CT_small.dcm"]["documents"]]  # type: ignore[attr-defined]
     assert {d.Modality for d in documents} >= {"SR"}
     assert {d.StudyInstanceUID for d in documents} == {ct.StudyInstanceUID}
+    assert len({d.Modality for d in documents}) == len(documents)  # no report comes in several forms
+    there = {str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.dcm")}
+    assert there == set(rows["CT_small.dcm"]["documents"])  # a router sends on all that it finds
     assert rows["CT_small.dcm"]["assessments"][0]["verdict"] == rows["CT_small.dcm"]["outcome"]  # type: ignore[index]
 
 
