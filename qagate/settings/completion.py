@@ -17,6 +17,9 @@ class Completion(Tree):
     early: bool = Field(
         False, description="judge at the close of the association when the slices are numbered and placed without a gap"
     )
+    ahead: bool = Field(
+        True, description="judge a series during its quiet time, when nothing else waits: its verdict is there at once"
+    )
     missing_seconds: Seconds = Field(
         60, description="how long images are waited for that the scanner or an archive says there are"
     )

@@ -16,24 +16,21 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from qagate.assemble.child import Decoders
-from qagate.assemble.series import read_series
 from qagate.clock import Clock
 from qagate.domain.decision import Sampling
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.verdict import Action, worst
 from qagate.domain.volume import SeriesVolumes
 from qagate.errors import QagateError
-from qagate.prompt.rules import Rules
 from qagate.report.build import build
-from qagate.score.scorer import Scorer
 from qagate.settings import Settings
 from qagate.store import backfills, holding, reception, retention, revisions
 from qagate.store import limits as site_limits
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import DocumentRow, RevisionRow, SeriesRow
-from qagate.work.assessing import Judged, assess, limits
+from qagate.work.ahead import Judge, Question
+from qagate.work.assessing import Judged
 from qagate.work.previews import pictures_of, save, save_heatmap
 from qagate.work.reporting import Pictures, request_for
 
@@ -56,9 +53,7 @@ class Pipeline:
     settings: Settings
     database: Database
     clock: Clock
-    rules: Rules
-    scorer: Scorer
-    decoders: Decoders
+    judge: Judge
 
     def journey(self, revision_id: int) -> None:
         """Take one revision from the spool to the outbox. Safe to repeat: what was written before stays."""
@@ -67,26 +62,23 @@ class Pipeline:
             if revision.state not in revisions.UNFINISHED:
                 return
             paths = reception.spool_paths(session, series.series_instance_uid, revision.number)
-            set_by_people = site_limits.standing(session)
-            remarks = _remarks(
-                revisions.conflicting(session, series.series_instance_uid),
-                revision,
-                gone=retention.gone(session, series.series_instance_uid),
+            question = Question(
+                series.series_instance_uid,
+                series.calling_ae_title,
+                frozenset(paths),
+                remarks=_remarks(
+                    revisions.conflicting(session, series.series_instance_uid),
+                    revision,
+                    gone=retention.gone(session, series.series_instance_uid),
+                ),
+                site_limits=tuple(site_limits.standing(session)),
             )
         try:
-            volumes = read_series(paths, limits(self.settings), self.decoders)
+            answer = self.judge.answer(question)
+            volumes, judged = answer.volumes, answer.judged
             if not volumes.volumes:
                 self._exclude(revision_id, volumes)
                 return
-            judged = assess(
-                volumes,
-                self.rules,
-                self.scorer,
-                self.settings,
-                series.calling_ae_title,
-                remarks=remarks,
-                site_limits=set_by_people,
-            )
             pictures = {item.volume.index: pictures_of(item.volume, item.assessment) for item in judged}
             self._record(revision_id, volumes, judged, pictures)
             self._report(revision, series, judged, pictures, paths)

@@ -18,6 +18,7 @@ from qagate.score.scorer import Scorer
 from qagate.settings import Settings
 from qagate.store.database import Database
 from qagate.store.events import event
+from qagate.work.ahead import Ahead, Judge
 from qagate.work.delivering import Courier
 from qagate.work.pipeline import Pipeline
 from qagate.work.queues import APPLICATION_VERSION, Engine, Queue
@@ -60,9 +61,14 @@ class Worker:
         self.engine = engine = Engine(settings.database_url, executor_id=executor_id, queues=QUEUES, takes=takes)
         self.decoders = Decoders()
         pipeline: Pipeline | None = None
+        self._ahead: Ahead | None = None
         if scorer is not None:
             rules = load_rules(settings.model.rules_file)
-            pipeline = Pipeline(settings, self.database, clock, rules, scorer, self.decoders)
+            judge = Judge(settings, rules, scorer, self.decoders)
+            pipeline = Pipeline(settings, self.database, clock, judge)
+            if settings.completion.ahead:
+                mark = settings.storage.data_dir / f"{name}.ahead"
+                self._ahead = Ahead(settings, self.database, clock, judge, executor_id=executor_id, mark=mark)
             logger.info("model %s %s on %s", scorer.identity.name, scorer.identity.version, scorer.device)
         courier = Courier(settings, self.database, clock)
 
@@ -98,6 +104,8 @@ class Worker:
         self._note("started")
         self.scheduler.start()
         self._steady.start()
+        if self._ahead is not None:
+            self._ahead.start()
         self._ready.write_text(f"{os.getpid()}\n")
         return self
 
@@ -106,6 +114,8 @@ class Worker:
     ) -> None:
         self._ready.unlink(missing_ok=True)
         self._steady.stop()
+        if self._ahead is not None:
+            self._ahead.stop()
         self.scheduler.shutdown(wait=False)
         self.engine.stop()
         self.decoders.close()
