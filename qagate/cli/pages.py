@@ -1,14 +1,15 @@
-"""The pages of docs/ that are made from the code: settings, commands, routes. `make docs` writes them."""
+"""The pages of docs/ that are made from the code: settings, commands, routes, conformance. `make docs` writes them."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import typer
 
+from qagate.cli.conformance import conformance_page
 from qagate.cli.template import settings_template
 
 NOTE = "<!-- Made by `make docs` from the code; a test fails when it is not. -->\n\n"
@@ -76,7 +77,12 @@ def routes_page() -> str:
     return head + "| | path | |\n|---|---|---|\n" + "\n".join(rows) + "\n"
 
 
-PAGES = {"settings.md": settings_page, "commands.md": commands_page, "routes.md": routes_page}
+PAGES: dict[str, Callable[[], str]] = {
+    "settings.md": settings_page,
+    "commands.md": commands_page,
+    "routes.md": routes_page,
+    "conformance.md": lambda: conformance_page(NOTE),
+}
 
 
 def main(folder: str) -> None:

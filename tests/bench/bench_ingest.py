@@ -4,8 +4,9 @@
 
 The peers are dcmtk's storescp, Orthanc and pynetdicom's own storescp; the senders are dcmtk's storescu with
 TCP_NODELAY=1, each with its share of the objects. qagate answers after fsync, rename and fsync of the folder, Orthanc
-after fsync and its database; the other two do not synchronise at all. Rounds alternate, so that what else the machine
-does meets all alike; figures are medians. With `--huge` an object of 1 GB is sent too, and the receiver's memory shown.
+after fsync and its database; the other two do not synchronise at all, and `unsynced` is qagate without it. Rounds
+alternate, so that what else the machine does meets all alike; figures are medians. With `--huge` an object of 1 GB is
+sent too, and the receiver's memory shown.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,12 +35,14 @@ from tests.peers import dcmtk
 from tests.peers.orthanc import Orthanc
 
 _RECEIVER = """
-import logging, signal, sys, threading
+import logging, os, signal, sys, threading
 from pathlib import Path
 from qagate.receive.server import Receiver
 from qagate.receive.spool import Spool
 from qagate.settings import Node
 logging.disable(logging.WARNING)
+if sys.argv[4:] == ["unsynced"]:
+    os.fsync = lambda descriptor: None
 node = Node(host="127.0.0.1", port=int(sys.argv[1]), accept_unknown_peers=True, receivers=int(sys.argv[3]))
 stop = threading.Event()
 signal.signal(signal.SIGTERM, lambda *_: stop.set())
@@ -90,10 +93,10 @@ def make_objects(folder: Path, count: int, kind: Kind = KINDS["ct"]) -> list[Pat
 
 
 @contextmanager
-def qagate(folder: Path, receivers: int) -> Iterator[int]:
+def qagate(folder: Path, receivers: int, *more: str) -> Iterator[int]:
     """Run receivers in processes of their own; yields the port. Their greatest memory is in `peak_mb` afterwards."""
     port = dcmtk.free_port()
-    command = [sys.executable, "-c", _RECEIVER, str(port), str(folder), str(receivers)]
+    command = [sys.executable, "-c", _RECEIVER, str(port), str(folder), str(receivers), *more]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(receivers)]
     try:
         for process in processes:
@@ -103,7 +106,7 @@ def qagate(folder: Path, receivers: int) -> Iterator[int]:
     finally:
         for process in processes:
             words = Path(f"/proc/{process.pid}/status").read_text()
-            peak_mb.append(int(words.split("VmHWM:")[1].split()[0]) / 1024)
+            peak_mb.append(int(words.split("VmHWM:")[1].split()[0]) / 1024)  # of files that are mapped, too
             process.terminate()
         for process in processes:
             process.wait(20)
@@ -112,6 +115,33 @@ def qagate(folder: Path, receivers: int) -> Iterator[int]:
 
 
 peak_mb: list[float] = []
+
+
+@contextmanager
+def unsynced(folder: Path, receivers: int) -> Iterator[int]:
+    """Run our receivers without synchronising anything: how much of the time is the disk's. Never in earnest."""
+    with qagate(folder, receivers, "unsynced") as port:
+        yield port
+
+
+def disk(folder: Path, size: int = 525_000, times: int = 40) -> tuple[float, float]:
+    """Return how many milliseconds it takes to synchronise a new file of this size, and its folder (medians)."""
+    folder.mkdir()
+    found: list[tuple[float, float]] = []
+    handle = os.open(folder, os.O_RDONLY)
+    for number in range(times):
+        with (folder / str(number)).open("wb") as file:
+            file.write(b"x" * size)
+            file.flush()
+            begun = time.perf_counter()
+            os.fsync(file.fileno())
+        os.link(folder / str(number), folder / f"{number}.named")
+        middle = time.perf_counter()
+        os.fsync(handle)
+        found.append((middle - begun, time.perf_counter() - middle))
+    os.close(handle)
+    shutil.rmtree(folder)
+    return 1000 * statistics.median(a for a, _ in found), 1000 * statistics.median(b for _, b in found)
 
 
 @contextmanager
@@ -143,7 +173,13 @@ def pynetdicom(folder: Path, receivers: int) -> Iterator[int]:
         process.wait(20)
 
 
-PEERS = {"storescp": storescp, "orthanc": orthanc, "pynetdicom": pynetdicom, "qagate": qagate}
+PEERS: dict[str, Callable[[Path, int], AbstractContextManager[int]]] = {
+    "storescp": storescp,
+    "orthanc": orthanc,
+    "pynetdicom": pynetdicom,
+    "unsynced": unsynced,
+    "qagate": qagate,
+}
 
 
 def send(paths: list[Path], port: int, senders: int) -> float | None:
@@ -226,6 +262,8 @@ def main() -> None:
     options = parser.parse_args()
     results: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(dir=options.folder) as temporary:
+        to_file, to_folder = disk(Path(temporary) / "disk")
+        print(f"this disk synchronises a new file of 0.5 MB in {to_file:.1f} ms, and its folder in {to_folder:.1f} ms")
         for name in options.kinds:
             results += measure(KINDS[name], options, Path(temporary) / name)
         if options.huge:
