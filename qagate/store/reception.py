@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -84,38 +85,68 @@ def register(session: Session, instances: Iterable[StoredInstance], to: Routing 
     known UID are recorded beside the first and marked as a conflict. to: where originals are forwarded; what is new,
     and what is sent again, is planned for it.
     """
-    new = 0
+    of_series: dict[str, list[StoredInstance]] = {}
     for instance in instances:
-        new += _register_one(session, instance, to)
-    return new
+        # what a peer sends may be longer than its attribute allows; it must not stop what comes behind it
+        uid = _fitting(InstanceRow, "series_instance_uid", instance.series_instance_uid)
+        of_series.setdefault(uid, []).append(instance)
+    # in one order, so that receivers that write down the same series do not wait for each other
+    return sum(_register_series(session, uid, of_series[uid], to) for uid in sorted(of_series))
 
 
-def _register_one(session: Session, instance: StoredInstance, to: Routing) -> int:
-    # what a peer sends may be longer than its attribute allows; it must not stop what comes behind it
-    series_instance_uid = _fitting(InstanceRow, "series_instance_uid", instance.series_instance_uid)
-    sop_instance_uid = _fitting(InstanceRow, "sop_instance_uid", instance.sop_instance_uid)
+def _register_series(
+    session: Session, series_instance_uid: str, instances: Sequence[StoredInstance], to: Routing
+) -> int:
+    first = instances[0]
     _insert_if_absent(
         session,
         SeriesRow,
         {
             "series_instance_uid": series_instance_uid,
-            "study_instance_uid": instance.study_instance_uid,
-            "modality": instance.modality,
-            "calling_ae_title": instance.calling_ae_title,
+            "study_instance_uid": first.study_instance_uid,
+            "modality": first.modality,
+            "calling_ae_title": first.calling_ae_title,
             "state": "receiving",
-            "first_instance_at": instance.received_at,
-            "last_instance_at": instance.received_at,
+            "first_instance_at": first.received_at,
+            "last_instance_at": first.received_at,
         },
     )
-    known = session.scalar(
-        select(func.count())
-        .select_from(InstanceRow)
-        .where(
-            InstanceRow.series_instance_uid == series_instance_uid,
-            InstanceRow.sop_instance_uid == sop_instance_uid,
-            InstanceRow.sha256 != instance.sha256,
+    digests: dict[str, set[str]] = {}
+    for instance in instances:
+        digests.setdefault(_fitting(InstanceRow, "sop_instance_uid", instance.sop_instance_uid), set())
+    known = session.execute(
+        select(InstanceRow.sop_instance_uid, InstanceRow.sha256).where(
+            InstanceRow.series_instance_uid == series_instance_uid, InstanceRow.sop_instance_uid.in_(digests)
         )
     )
+    for sop_instance_uid, sha256 in known:
+        digests[sop_instance_uid].add(sha256)
+    new = [one for one in instances if _register_one(session, series_instance_uid, one, to, digests)]
+    if new:
+        session.execute(
+            update(SeriesRow)
+            .where(SeriesRow.series_instance_uid == series_instance_uid)
+            .values(
+                state="receiving",
+                instances=SeriesRow.instances + len(new),
+                last_instance_at=new[-1].received_at,
+                calling_ae_title=_fitting(SeriesRow, "calling_ae_title", new[-1].calling_ae_title),
+            )
+        )
+    return len(new)
+
+
+def _register_one(
+    session: Session,
+    series_instance_uid: str,
+    instance: StoredInstance,
+    to: Routing,
+    digests: dict[str, set[str]],
+) -> bool:
+    """Record one instance; whether it is new. digests: of what is known under each UID, which is kept up to date."""
+    sop_instance_uid = _fitting(InstanceRow, "sop_instance_uid", instance.sop_instance_uid)
+    known = digests[sop_instance_uid] - {instance.sha256}
+    digests[sop_instance_uid].add(instance.sha256)
     inserted = _insert_if_absent(
         session,
         InstanceRow,
@@ -166,33 +197,22 @@ def _register_one(session: Session, instance: StoredInstance, to: Routing) -> in
                 )
             )
             forwarding.again(session, known_id or 0, series_instance_uid, instance, to)
-        return 0
+        return False
     forwarding.intend(session, inserted, series_instance_uid, instance, to)
-    session.execute(
-        update(SeriesRow)
-        .where(SeriesRow.series_instance_uid == series_instance_uid)
-        .values(
-            state="receiving",
-            instances=SeriesRow.instances + 1,
-            last_instance_at=instance.received_at,
-            calling_ae_title=_fitting(SeriesRow, "calling_ae_title", instance.calling_ae_title),
-        )
-    )
-    return 1
+    return True
 
 
 def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], values: dict[str, object]) -> Any:
     """Insert a row and return its key; None when there is one like it."""
-    dialect = session.get_bind().dialect.name
-    defaults = {
-        column.name: column.default.arg
-        for column in table.__table__.columns
-        if column.default is not None and column.default.is_scalar and column.name not in values
-    }
     values = {name: _fitting(table, name, value) if isinstance(value, str) else value for name, value in values.items()}
-    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
-    statement = insert.values(**defaults, **values).on_conflict_do_nothing().returning(*table.__table__.primary_key)
-    return session.scalar(statement)
+    return session.scalar(_insertion(table, session.get_bind().dialect.name), values)
+
+
+@cache
+def _insertion(table: type[SeriesRow | InstanceRow], dialect: str) -> Any:
+    """Return the statement, made once: making it anew takes longer than the database does."""
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table.__table__)
+    return insert.on_conflict_do_nothing().returning(*table.__table__.primary_key)
 
 
 def _fitting(table: type[SeriesRow | InstanceRow], column: str, value: str) -> str:

@@ -233,23 +233,31 @@ class Registrar:
             self._one_by_one(batch, self._record)
 
     def _record(self, session: Session, batch: Sequence[StoredInstance | AssociationEvent | Refusal]) -> None:
+        arrived: list[StoredInstance] = []
         for item in batch:
             if isinstance(item, StoredInstance):
-                reception.register(session, [item], self._routing)
-            elif isinstance(item, Refusal):
-                event(session, item.at, "refused", detail=item.words)
-            elif item.opened:
-                reception.open_association(
-                    session,
-                    association_id=item.id,
-                    calling_ae_title=item.calling_ae_title,
-                    called_ae_title=item.called_ae_title,
-                    host=item.host,
-                    receiver=self._receiver,
-                    at=item.at,
-                )
-            else:
-                reception.close_association(session, association_id=item.id, at=item.at, aborted=item.aborted)
+                arrived.append(item)  # what came between two events is written together
+                continue
+            reception.register(session, arrived, self._routing)
+            arrived = []
+            self._record_event(session, item)
+        reception.register(session, arrived, self._routing)
+
+    def _record_event(self, session: Session, item: AssociationEvent | Refusal) -> None:
+        if isinstance(item, Refusal):
+            event(session, item.at, "refused", detail=item.words)
+        elif item.opened:
+            reception.open_association(
+                session,
+                association_id=item.id,
+                calling_ae_title=item.calling_ae_title,
+                called_ae_title=item.called_ae_title,
+                host=item.host,
+                receiver=self._receiver,
+                at=item.at,
+            )
+        else:
+            reception.close_association(session, association_id=item.id, at=item.at, aborted=item.aborted)
 
 
 class _Stop(Exception):
