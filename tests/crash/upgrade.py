@@ -1,23 +1,27 @@
 """One release takes over from another while images come: nothing is lost, nothing comes twice.
 
-`python -m tests.crash.test_upgrade --old FOLDER` does it with another release's source tree; see docs/scaling.md.
+`python -m tests.crash.upgrade --old FOLDER [--version qagate-0]`: FOLDER is the source tree of the older release (this
+one when absent), version that of its pipeline instead of its own. Needs PostgreSQL. Exit code 1 when something is lost.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from tests.crash.ledger import Ledger, account
+from tests.crash.ledger import Ledger, account, say
 from tests.crash.node import Node
 from tests.crash.pacs import Pacs
 from tests.crash.sending import Sender, series
+from tests.peers import postgres
 from tests.peers.dcmtk import free_port
 
 HERE = Path(__file__).resolve().parents[2]
@@ -112,3 +116,19 @@ def _listens(port: int) -> bool:
         time.sleep(0.1)
         return False
     return True
+
+
+def main() -> int:
+    """Upgrade once, and print the ledger; returns 1 when it has a fault."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--old", type=Path, default=HERE, help="source tree of the older release")
+    parser.add_argument("--version", default="", help="version of the old pipeline, instead of its own")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, postgres.Postgres() as server:
+        ledger = upgrade(Path(folder), server.url, old_tree=asked.old.absolute(), old_version=asked.version)
+    say(ledger, f"from {asked.old} {asked.version}".rstrip())
+    return 1 if ledger.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

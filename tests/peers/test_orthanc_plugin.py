@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 import urllib.error
@@ -71,36 +70,22 @@ def gate() -> Iterator[Gate]:
     gate.close()
 
 
-class Says(ThreadingHTTPServer):
-    """A page that knows a verdict for every series, and who may ask; for the series `late` it waits to be let go."""
-
-    def __init__(self) -> None:
-        self.late, self.asked, self.go = "", threading.Event(), threading.Event()
-        super().__init__(("127.0.0.1", 0), Page)
-
-
-class Page(BaseHTTPRequestHandler):
-    server: Says
-
-    def do_GET(self) -> None:
-        uid = self.path.rpartition("/")[2]
-        if uid == self.server.late:
-            self.server.asked.set()
-            self.server.go.wait(10)
-        allowed = self.headers.get("Authorization") == "Bearer t0ken"
-        self.send_response(200 if allowed else 401)
-        self.send_header("Content-Type", "application/json")
-        self.end_headers()
-        reason = "Noise" if uid == self.server.late else "Motion"
-        self.wfile.write(json.dumps({"word": "Look", "score": 41.6, "reason": reason, "state": "delivered"}).encode())
-
-    def log_message(self, *args: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def says() -> Iterator[Says]:
-    server = Says()
+def says() -> Iterator[ThreadingHTTPServer]:
+    """A page that knows one verdict and who may ask."""
+
+    class Page(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            allowed = self.headers.get("Authorization") == "Bearer t0ken"
+            self.send_response(200 if allowed else 401)
+            self.send_header("Content-Type", "application/json")
+            self.end_headers()
+            self.wfile.write(b'{"word": "Look", "score": 41.6, "reason": "Motion", "state": "delivered"}')
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Page)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield server
@@ -141,7 +126,7 @@ def wait(condition: Any, what: str, orthanc: Orthanc, seconds: float = 40) -> No
         time.sleep(0.1)
 
 
-def test_series_reach_the_peer_once_whatever_was_away(tmp_path: Path, gate: Gate, says: Says) -> None:
+def test_series_reach_the_peer_once_whatever_was_away(tmp_path: Path, gate: Gate, says: ThreadingHTTPServer) -> None:
     orthanc = with_plugin(tmp_path / "orthanc", gate, f"http://127.0.0.1:{says.server_port}")
     (tmp_path / "files").mkdir()
 
@@ -177,7 +162,7 @@ def test_series_reach_the_peer_once_whatever_was_away(tmp_path: Path, gate: Gate
     assert gate.taken == {"1.2.1.1": 2, "1.2.1.2": 2, "1.2.1.3": 1, "1.2.3.1": 1, "1.2.4.1": 1, "1.2.5.1": 1}
 
 
-def test_orthanc_shows_the_verdict(tmp_path: Path, gate: Gate, says: Says) -> None:
+def test_orthanc_shows_the_verdict(tmp_path: Path, gate: Gate, says: ThreadingHTTPServer) -> None:
     url = f"http://127.0.0.1:{says.server_port}"
     (tmp_path / "files").mkdir()
     with with_plugin(tmp_path / "orthanc", gate, url) as orthanc:
@@ -191,7 +176,7 @@ def test_orthanc_shows_the_verdict(tmp_path: Path, gate: Gate, says: Says) -> No
 
 
 def test_the_verdict_stands_on_the_page_of_its_own_series(
-    tmp_path: Path, gate: Gate, says: Says, chromium: Any
+    tmp_path: Path, gate: Gate, says: ThreadingHTTPServer, chromium: Any
 ) -> None:
     url = f"http://127.0.0.1:{says.server_port}"
     (tmp_path / "files").mkdir()
@@ -200,26 +185,27 @@ def test_the_verdict_stands_on_the_page_of_its_own_series(
             paths = images(tmp_path / "files", series=series, count=1)
             assert dcmtk.dcmsend(paths, port=orthanc.port, called="ORTHANC").returncode == 0
         ((late,), (other,)) = (orthanc.wait_for(1, level="Series", SeriesInstanceUID=uid) for uid in ("1.2.1", "1.2.2"))
-        says.late = "1.2.1"
         page = chromium.new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
+        held: list[Any] = []
+        page.route(f"**/qagate/series/{late}", lambda route: held.append(route))  # its answer waits until let go below
         explorer = f"{orthanc.url}/app/explorer.html"
-        page.goto(f"{explorer}#series?uuid={late}")
-        assert says.asked.wait(30)
         study = orthanc.get(f"/series/{late}")["ParentStudy"]
+        shown = page.locator("#qagate-verdict")
+        with page.expect_request(f"**/qagate/series/{late}"):
+            page.goto(f"{explorer}#series?uuid={late}")
         page.goto(f"{explorer}#study?uuid={study}")  # on to the next one, before the answer about the first
         page.locator("#study:visible").wait_for()
         page.goto(f"{explorer}#series?uuid={other}")
-        shown = page.locator("#qagate-verdict")
         shown.wait_for()
-        with page.expect_response(lambda answer: late in answer.url):
-            says.go.set()
+        with page.expect_response(f"**/qagate/series/{late}"):
+            held[0].fulfill(json={"words": "of another series", "url": None})
         page.evaluate("() => new Promise(requestAnimationFrame)")
         assert shown.all_inner_texts() == ["qagate: Look 42 · Motion why?"]
         assert shown.locator("a").get_attribute("href") == f"{url}/series/1.2.2"
+        page.unroute(f"**/qagate/series/{late}")
         page.goto(f"{explorer}#study?uuid={study}")
         page.locator("#study:visible").wait_for()
         page.goto(f"{explorer}#series?uuid={late}")
-        page.get_by_text("qagate: Look 42 · Noise").wait_for()
-        assert shown.locator("a").get_attribute("href") == f"{url}/series/1.2.1"
+        page.locator(f"#qagate-verdict a[href='{url}/series/1.2.1']").wait_for()
         page.close()

@@ -7,7 +7,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -280,11 +280,11 @@ def test_it_is_never_more_than_so_many_series_ahead(bench: Bench, monkeypatch: p
 
 
 def test_it_keeps_to_its_rate_and_its_window(bench: Bench) -> None:
-    bench.run(bench.make(Manner(per_hour=60)), most=6)
-    assert [state for state, _ in bench.states()] == ["fetched", "found", "found"]  # the next one a minute later
+    bench.run(bench.make(Manner(per_hour=1)), most=6)
+    assert [state for state, _ in bench.states()] == ["fetched", "found", "found"]  # the next one an hour later
     now = datetime.now(UTC)
-    closed = Window((now + timedelta(hours=2)).time().replace(microsecond=0), time(0, 0) if now.hour == 22 else
-                    (now + timedelta(hours=3)).time().replace(microsecond=0), UTC)  # fmt: skip
+    opens, closes = ((now + timedelta(hours=hours)).time().replace(microsecond=0) for hours in (2, 3))
+    closed = Window(opens, closes, UTC)
     bench.waits.clear()
     bench.run(bench.make(Manner(window=closed)), most=3)
     assert bench.waits == [60.0] * 3
