@@ -38,7 +38,7 @@ debian: ## install the Debian packages that the tests use, when missing and root
 test: debian lint ## everything that CI checks
 	@$(BIN)/python -m pytest $(ARGS)
 
-crash: $(VENV)/.tested debian ## kill the node hundreds of times and account for every image (ARGS="--kills 300")
+crash: $(VENV)/.tested debian ## kill and disturb the node in every way and account for every image (ARGS="--folder DIR --jobs 4")
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.crash $(ARGS)
 
 bench: $(VENV)/.tested ## measure speed against real peers; prints tables
