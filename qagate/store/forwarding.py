@@ -25,8 +25,8 @@ PARKED, REJECTED = "parked", "rejected"
 BACKOFF_SECONDS = (5, 15, 60, 300)
 """Waits after the first, second, ... failed try; the last one repeats: images do not wait longer than that."""
 
-CLAIM_SECONDS = 600
-"""How long a forwarder is believed to be sending what it claimed."""
+CLAIM_SECONDS = 90
+"""How long a forwarder that does not renew its claim is believed to be sending what it claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +161,15 @@ def claim(session: Session, destination: str, *, by: str, at: datetime, limit: i
         .order_by(ForwardRow.urgent.desc(), ForwardRow.id)
     )
     return tuple(Claimed(*row) for row in rows)
+
+
+def renew(session: Session, forward_ids: Sequence[int], *, by: str, at: datetime) -> None:
+    """Say that what was claimed is still being sent. What another one has claimed meanwhile stays with it."""
+    session.execute(
+        update(ForwardRow)
+        .where(ForwardRow.id.in_(forward_ids), ForwardRow.claimed_by == by)
+        .values(claimed_until=at + timedelta(seconds=CLAIM_SECONDS))
+    )
 
 
 def unclaim(session: Session, forward_ids: Sequence[int]) -> None:

@@ -32,6 +32,7 @@ LANES = 2
 BATCH = 100
 MARK_EVERY = 25
 MARK_SECONDS = 1.0
+RENEW_SECONDS = 20.0
 IDLE_SECONDS = 0.25
 AWAY_SECONDS = (1, 5, 15, 30)
 """Waits of a lane whose destination is away; the last one repeats."""
@@ -82,7 +83,7 @@ class Lane:
         claimed_as = {_original(one): one for one in batch}
         open_ones = {one.forward_id: one for one in batch}
         taken: list[tuple[Claimed, str]] = []
-        marked_at = self.clock.monotonic_seconds()
+        marked_at = renewed_at = self.clock.monotonic_seconds()
         try:
             for original, answer in forward(
                 tuple(claimed_as), self.destination, calling_ae_title=self.settings.node.ae_title
@@ -96,6 +97,10 @@ class Lane:
                 if len(taken) >= MARK_EVERY or self.clock.monotonic_seconds() - marked_at >= MARK_SECONDS:
                     self._mark(taken)
                     taken, marked_at = [], self.clock.monotonic_seconds()
+                if open_ones and self.clock.monotonic_seconds() - renewed_at >= RENEW_SECONDS:
+                    with self.database.begin() as session:
+                        forwarding.renew(session, list(open_ones), by=self.name, at=self.clock.now())
+                    renewed_at = self.clock.monotonic_seconds()
                 if self.stopping.is_set():
                     break
         except (Unreachable, AssociationRejected) as error:

@@ -247,6 +247,22 @@ def _(stage: Stage) -> None:
     stage.at_end(number)
 
 
+@scenario(
+    "forwarder-dies-for-good", "a forwarder dies while it sends, and another one continues", INLINE, databases=BOTH
+)
+def _(stage: Stage) -> None:
+    stage.pacs.delay_seconds = 0.5
+    number = stage.send(8, **STAT)
+    stage.wait(lambda: stage.images_at(stage.pacs, number), "an image to be there")
+    stage.node.kill("forward", stay_down=True)
+    stage.pacs.well()
+    stage.node.start("forward-2")
+    there(stage, number, 8, seconds=180)
+    stage.node.kill("forward-2", stay_down=True)
+    stage.node.start("forward")
+    stage.at_end(number)
+
+
 @scenario("forwarder-restarted", "the forwarder is restarted in order while it sends", INLINE)
 def _(stage: Stage) -> None:
     stage.pacs.delay_seconds = 0.5

@@ -73,6 +73,17 @@ def test_two_forwarders_never_claim_the_same(planned):
         assert len(forwarding.claim(session, "PACS", by="d", at=later, limit=9)) == 3
 
 
+def test_a_claim_that_is_not_renewed_runs_out(planned):
+    late = T0 + timedelta(seconds=forwarding.CLAIM_SECONDS + 1)
+    with planned.begin() as session:
+        claimed = forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
+        ids = [one.forward_id for one in claimed]
+        forwarding.renew(session, ids[:1], by="a", at=T0 + timedelta(seconds=60))
+        forwarding.renew(session, ids[1:], by="another", at=T0 + timedelta(seconds=60))
+        again = forwarding.claim(session, "PACS", by="b", at=late, limit=9)
+        assert [one.forward_id for one in again] == ids[1:]
+
+
 def test_claims_of_before_a_clock_stepped_back_hold_nothing_up(planned):
     with planned.begin() as session:
         forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
