@@ -47,9 +47,15 @@ def world(folder: Path, database_url: str | None = None, *, inline: bool = True)
 
 def kill_at(point: str, number: int, node: Node, sender: Sender) -> None:
     """Send one series, and let its journey end where a point is."""
-    before = [AFTER_A_DEATH[point]] if point in AFTER_A_DEATH else []
-    node.armed.arm(*before, f"{point} 1")
-    sender.send(series(number))
+    images = series(number)
+    if point in AFTER_A_DEATH:
+        node.armed.arm(AFTER_A_DEATH[point], f"{point} 1")
+        sender.once(list(images))
+        node.wait_for_death()  # before the sender comes back: else there may be no orphan any more
+        sender.send(images)
+        return
+    node.armed.arm(f"{point} 1")
+    sender.send(images)
     node.wait_for_death()
 
 
