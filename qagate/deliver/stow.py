@@ -97,10 +97,12 @@ def _receipt(uid: str, answer: Dataset, destination: Destination) -> Receipt:
             raise DeliveryError(f"{name_of(destination)} could not take {uid} now, got {words}")
         raise DeliveryRefused(f"{name_of(destination)} refused {uid}, got {words}")
     for item in answer.get("ReferencedSOPSequence") or ():
+        if str(item.get("ReferencedSOPInstanceUID") or "") != uid:
+            continue
         code = int(item.get("WarningReason") or 0)
-        if code:
-            return Receipt(uid, "warning", code, meaning(code))
-    return Receipt(uid, "stored", 0)
+        return Receipt(uid, "warning" if code else "stored", code, meaning(code) if code else "")
+    # what is not named is not promised, whatever the status says; storing it again does no harm
+    raise DeliveryError(f"{name_of(destination)} must name {uid} among what it stored, got an answer without it")
 
 
 def _answer_of(response: requests.Response) -> Dataset:

@@ -85,7 +85,7 @@ class StowArchive:
             return tuple(self._objects.values())
 
     def _post(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        body = _body(request)
         with self._lock:
             self.asked += 1
             code = self.codes.pop(0) if self.codes else 0
@@ -126,3 +126,15 @@ class StowArchive:
             items.append(item)
         setattr(answer, "FailedSOPSequence" if self.mood == "duplicates" else "ReferencedSOPSequence", items)
         return json.dumps(answer.to_json_dict()).encode()
+
+
+def _body(request: BaseHTTPRequestHandler) -> bytes:
+    """Read a body of known length, or in chunks: RFC 9112 7.1."""
+    if "chunked" not in request.headers.get("Transfer-Encoding", ""):
+        return request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    body = b""
+    while size := int(request.rfile.readline().split(b";")[0], 16):
+        body += request.rfile.read(size)
+        request.rfile.readline()
+    request.rfile.readline()
+    return body

@@ -17,7 +17,7 @@ from tests.crash.stage import Setup, Stage, uid
 from tests.unit.receive.test_steps import creation, ending
 
 LISTS = Setup("lists", settings={"completion": {"missing_seconds": 20}})
-EARLY = Setup("early", settings={"completion": {"early": True, "quiet_seconds": 120}})
+EARLY = Setup("early", settings={"completion": {"early": True, "quiet_seconds": 120, "open_quiet_seconds": 120}})
 COUNTS = Setup(
     "archive-counts",
     destination={"counts": True},

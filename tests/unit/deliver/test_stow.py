@@ -61,13 +61,16 @@ def serving(**more: Any) -> Iterator[tuple[Destination, Web]]:
 
 
 def answer(sequence: str, **attributes: int) -> bytes:
-    item = Dataset()
-    item.ReferencedSOPClassUID = COMPREHENSIVE_3D_SR
-    item.ReferencedSOPInstanceUID = "1.1"
-    for keyword, value in attributes.items():
-        setattr(item, keyword, value)
+    items = []
+    for uid in ("1.1", "1.2", "1.33", "1.34"):
+        item = Dataset()
+        item.ReferencedSOPClassUID = COMPREHENSIVE_3D_SR
+        item.ReferencedSOPInstanceUID = uid
+        for keyword, value in attributes.items():
+            setattr(item, keyword, value)
+        items.append(item)
     data_set = Dataset()
-    setattr(data_set, sequence, [item])
+    setattr(data_set, sequence, items)
     return json.dumps(data_set.to_json_dict()).encode()
 
 
@@ -179,3 +182,12 @@ def test_there_is_no_way_to_ask_for_sop_classes() -> None:
     with serving() as (destination, web):
         assert accepted_sop_classes(destination, "QAGATE", [COMPREHENSIVE_SR]) == {COMPREHENSIVE_SR: ()}
     assert web.requests == []
+
+
+@pytest.mark.parametrize("body", [b"{}", answer("ReferencedSOPSequence").replace(b"1.1", b"9.9")])
+def test_success_that_does_not_name_the_document_is_no_promise(tmp_path: Path, body: bytes) -> None:
+    with serving() as (destination, web):
+        web.answers = [(200, "application/dicom+json", body)]
+        with pytest.raises(DeliveryError, match=r"must name 1\.1 among what it stored") as caught:
+            deliver([(make_document(tmp_path, "1.1"),)], destination, calling_ae_title="QAGATE")
+    assert caught.value.retryable
