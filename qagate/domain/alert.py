@@ -43,7 +43,7 @@ def steps(open_words: Mapping[str, Sign], signs: Iterable[Sign], scanners: Seque
 def parked(by_destination: Mapping[str, int]) -> tuple[Sign, ...]:
     """Return a sign for each destination with parked deliveries (destination → how many)."""
     return tuple(
-        Sign(f"parked:{name}", "", f"{_some(number, 'delivery', 'deliveries')} to {name} parked: see the series page")
+        Sign(f"parked:{name}", "", f"{_some(number, 'delivery', 'deliveries')} to {name} parked: nobody takes them")
         for name, number in sorted(by_destination.items())
         if number
     )
