@@ -12,6 +12,7 @@ sent too, and the receiver's memory shown.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import shutil
@@ -19,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -94,7 +96,7 @@ def make_objects(folder: Path, count: int, kind: Kind = KINDS["ct"]) -> list[Pat
 
 @contextmanager
 def qagate(folder: Path, receivers: int, *more: str) -> Iterator[int]:
-    """Run receivers in processes of their own; yields the port. Their greatest memory is in `peak_mb` afterwards."""
+    """Run receivers in processes of their own; yields the port. `running` has their process ids meanwhile."""
     port = dcmtk.free_port()
     command = [sys.executable, "-c", _RECEIVER, str(port), str(folder), str(receivers), *more]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(receivers)]
@@ -102,11 +104,11 @@ def qagate(folder: Path, receivers: int, *more: str) -> Iterator[int]:
         for process in processes:
             assert process.stdout is not None
             assert process.stdout.readline() == b"ready\n"
+        running[:] = [process.pid for process in processes]
         yield port
     finally:
+        running.clear()
         for process in processes:
-            words = Path(f"/proc/{process.pid}/status").read_text()
-            peak_mb.append(int(words.split("VmHWM:")[1].split()[0]) / 1024)  # of files that are mapped, too
             process.terminate()
         for process in processes:
             process.wait(20)
@@ -114,7 +116,7 @@ def qagate(folder: Path, receivers: int, *more: str) -> Iterator[int]:
                 process.stdout.close()
 
 
-peak_mb: list[float] = []
+running: list[int] = []
 
 
 @contextmanager
@@ -238,14 +240,28 @@ def measure(kind: Kind, options: argparse.Namespace, folder: Path) -> list[dict[
 
 
 def measure_huge(folder: Path) -> dict[str, Any]:
-    """Send one object of 1 GB; return the seconds and the receiver's greatest memory."""
+    """Send one object of 1 GB; return the seconds and the receiver's greatest memory, mapped files left out."""
     paths = make_objects(folder / "objects", 1, HUGE)
-    peak_mb.clear()
-    with qagate(folder / "received", 1) as port:
-        took = send(paths, port, 1)
+    done, seen = threading.Event(), [0.0]
+
+    def watch() -> None:
+        while not done.wait(0.02):
+            for pid in list(running):
+                with contextlib.suppress(OSError, IndexError):
+                    words = Path(f"/proc/{pid}/status").read_text().split("RssAnon:")[1]
+                    seen.append(int(words.split()[0]) / 1024)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    try:
+        with qagate(folder / "received", 1) as port:
+            took = send(paths, port, 1)
+    finally:
+        done.set()
+        thread.join()
     left = [path.name for path in (folder / "received").rglob("*") if path.is_file() and path.suffix != ".dcm"]
-    print(f"{HUGE.words}: {took or 0:.1f} s, receiver's greatest memory {peak_mb[-1]:.0f} MB, left behind: {left}")
-    return {"kind": HUGE.words, "seconds": took, "peak_mb": round(peak_mb[-1]), "left": left}
+    print(f"{HUGE.words}: {took or 0:.1f} s, receiver's greatest anonymous memory {max(seen):.0f} MB, left: {left}")
+    return {"kind": HUGE.words, "seconds": took, "anonymous_mb": round(max(seen)), "left": left}
 
 
 def main() -> None:
