@@ -1,15 +1,15 @@
 """Assessor: what the description of a tile says of its quality and artefacts, beside the network.
 
-For each modality there are some small perceptrons of two hidden layers and a forest of extremely randomised trees, and
-their opinions are averaged: perceptrons name artefacts and say how sure they are, trees stay calmer on pictures unlike
-those of training. Both see features that were made by hand (`tiles.describe`), so a few thousand examples are enough
-for artefacts that convolutions learn only from many more. Plain arrays, evaluated here in numpy; `train.assess` fits
-them. They lie in `assessor.safetensors`, and the table [assessor] of bundle.toml holds the digest.
+For each modality there are some small perceptrons of two hidden layers, a forest of extremely randomised trees and
+boosted trees, and their opinions are averaged: perceptrons name artefacts and say how sure they are, trees stay calmer
+on pictures unlike those of training. All see features that were made by hand (`tiles.describe`), so some thousand
+examples are enough for artefacts that convolutions learn only from many more. Plain arrays, evaluated here in numpy;
+`train.assess` fits them. They lie in `assessor.safetensors`, and the table [assessor] of bundle.toml holds the digest.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,16 @@ from qagate.score.head import forest
 FILE = "assessor.safetensors"
 OUTPUTS = 2 + len(ATTRIBUTES)
 """Logit of the quality, logarithm of its error, a logit for each artefact."""
-SCORING = 3
-"""The first members say the quality, those after them name artefacts: each is better at what it was trained for."""
+SCORING = 5
+"""The first members say the quality, those after them name artefacts: each is better at what it was trained for.
+Without any after them all name."""
 SQUEEZE = 3.0
 LAYERS = ("weight_0", "bias_0", "weight_1", "bias_1", "weight_2", "bias_2")
 TREES = ("tree_feature", "tree_threshold", "tree_left", "tree_value", "tree_root")
-ARRAYS = ("centre", "scale", *LAYERS, *TREES)
+BOOSTED = tuple(name.replace("tree", "boosted") for name in TREES)
+ARRAYS = ("centre", "scale", *LAYERS, *TREES, *BOOSTED)
+SHARES = (0.4, 0.2, 0.4)
+"""Of perceptrons, forest and boosted trees in the quality."""
 MODALITIES = ("CT", "MR")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -51,7 +55,7 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Assessor:
-    """Fitted perceptrons and trees: modality → the arrays of ARRAYS.
+    """Fitted perceptrons, forest and boosted trees: modality → the arrays of ARRAYS.
 
     centre, scale: (features,); weight_k: (members, in, out); bias_k: (members, 1, out); for trees see `head.forest`.
     """
@@ -100,19 +104,25 @@ class Assessor:
         safetensors.numpy.save_file(flat, path)
         return sha256(path)
 
-    def judge(self, described: npt.NDArray[np.float32], modality: str) -> Opinion:
-        """Return opinions on tiles from (tiles, 195) descriptions. Whatever is no CT is judged as MR."""
+    def judge(
+        self, described: npt.NDArray[np.float32], modality: str, shares: Sequence[float] | None = None
+    ) -> Opinion:
+        """Return opinions on tiles from (tiles, tiles.LENGTH) descriptions. Whatever is no CT is judged as MR.
+
+        shares: of perceptrons, forest and boosted trees, in any unit; SHARES if not given.
+        """
         one = self.arrays["CT" if modality == "CT" else "MR"]
         known = standardised(described, one["centre"], one["scale"])
         x = np.broadcast_to(known, (len(one["weight_0"]), *known.shape))
         for layer in (0, 1):
             x = _gelu(x @ one[f"weight_{layer}"] + one[f"bias_{layer}"])
         said = (x @ one["weight_2"] + one["bias_2"]).astype(np.float64)  # (members, tiles, 20)
-        scores = special.expit(said[:SCORING, :, 0])
-        calm = forest(known, *(one[name] for name in TREES))
-        both = 0.5 * scores.mean(0) + 0.5 * calm
-        variance = np.exp(2.0 * log_error(said[:SCORING, :, 1])).mean(0) + ((scores - both) ** 2).mean(0)
-        return Opinion(both.clip(0.0, 1.0), np.sqrt(variance), special.expit(said[SCORING:, :, 2:]).mean(0))
+        scores, names = special.expit(said[:SCORING, :, 0]), said[SCORING:] if len(said) > SCORING else said
+        trees = [forest(known, *(one[name] for name in names)) for names in (TREES, BOOSTED)]
+        weights = np.array(SHARES if shares is None else shares)
+        mixed = np.tensordot(weights / weights.sum(), np.stack([scores.mean(0), *trees]), 1)
+        variance = np.exp(2.0 * log_error(said[:SCORING, :, 1])).mean(0) + ((scores - mixed) ** 2).mean(0)
+        return Opinion(mixed.clip(0.0, 1.0), np.sqrt(variance), special.expit(names[..., 2:]).mean(0))
 
 
 def standardised(
@@ -131,7 +141,7 @@ def log_error(said: Any) -> Any:
 
 def _whole(one: Arrays) -> bool:
     members, _, outputs = one["weight_2"].shape
-    return bool(members > SCORING and outputs == OUTPUTS)
+    return bool(members > 0 and outputs == OUTPUTS)
 
 
 def _gelu(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -58,8 +58,8 @@ def find() -> Path:
     return max(found, key=lambda path: (_version(path.name), path.name))
 
 
-def load(folder: Path | None = None) -> Bundle:
-    """Load a bundle on the CPU. Raises ModelMissing, ModelCorrupt."""
+def load(folder: Path | None = None, *, with_assessor: bool = True) -> Bundle:
+    """Load a bundle on the CPU, its network alone if asked so. Raises ModelMissing, ModelCorrupt."""
     folder = find() if folder is None else folder
     sheet, weights = folder / SHEET, folder / WEIGHTS
     for path in (folder, sheet, weights):
@@ -85,7 +85,7 @@ def load(folder: Path | None = None) -> Bundle:
         network.load_state_dict(load_tensors(weights))
     except (RuntimeError, TypeError, ValueError) as error:
         raise ModelCorrupt(f"{weights} must fit the architecture in {sheet}, got {error}") from error
-    assessor = Assessor.load(folder, about)
+    assessor = Assessor.load(folder, about) if with_assessor else None
     return Bundle(folder, identity, architecture, calibration, seen, about, network.eval(), assessor)
 
 

@@ -28,6 +28,8 @@ TISSUE_HU = (-160.0, 240.0)
 SOFT_HU = (-150.0, 250.0)
 BODY = {"CT": -500.0, "MR": 0.07}
 SMALL = 1e-6
+SMALLEST = 32
+"""Fewest pixels along a side that are measured; fewer are mirrored."""
 
 NAMES = (
     "single", "step_mean", "step_min", "step_max", "step_skip", "order_violation", "order_cost", "shift_mean",
@@ -52,15 +54,12 @@ def marks(slab: Slices, modality: str) -> npt.NDArray[np.float32]:
     than 32 pixels are mirrored up to that. Always finite.
     """
     x = np.asarray(slab, np.float32)
-    missing = [max(0, 32 - n) for n in x.shape[1:]]
+    missing = [max(0, SMALLEST - n) for n in x.shape[1:]]
     if any(missing):
         x = np.pad(x, [(0, 0), *((0, n) for n in missing)], mode="symmetric")
     ct = modality == "CT"
     wide = np.clip(x / 1000.0, -1.0, 2.0) if ct else x
-    task = np.clip((x - TISSUE_HU[0]) / (TISSUE_HU[1] - TISSUE_HU[0]), 0.0, 1.0) if ct else x
-    body = ndimage.uniform_filter(x, (0, 5, 5)) > BODY["CT" if ct else "MR"]
-    if body.mean() < 0.02:
-        body = np.ones_like(body)
+    task, body = tissue(x, modality)
     fine = task - ndimage.uniform_filter(task, (0, 5, 5))
     found = [
         *_stack(task, wide, fine, body),
@@ -73,6 +72,14 @@ def marks(slab: Slices, modality: str) -> npt.NDArray[np.float32]:
         *_shading(x, body, ct),
     ]
     return np.clip(np.nan_to_num(np.array(found, np.float64), posinf=0.0, neginf=0.0), -1e4, 1e4).astype(np.float32)
+
+
+def tissue(x: Slices, modality: str) -> tuple[Slices, Mask]:
+    """Return slices in the window of soft tissue (0..1 for CT, as they are for MR), and where the body is."""
+    ct = modality == "CT"
+    task = np.clip((x - TISSUE_HU[0]) / (TISSUE_HU[1] - TISSUE_HU[0]), 0.0, 1.0) if ct else x
+    body = ndimage.uniform_filter(x, (0, 5, 5)) > BODY["CT" if ct else "MR"]
+    return task, body if body.mean() >= 0.02 else np.ones_like(body)
 
 
 def _mean(rows: Iterator[tuple[float, ...]]) -> list[float]:

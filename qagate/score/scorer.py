@@ -1,8 +1,9 @@
 """Scorer: one volume and its prompt → one estimate. Memory stays bounded whatever the number of slices.
 
-A volume is cut into slabs of at most four slices. Each slab is judged by the network (`patches`) and, some of them of a
-large volume, by the assessor on tiles (`tiles`, `assessor`). The volume's score is a mixture of both, each the mean of
-its slabs drawn towards the worst fifth of them, on the scale that calibration fitted.
+A volume is read from its darker end, whichever way it was stored, and cut into slabs of at most four slices. Each slab
+is judged by the network (`patches`) and, some of them of a large volume, by the assessor on tiles (`tiles`,
+`assessor`). The volume's score is a mixture of both, each the mean of its slabs drawn towards the worst fifth of them,
+on the scale that calibration fitted.
 
 The heatmap of an estimate is the network's: 0 (good) .. 1 (bad) for cells of 16 x 16 pixels of every slice, row 0 and
 column 0 at the first pixel; 0 where no patch lay. It says where, not how bad: it is not mixed with the assessor.
@@ -159,6 +160,8 @@ class Scorer:
         heard = Heard(modality, [], [], [], [], np.ones(grid, np.float32), np.zeros(grid, bool))
         if not len(usable):
             return heard
+        if tiles.backwards(voxels[usable[[0, -1]]]):  # so that a stack stored the other way round is the same to all
+            usable = usable[::-1]
         how = standard_of(voxels[usable[:: max(1, len(usable) // 64)]], modality)  # the grey scale needs no more slices
         coded = encode(prompt, volume.geometry.spacing_mm, len(voxels), self.model.seen, volume.geometry.known)
         pieces = np.array_split(usable, math.ceil(len(usable) / SLAB))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qagate.score import handcrafted, marks
+from qagate.score import handcrafted, marks, marks_place
 from qagate.score.preprocess import CELL, CT_RANGE_HU
 
 Slices = npt.NDArray[np.floating[Any]]
@@ -20,7 +20,9 @@ LEAST_BODY = 0.3
 MR_GREYS = 1000.0
 """Stored values of the brightest tissue of MR, so that hand-made features scale them as they scale any MR."""
 
-LENGTH = len(handcrafted.NAMES) + len(handcrafted.MORE_NAMES) + len(marks.NAMES)
+_TEXTURE = (*handcrafted.NAMES, *handcrafted.MORE_NAMES)
+NAMES = (*_TEXTURE, *(f"coarse_{name}" for name in _TEXTURE), *marks.NAMES, *marks_place.NAMES)
+LENGTH = len(NAMES)
 
 
 def share(number: int, slabs: int) -> int:
@@ -52,9 +54,40 @@ def cut(slab: Slices, inside: npt.NDArray[np.bool_], modality: str, count: int, 
 
 
 def describe(tile: Slices, modality: str) -> npt.NDArray[np.float32]:
-    """Return (195,) numbers about a tile: all hand-made features of every other slice, then its marks."""
-    grey = tile[::2] if modality == "CT" else tile[::2] * MR_GREYS
-    return np.concatenate([handcrafted.features(grey, modality, more=True), marks.marks(tile, modality)])
+    """Return (LENGTH,) numbers about a tile: its texture, that of half as many pixels, its marks. Order: NAMES.
+
+    A stack read backwards is the same (`backwards`). Texture and marks of place are of its first and last slice.
+    """
+    if backwards(tile):
+        tile = tile[::-1]
+    ends = tile[[0, -1]] if len(tile) > 1 else tile
+    missing = [max(0, marks.SMALLEST - n) for n in ends.shape[1:]]
+    ends = np.pad(ends, [(0, 0), *((0, n) for n in missing)], mode="symmetric") if any(missing) else ends
+    ends = np.asarray(ends, np.float32)
+    grey = ends if modality == "CT" else ends * np.float32(MR_GREYS)
+    place = marks_place.marks(ends, *marks.tissue(ends, modality), modality == "CT")
+    return np.concatenate(
+        [
+            handcrafted.features(grey, modality, more=True),
+            handcrafted.features(_halved(grey), modality, more=True),
+            marks.marks(tile, modality),
+            np.nan_to_num(np.fromiter(place, np.float32), posinf=0.0, neginf=0.0),
+        ]
+    )
+
+
+def backwards(slices: npt.NDArray[Any]) -> bool:
+    """Whether a stack is to be read from its end: it begins with the darker end, whichever way it was stored."""
+    return len(slices) > 1 and float(np.nanmean(slices[0], dtype=np.float64)) > float(
+        np.nanmean(slices[-1], dtype=np.float64)
+    )
+
+
+def _halved(x: Slices) -> Slices:
+    rows, columns = (n // 2 * 2 for n in x.shape[1:])
+    x = x[:, :rows, :columns]
+    halved: Slices = (x[:, ::2, ::2] + x[:, 1::2, ::2] + x[:, ::2, 1::2] + x[:, 1::2, 1::2]) / 4
+    return halved
 
 
 def _cells(first: int, side: int) -> slice:

@@ -1,47 +1,41 @@
 """Assess: fit the assessor, perceptrons and trees on hand-made features, on samples of the fit part of a pack.
 
-    python -m qagate.train assess PACK OUT_DIR [--samples 4500] [--seed 0]
+    python -m qagate.train assess PACK OUT_DIR [--samples 9500] [--seed 0]
 
-Samples are those of `sampling` (the simulator of training, never the independent one). Every other one is put into a
-guise of `guises.disguise`, so that contrast and flips do not count; each of the rest is there twice, as it is and as a
-sharper kernel would show it. `export` puts what is written into a bundle.
+Samples are those of `sampling` (the simulator of training, never the independent one) of varied volumes (`variety`).
+Each is looked at twice, in guises that must not count (`looked`). What was looked at is kept in OUT_DIR/looks, block by
+block, and is not made again. `export` puts the fitted assessor into a bundle.
 """
 
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from scipy import ndimage
-from torch import Tensor, nn
 
 from qagate.domain.assessment import ATTRIBUTES
 from qagate.errors import InputError
 from qagate.score import tiles
-from qagate.score.assessor import LAYERS, MODALITIES, OUTPUTS, TREES, Assessor, standardised
+from qagate.score.assessor import BOOSTED, LAYERS, MODALITIES, TREES, Assessor, standardised
 from qagate.score.preprocess import apply_standard, standard_of
-from qagate.train import forest, sampling
+from qagate.train import boost, forest, perceptron, sampling
 from qagate.train.degrade import REGISTRY
 from qagate.train.guises import disguise
-from qagate.train.pack import volumes
+from qagate.train.pack import Packed, volumes
 from qagate.train.sampling import Sample
+from qagate.train.variety import varied
 
-HIDDEN, HALF = 96, 48
-EPOCHS, BATCH, RATE, DECAY = 60, 64, 2e-3, 0.05
-DROPOUT, NOISE = 0.25, 0.15
-NAMING = (0.7, 0.7, 0.7, 4.0, 4.0)
-"""How much naming artefacts counts for each member; see `assessor.SCORING`."""
-GROWN, LEAF = 120, 2
-BLOCK = 1500
+BLOCK = 250
 """Samples that are drawn with one seed; the next block has the next seed."""
+LOOKS = 7000
+"""Difference of the seeds of looks from those of samples."""
 SHARPER, SHARPER_PIXELS = (0.1, 0.5), (0.7, 1.3)
 LEAST = 20
 """Fewest samples of a modality."""
@@ -50,19 +44,73 @@ LEAST = 20
 Slices = npt.NDArray[np.float32]
 
 
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How an assessor is fitted.
+
+    naming: for each perceptron how much naming artefacts counts; from NAMING on it names artefacts and does not judge
+    quality. grown, leaf: trees of the forest and fewest items in a leaf.
+    """
+
+    naming: tuple[float, ...] = (0.7, 0.7, 0.7, 0.7, 0.7, 4.0, 4.0)
+    grown: int = 120
+    leaf: int = 4
+    boosted: boost.Recipe = field(default_factory=boost.Recipe)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Table:
-    """Samples as numbers. features: (n, 195); attributes: (n, 18) 0..1; quality: (n,) 0..1; the rest (n,) words."""
+    """Looks at samples as numbers. features: (n, tiles.LENGTH); attributes: (n, 18) 0..1; quality: (n,) 0..1.
+
+    subject, modality: (n,) words; artefacts: (n,) names joined by "+"; sample: (n,) number of the sample looked at,
+    two looks at the same one follow each other.
+    """
 
     features: npt.NDArray[np.float32]
     attributes: npt.NDArray[np.float32]
     quality: npt.NDArray[np.float32]
     subject: npt.NDArray[np.str_]
     modality: npt.NDArray[np.str_]
+    artefacts: npt.NDArray[np.str_]
+    sample: npt.NDArray[np.intp]
 
     def some(self, chosen: npt.NDArray[np.bool_]) -> Table:
-        """Return a part of the samples."""
+        """Return a part of the looks."""
         return Table(*(getattr(self, f.name)[chosen] for f in fields(Table)))
+
+    def without(self, names: frozenset[str]) -> Table:
+        """Return the looks at samples that have none of the artefacts."""
+        return self.some(np.array([not names & set(said.split("+")) for said in self.artefacts], bool))
+
+    def plain(self) -> Table:
+        """Return the samples as they are: those first looks that are in no guise."""
+        first = np.r_[True, self.sample[1:] != self.sample[:-1]]
+        block, number = np.divmod(self.sample, BLOCK)
+        return self.some(first & ((block + number) % 2 == 0))
+
+    def with_features(self, features: npt.NDArray[np.float32]) -> Table:
+        """Return the same looks described otherwise."""
+        return replace(self, features=features)
+
+    def save(self, path: Path) -> None:
+        """Write the table, whole or not at all."""
+        begun = path.with_suffix(".begun.npz")
+        np.savez_compressed(begun, **{f.name: getattr(self, f.name) for f in fields(Table)})
+        begun.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Table:
+        """Return a table that was kept. Raises InputError when it is none of this version."""
+        try:
+            with np.load(path) as kept:
+                found = cls(*(kept[f.name] for f in fields(cls)))
+        except (OSError, KeyError, ValueError) as error:
+            raise InputError(f"{path} must be a table of looks; remove it to make it again, got {error}") from error
+        if found.features.shape[1:] != (tiles.LENGTH,):
+            raise InputError(
+                f"{path} must hold {tiles.LENGTH} features; remove it to make it again, got {found.features.shape}"
+            )
+        return found
 
 
 def main(arguments: list[str]) -> int:
@@ -70,43 +118,64 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="qagate train assess", description=str(__doc__).split("\n", 1)[0])
     parser.add_argument("pack", type=Path)
     parser.add_argument("out", type=Path, help="folder of fit, beside its checkpoints")
-    parser.add_argument("--samples", type=int, default=4500)
+    parser.add_argument("--samples", type=int, default=9500)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     fitted = list(volumes(options.pack, ("fit",)))
     tables = []
-    for number, first in enumerate(range(0, options.samples, BLOCK)):
-        seed = options.seed + number
-        tables.append(tabled(sampling.samples(fitted, min(BLOCK, options.samples - first), seed), seed))
-        print(f"{min(first + BLOCK, options.samples)} samples", flush=True)
-    table = joined(tables)
-    digest = fit(table, options.seed).save(options.out)
+    for number, table in enumerate(looks(fitted, options.out, options.samples, options.seed)):
+        tables.append(table)
+        print(f"{min((number + 1) * BLOCK, options.samples)} samples", flush=True)
+    digest = fit(joined(tables), options.seed).save(options.out)
     print(f"{options.out}: assessor on {options.samples} samples, SHA-256 {digest}")
     return 0
 
 
-def tabled(samples: Iterable[Sample], seed: int, *, guises: bool = True) -> Table:
-    """Return samples as numbers; with guises half of them disguised, and each of the others a second time, sharper."""
-    generator = torch.Generator().manual_seed(seed)
-    random = np.random.default_rng(seed)
+def looks(contents: Sequence[Packed], out: Path, samples: int, seed: int) -> Iterator[Table]:
+    """Yield tables of looks, block by block: what OUT/looks has, the rest made and kept there. Raises InputError."""
+    folder = out / "looks"
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, first in enumerate(range(0, samples, BLOCK)):
+        count, path = min(BLOCK, samples - first), folder / f"{seed + number}.npz"
+        if not path.exists():
+            tabled(sampling.samples(contents, count, seed + number, vary=varied), number, number).save(path)
+        table = Table.load(path)
+        if len(np.unique(table.sample)) != count:
+            raise InputError(f"{path} must hold {count} samples, got {len(np.unique(table.sample))}")
+        yield table
+
+
+def tabled(samples: Iterable[Sample], seed: int, block: int = 0) -> Table:
+    """Return two looks at each sample as numbers. block: of the numbers of the samples."""
+    generator = torch.Generator().manual_seed(LOOKS + seed)
+    random = np.random.default_rng(LOOKS + seed)
     features, attributes, rest = [], [], []
     for number, sample in enumerate(samples):
-        slab = _standard(sample)
-        looks = [disguised(slab, sample.modality, generator) if guises and number % 2 else slab]
-        if guises and number % 2 == 0:
-            looks.append(sharper(slab, random))
-        features += [tiles.describe(look, sample.modality) for look in looks]
+        seen = looked(standard(sample), sample.modality, (number + block) % 2 == 1, generator, random)
+        features += [tiles.describe(look, sample.modality) for look in seen]
         row = np.zeros(len(ATTRIBUTES), np.float32)
         for name, strength in sample.artefacts.items():
-            place = ATTRIBUTES.index(REGISTRY[name].attribute)
-            row[place] = max(row[place], strength)
-        attributes += [row] * len(looks)
-        rest += [(sample.quality / 100.0, sample.subject, sample.modality)] * len(looks)
-    quality, subject, modality = zip(*rest, strict=True)
+            taught = ATTRIBUTES.index(REGISTRY[name].attribute)
+            row[taught] = max(row[taught], strength)
+        attributes += [row] * len(seen)
+        names = "+".join(sample.artefacts)
+        rest += [(sample.quality / 100.0, sample.subject, sample.modality, names, block * BLOCK + number)] * len(seen)
+    quality, subject, modality, artefacts, place = zip(*rest, strict=True)
     return Table(
-        np.array(features), np.array(attributes), np.array(quality, np.float32), np.array(subject), np.array(modality)
-    )
+        np.array(features), np.array(attributes), np.array(quality, np.float32), np.array(subject),
+        np.array(modality), np.array(artefacts), np.array(place),
+    )  # fmt: skip
+
+
+def looked(
+    slab: Slices, modality: str, in_guise: bool, generator: torch.Generator, random: np.random.Generator
+) -> tuple[Slices, Slices]:
+    """Return two looks at a slab: as it is or in a guise, and as a sharper kernel shows it, that too with a guise."""
+    first = disguised(slab, modality, generator) if in_guise else slab
+    if random.random() < 0.6:
+        return first, sharper(slab, random)
+    return first, disguised(sharper(slab, random), modality, generator)
 
 
 def joined(tables: Sequence[Table]) -> Table:
@@ -127,72 +196,45 @@ def sharper(slab: Slices, random: np.random.Generator) -> Slices:
     return np.asarray(slab + amount * (slab - ndimage.gaussian_filter(slab, (0, sigma, sigma))), np.float32)
 
 
-def _standard(sample: Sample) -> Slices:
+def standard(sample: Sample) -> Slices:
+    """Return the slices of a sample in standard units."""
     voxels = sample.volume.voxels
     return apply_standard(voxels, standard_of(voxels, sample.modality))
 
 
-def fit(table: Table, seed: int = 0) -> Assessor:
+def fit(table: Table, seed: int = 0, recipe: Recipe | None = None) -> Assessor:
     """Return the assessor of a table with both modalities. Raises InputError."""
     arrays = {}
     for modality in MODALITIES:
         part = table.some(table.modality == modality)
         if len(part.quality) < LEAST:
             raise InputError(f"an assessor needs {LEAST} samples of {modality}, got {len(part.quality)}")
-        arrays[modality] = _fit(part, seed)
+        arrays[modality] = fit_modality(part, seed, recipe or Recipe())
     return Assessor(arrays)
 
 
-def _fit(part: Table, seed: int) -> dict[str, npt.NDArray[Any]]:
+def fit_modality(part: Table, seed: int, recipe: Recipe) -> dict[str, npt.NDArray[Any]]:
+    """Return the arrays of one modality."""
     x = part.features.astype(np.float64)
     centre = np.median(x, 0)
     low, high = np.percentile(x, (16, 84), axis=0)
     scale = np.maximum((high - low) / 2, 0.1 * x.std(0)) + 1e-5
     known = standardised(x, centre.astype(np.float32), scale.astype(np.float32))
-    members = [_perceptron(known, part, naming, seed * 100 + number) for number, naming in enumerate(NAMING)]
+    _, first, looks_of = np.unique(part.sample, return_index=True, return_counts=True)
+    pairs = np.stack([first, first + looks_of - 1], 1)  # a sample looked at once is its own pair
+    members = [
+        perceptron.fit(pairs, known, part.quality, part.attributes, naming, seed * 100 + number)
+        for number, naming in enumerate(recipe.naming)
+    ]
     found: dict[str, npt.NDArray[Any]] = {"centre": centre.astype(np.float32), "scale": scale.astype(np.float32)}
     for place, name in enumerate(LAYERS):
         found[name] = np.stack([member[place] for member in members])
     groups = np.unique(part.subject, return_inverse=True)[1]
-    trees = forest.fit(known, part.quality.astype(np.float64), groups, trees=GROWN, leaf=LEAF, seed=seed)
+    quality = part.quality.astype(np.float64)
+    trees = forest.fit(known, quality, groups, trees=recipe.grown, leaf=recipe.leaf, seed=seed)
+    boosted = boost.fit(known, quality, groups, recipe.boosted, seed)
     for name in TREES:
         found[name] = getattr(trees, name.removeprefix("tree_"))
+    for name in BOOSTED:
+        found[name] = getattr(boosted, name.removeprefix("boosted_"))
     return found
-
-
-def _perceptron(known: npt.NDArray[np.float32], part: Table, naming: float, seed: int) -> list[npt.NDArray[np.float32]]:
-    """Return weights (in, out) and biases (1, out) of one member, layer by layer."""
-    torch.manual_seed(seed)
-    layers = [nn.Linear(a, b) for a, b in ((known.shape[1], HIDDEN), (HIDDEN, HALF), (HALF, OUTPUTS))]
-    network = nn.Sequential(
-        nn.Dropout(0.1), layers[0], nn.GELU(), nn.Dropout(DROPOUT), layers[1], nn.GELU(), nn.Dropout(DROPOUT), layers[2]
-    )
-    optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=DECAY)
-    x, quality, attributes = (torch.from_numpy(a) for a in (known, part.quality, part.attributes))
-    size = min(BATCH, len(x))
-    steps = EPOCHS * (len(x) // size)
-    for number in range(steps):
-        if number % (len(x) // size) == 0:
-            order = torch.randperm(len(x))
-        chosen = order[number % (len(x) // size) * size :][:size]
-        done = number / steps
-        for group in optimiser.param_groups:
-            group["lr"] = RATE * min(1.0, 10 * done + 0.01) * 0.5 * (1 + math.cos(math.pi * done))
-        said = network(x[chosen] + NOISE * torch.randn(size, x.shape[1]))
-        loss = _loss(said, quality[chosen], attributes[chosen], naming)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        optimiser.step()
-    found = []
-    for layer in layers:
-        found += [layer.weight.detach().T.contiguous().numpy(), layer.bias.detach()[None].numpy()]
-    return found
-
-
-def _loss(said: Tensor, quality: Tensor, attributes: Tensor, naming: float) -> Tensor:
-    """Squared error of the quality, likelihood of its error, and what artefacts there are."""
-    error = said[:, 0].sigmoid() - quality
-    logarithm = said[:, 1].clamp(-3.0, 1.0) - 1.5
-    likelihood = (0.5 * (error.detach() / logarithm.exp()) ** 2 + logarithm).mean()
-    named = F.binary_cross_entropy_with_logits(said[:, 2:], attributes)
-    return 10.0 * error.square().mean() + 0.1 * likelihood + naming * named

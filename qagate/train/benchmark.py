@@ -41,6 +41,7 @@ class Sizes:
     fit: int = 360
     t0: int = 100
     t1: int = 320
+    t2: int = 40
     t3: int = 240
     controls: int = 24
     prompts: int = 120
@@ -54,11 +55,11 @@ class Sizes:
         """
         if not 0 < share <= 1:
             raise InputError(f"--share must be above 0 and at most 1, got {share}")
-        names = ("t0", "t1", "t3", "controls", "prompts", "local")
+        names = ("t0", "t1", "t2", "t3", "controls", "prompts", "local")
         return replace(self, **{name: max(4, round(share * getattr(self, name))) for name in names})
 
 
-QUICK = Sizes(fit=40, t0=12, t1=24, t3=16, controls=6, prompts=12, local=6, resamples=100)
+QUICK = Sizes(fit=40, t0=12, t1=24, t2=4, t3=16, controls=6, prompts=12, local=6, resamples=100)
 
 
 def new_to_training(sample: Sample) -> bool:

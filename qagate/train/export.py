@@ -1,9 +1,11 @@
 """Export: calibrate a checkpoint and write a bundle.
 
-    python -m qagate.train export PACK FIT_DIR OUT_DIR [--version 0.2.0] [--checkpoint best]
+    python -m qagate.train export PACK FIT_DIR OUT_DIR [--version 0.3.0] [--checkpoint best | --network BUNDLE]
 
-An assessor that lies in FIT_DIR goes into the bundle too. The select part gives temperature, the shares of network
-and assessor, map and intervals; fit and select together give what is usual. The benchmark part is not looked at.
+An assessor that lies in FIT_DIR goes into the bundle too. With --network the network is that of another bundle, with
+its temperature and what is usual of it, and only the rest is calibrated anew. The select part gives temperature, the
+shares of network and assessor, map and intervals; fit and select together give what is usual. The benchmark part is not
+looked at.
 Subjects of every part are listed in parts.json in the bundle.
 """
 
@@ -13,6 +15,7 @@ import argparse
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,44 +45,56 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("pack", type=Path)
     parser.add_argument("fit", type=Path, help="folder of fit")
     parser.add_argument("out", type=Path, help="folder of the bundle, <name>-<version>")
-    parser.add_argument("--version", default="0.2.0")
+    parser.add_argument("--version", default="0.3.0")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
+    parser.add_argument("--network", type=Path, default=None, help="bundle whose network is kept")
     parser.add_argument(
         "--groups", type=int, default=60, help="groups of crops of each part, for temperature and usual"
     )
     parser.add_argument("--samples", type=int, default=300, help="volumes of the select part, for shares and intervals")
     options = parser.parse_args(arguments)
-    folder: Path = options.fit / options.checkpoint
-    try:
-        plan = fit.Plan(**json.loads((folder / "state.json").read_text())["plan"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"{folder} must hold a checkpoint of fit, got {error}") from error
-    fitted, kept = list(volumes(options.pack, ("fit",))), list(volumes(options.pack, ("select",)))
-    run = fit.start(plan, len(fitted))
-    meta = checkpoint.restore(run, folder)
-    network = run.ema.to("cpu").eval()
-    assessor = Assessor.load_from(options.fit)
-    crops = calibrate.listen(network, kept, options.groups, 41)
-    usual = calibrate.listen(network, fitted, options.groups, 42)
-    known = seen([v.prompt for v in fitted])
-    begun = calibrate.usual_of(
-        Calibration(temperature=calibrate.temperature(crops)), np.concatenate([usual.pooled, crops.pooled])
-    )
+    kept = list(volumes(options.pack, ("select",)))
+    if options.network is not None:
+        begun = bundle.load(options.network, with_assessor=False)
+        training = dict(begun.about["training"])
+    else:
+        begun, training = _fitted(options.pack, options.fit / options.checkpoint, kept, options.groups)
     identity = ModelIdentity(NAME, options.version, "0" * 64)
-    unfinished = bundle.Bundle(options.out, identity, plan.architecture, begun, known, {}, network, assessor)
+    unfinished = replace(begun, folder=options.out, identity=identity, assessor=Assessor.load_from(options.fit))
     heard = calibrate.hear(Scorer(unfinished, torch.device("cpu")), kept, options.samples, 43)
-    calibration = calibrate.calibrate(heard, begun)
+    calibration = calibrate.calibrate(heard, begun.calibration)
     digest = bundle.save(
-        options.out, network, calibration, known, NAME, options.version,
-        {"about": _about(), "training": _training(plan, meta, options.pack, fitted, kept)}, assessor,
+        options.out, begun.network, calibration, begun.seen, NAME, options.version,
+        {"about": _about(), "training": training}, unfinished.assessor,
     )  # fmt: skip
     parts: dict[str, list[str]] = {"fit": [], "select": [], "benchmark": []}
     for entry in header(options.pack)["volumes"]:
         parts[entry["part"]].append(f"{entry['subject']} ({entry['organ']}, {entry['vendor']})")
     text = json.dumps({part: sorted(set(names)) for part, names in parts.items()}, indent=1)
     (options.out / "parts.json").write_text(text + "\n")
-    print(json.dumps({"sha256": digest, "step": meta["step"], **calibrate.report(heard, calibration)}, indent=1))
+    print(json.dumps({"sha256": digest, "step": training["steps"], **calibrate.report(heard, calibration)}, indent=1))
     return 0
+
+
+def _fitted(pack: Path, folder: Path, kept: Sequence[Packed], groups: int) -> tuple[bundle.Bundle, dict[str, Any]]:
+    """Return a checkpoint as a bundle with its temperature and what is usual, and how it was trained."""
+    try:
+        plan = fit.Plan(**json.loads((folder / "state.json").read_text())["plan"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{folder} must hold a checkpoint of fit, got {error}") from error
+    fitted = list(volumes(pack, ("fit",)))
+    run = fit.start(plan, len(fitted))
+    meta = checkpoint.restore(run, folder)
+    network = run.ema.to("cpu").eval()
+    crops = calibrate.listen(network, kept, groups, 41)
+    usual = calibrate.listen(network, fitted, groups, 42)
+    calibration = calibrate.usual_of(
+        Calibration(temperature=calibrate.temperature(crops)), np.concatenate([usual.pooled, crops.pooled])
+    )
+    known = seen([v.prompt for v in fitted])
+    identity = ModelIdentity(NAME, "0", "0" * 64)
+    made = bundle.Bundle(folder, identity, plan.architecture, calibration, known, {}, network)
+    return made, _training(plan, meta, pack, fitted, kept)
 
 
 def seen(prompts: Sequence[Prompt]) -> Seen:

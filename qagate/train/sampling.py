@@ -6,7 +6,7 @@ follow from the seed alone. Slabs leave here as a scanner would store them: whol
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,8 @@ CT_LIMITS_HU = (-1000.0, 1000.0)
 """Grey range of the independent simulator's faults in CT."""
 ALONE = frozenset({"slice_drop", "slice_duplicate", "slice_swap", "slice_motion", "slice_blank", "slab_average"})
 """Artefacts that need neighbours."""
+
+Vary = Callable[[Packed, np.random.Generator], Packed]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,8 +66,14 @@ class Slab:
     gain: float
 
 
-def slabs(contents: Sequence[Packed], count: int, random: np.random.Generator, slices: int = SLICES) -> list[Slab]:
-    """Return `count` slabs, turn by turn from each subject, both modalities alike."""
+def slabs(
+    contents: Sequence[Packed],
+    count: int,
+    random: np.random.Generator,
+    slices: int = SLICES,
+    vary: Vary | None = None,
+) -> list[Slab]:
+    """Return `count` slabs, turn by turn from each subject, both modalities alike. vary: changes each volume before."""
     subjects: dict[str, dict[str, list[Packed]]] = {}
     for packed in contents:
         subjects.setdefault(str(packed.prompt.modality), {}).setdefault(packed.subject, []).append(packed)
@@ -75,7 +83,8 @@ def slabs(contents: Sequence[Packed], count: int, random: np.random.Generator, s
         modality = sorted(turns)[index % len(turns)]
         names = turns[modality]
         volumes = subjects[modality][str(names[(index // len(turns)) % len(names)])]
-        found.append(slab(volumes[int(random.integers(len(volumes)))], random, slices))
+        chosen = volumes[int(random.integers(len(volumes)))]
+        found.append(slab(vary(chosen, random) if vary else chosen, random, slices))
     return found
 
 
@@ -153,6 +162,7 @@ def samples(
     independent: bool = False,
     without: frozenset[str] = frozenset(),
     only: frozenset[str] = frozenset(),
+    vary: Vary | None = None,
 ) -> Iterator[Sample]:
     """Yield `count` samples: one in ten untouched, one in four with two artefacts, the rest with one, by turns.
 
@@ -161,7 +171,7 @@ def samples(
     random = np.random.default_rng(seed)
     turn = {"CT": int(random.integers(99)), "MR": int(random.integers(99))}
     made = 0
-    for source in slabs(contents, count * 20 if only else count, random):
+    for source in slabs(contents, count * 20 if only else count, random, vary=vary):
         modality = str(source.packed.prompt.modality)
         names = names_for(modality, len(source.voxels), independent=independent)
         names = [n for n in names if n not in without and (not only or n in only)]

@@ -10,7 +10,7 @@ from scipy import special
 from qagate.domain.prompt import Prompt
 from qagate.errors import ModelCorrupt
 from qagate.score import bundle, tiles
-from qagate.score.assessor import FILE, OUTPUTS, Assessor, standardised
+from qagate.score.assessor import FILE, OUTPUTS, SCORING, SHARES, TREES, Assessor, standardised
 from qagate.score.calibration import Calibration
 from qagate.score.network import SIZES, Network
 from qagate.score.scorer import Scorer
@@ -19,8 +19,10 @@ from qagate.score.vocabulary import Seen
 from .bundles import ct, volume
 
 
-def made(members: int = 4, quality: float = 0.0, tree: float = 0.5) -> dict[str, np.ndarray]:
-    """Arrays of a modality that say one thing of every tile: a logit of the quality, and a tree of one leaf."""
+def made(
+    members: int = SCORING + 1, quality: float = 0.0, tree: float = 0.5, boosted: float | None = None
+) -> dict[str, np.ndarray]:
+    """Arrays of a modality that say one thing of every tile: a logit of the quality, and trees of one leaf."""
     zeros = {
         "weight_0": np.zeros((members, tiles.LENGTH, 4)), "bias_0": np.zeros((members, 1, 4)),
         "weight_1": np.zeros((members, 4, 3)), "bias_1": np.zeros((members, 1, 3)),
@@ -34,18 +36,25 @@ def made(members: int = 4, quality: float = 0.0, tree: float = 0.5) -> dict[str,
         "tree_left": np.zeros(1, np.int32), "tree_value": np.array([tree], np.float32),
         "tree_root": np.zeros(1, np.int32),
     }  # fmt: skip
+    found |= {name.replace("tree", "boosted"): found[name] for name in TREES}
+    found["boosted_value"] = np.array([tree if boosted is None else boosted], np.float32)
     return found
 
 
-def test_perceptrons_and_trees_have_one_half_each() -> None:
-    # expit(1) = 0.731, the tree says 0.2: (0.731 + 0.2) / 2; spread: the error exp(-1.5) and how far they are apart
-    said = Assessor({"CT": made(quality=1.0, tree=0.2), "MR": made()}).judge(np.zeros((3, tiles.LENGTH)), "CT")
-    one = float(special.expit(1.0))
-    assert said.score == pytest.approx([(one + 0.2) / 2] * 3)
-    apart = one - (one + 0.2) / 2
-    assert said.spread == pytest.approx([np.hypot(np.exp(-1.5), apart)] * 3)
+def test_each_judge_has_its_share() -> None:
+    assessor = Assessor({"CT": made(quality=1.0, tree=0.2, boosted=0.9), "MR": made()})
+    one = float(special.expit(1.0))  # 0.731
+    mixed = SHARES[0] * one + SHARES[1] * 0.2 + SHARES[2] * 0.9
+    said = assessor.judge(np.zeros((3, tiles.LENGTH)), "CT")
+    assert sum(SHARES) == pytest.approx(1.0)
+    assert said.score == pytest.approx([mixed] * 3)
+    # spread: the error exp(-1.5) and how far perceptrons are from what is said
+    assert said.spread == pytest.approx([np.hypot(np.exp(-1.5), one - mixed)] * 3)
     assert said.attributes.shape == (3, 18)
     assert said.attributes == pytest.approx(0.5)
+    # shares may be in any unit: (0.731 + 0.9) / 2
+    other = assessor.judge(np.zeros((1, tiles.LENGTH)), "CT", (2.0, 0.0, 2.0))
+    assert other.score == pytest.approx([(one + 0.9) / 2])
 
 
 def test_a_layer_is_what_torch_makes_of_it() -> None:
@@ -53,12 +62,12 @@ def test_a_layer_is_what_torch_makes_of_it() -> None:
 
     draws = np.random.default_rng(0)
     arrays = {
-        k: (draws.normal(0, 0.2, v.shape).astype(np.float32) if "_" in k and k[0] in "wb" else v)
+        k: (draws.normal(0, 0.2, v.shape).astype(np.float32) if k.startswith(("weight", "bias")) else v)
         for k, v in made().items()
     }
     x = draws.normal(0, 1, (5, tiles.LENGTH)).astype(np.float32)
     expected = []
-    for member in range(3):
+    for member in range(SCORING):
         y = torch.from_numpy(standardised(x, arrays["centre"], arrays["scale"]))
         for layer in (0, 1, 2):
             y = y @ torch.from_numpy(arrays[f"weight_{layer}"][member]) + torch.from_numpy(
@@ -67,7 +76,7 @@ def test_a_layer_is_what_torch_makes_of_it() -> None:
             y = torch.nn.functional.gelu(y) if layer < 2 else y
         expected.append(y[:, 0].sigmoid().numpy())
     said = Assessor({"CT": arrays, "MR": made()}).judge(x, "CT")
-    assert said.score == pytest.approx(0.5 * np.mean(expected, 0) + 0.25, abs=1e-5)
+    assert said.score == pytest.approx(SHARES[0] * np.mean(expected, 0) + (1 - SHARES[0]) * 0.5, abs=1e-5)
 
 
 def test_an_assessor_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -85,7 +94,7 @@ def test_an_assessor_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_an_assessor_must_be_whole() -> None:
-    with pytest.raises(ModelCorrupt, match="195 features"):
+    with pytest.raises(ModelCorrupt, match=f"{tiles.LENGTH} features"):
         Assessor({"CT": made()})
 
 

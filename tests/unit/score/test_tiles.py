@@ -57,7 +57,18 @@ def test_about_twelve_tiles_of_a_volume(slabs: int) -> None:
     assert max(counts) - min(counts) <= 1
 
 
-def test_a_description_has_one_length() -> None:
-    draws = np.random.default_rng(0)
-    for modality, slices in (("CT", 4), ("MR", 1)):
-        assert tiles.describe(draws.normal(0, 1, (slices, 64, 64)), modality).shape == (tiles.LENGTH,) == (195,)
+@pytest.mark.parametrize(("modality", "shape"), [("CT", (4, 64, 64)), ("MR", (1, 64, 64)), ("MR", (2, 5, 5))])
+def test_a_description_has_one_length(modality: str, shape: tuple[int, int, int]) -> None:
+    found = tiles.describe(np.random.default_rng(0).normal(0, 1, shape), modality)
+    assert found.shape == (tiles.LENGTH,)
+    assert len(tiles.NAMES) == tiles.LENGTH
+    assert np.isfinite(found).all()
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+@pytest.mark.parametrize("slices", [2, 3, 4])
+def test_a_stack_read_backwards_is_described_alike(modality: str, slices: int) -> None:
+    draws = np.random.default_rng(slices)
+    tile = draws.normal(100 if modality == "CT" else 0.5, 0.2, (slices, 64, 60)).astype(np.float32)
+    assert np.array_equal(tiles.describe(tile, modality), tiles.describe(tile[::-1], modality))
+    assert tiles.backwards(tile) != tiles.backwards(tile[::-1])

@@ -9,7 +9,7 @@ from qagate.errors import InputError
 from qagate.score import tiles
 from qagate.score.assessor import Assessor
 from qagate.train import __main__ as commands
-from qagate.train import assess, pack
+from qagate.train import assess, boost, pack, perceptron
 
 from .volumes import folder
 
@@ -23,15 +23,20 @@ def table(count: int = 200, seed: int = 0) -> assess.Table:
     attributes[:, 3] = features[:, 2] > 0
     quality = 1 / (1 + np.exp(-1.5 * (features[:, 0] + features[:, 1])))
     subject = np.array([f"s{i % 10}" for i in range(count)])
-    modality = np.array(["CT", "MR"])[np.arange(count) % 2]
-    return assess.Table(features, attributes, quality.astype(np.float32), subject, modality)
+    modality = np.array(["CT", "MR"])[np.arange(count) // 2 % 2]  # two looks at each sample
+    artefacts = np.array(["", "blur", "blur+jpeg"])[np.arange(count) // 2 % 3]
+    return assess.Table(
+        features, attributes, quality.astype(np.float32), subject, modality, artefacts, np.arange(count) // 2
+    )
+
+
+RECIPE = assess.Recipe((0.7, 0.7, 4.0), 10, 2, boost.Recipe(40, 0.1))
 
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(assess, "EPOCHS", 30)
-    monkeypatch.setattr(assess, "NAMING", (0.7, 0.7, 0.7, 4.0))
-    monkeypatch.setattr(assess, "GROWN", 10)
+    monkeypatch.setattr(perceptron, "EPOCHS", 30)
+    monkeypatch.setattr(assess, "Recipe", lambda: RECIPE)
 
 
 @pytest.mark.usefixtures("quick")
@@ -76,6 +81,28 @@ def test_the_command_writes_an_assessor(
     monkeypatch.setattr(assess, "LEAST", 2)
     monkeypatch.setattr(assess, "BLOCK", 6)
     pack.write(folder(tmp_path, 10), tmp_path / "x.qpk")
-    assert commands.main(["assess", str(tmp_path / "x.qpk"), str(tmp_path / "out"), "--samples", "10"]) == 0
+    line = ["assess", str(tmp_path / "x.qpk"), str(tmp_path / "out"), "--samples", "10"]
+    assert commands.main(line) == 0
     assert "10 samples" in capsys.readouterr().out
+    kept = sorted((tmp_path / "out" / "looks").iterdir())
+    assert [path.name for path in kept] == ["0.npz", "1.npz"]  # 6 and 4 samples, two looks at each
+    assert [len(assess.Table.load(path).sample) for path in kept] == [12, 8]
+    first = (tmp_path / "out" / "assessor.safetensors").read_bytes()
+    monkeypatch.setattr(assess, "tabled", None)  # nothing is described again
+    assert commands.main(line) == 0
+    assert (tmp_path / "out" / "assessor.safetensors").read_bytes() == first
+    assert commands.main([*line[:-1], "9"]) == 2
+    assert "must hold 3 samples, got 4" in capsys.readouterr().err
+    kept[0].write_bytes(b"no table")
+    assert commands.main(line) == 2
+    assert "remove it to make it again" in capsys.readouterr().err
     assert Assessor.load_from(tmp_path / "out") is not None
+
+
+def test_parts_of_a_table() -> None:
+    made = table(600)
+    assert set(made.without(frozenset({"jpeg"})).artefacts) == {"", "blur"}
+    assert set(made.without(frozenset({"blur"})).artefacts) == {""}
+    plain = made.plain()
+    # the first look of every other sample of block 0 (samples 0 to 249), and of those of block 1 that are odd there
+    assert plain.sample.tolist() == [*range(0, 250, 2), *range(251, 300, 2)]

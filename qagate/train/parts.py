@@ -1,0 +1,229 @@
+"""Parts: what each part of a model is worth, and what it is worth on artefacts that it never saw (T2).
+
+    python -m qagate.train parts PACK FIT_DIR --model BUNDLE --out parts.json [--samples 9500] [--seed 0]
+
+The assessor learns from numbers that `assess` has kept in FIT_DIR/looks, so it can be fitted again in minutes without
+a part of them. Each variant judges the very samples of T1 and T3 of the benchmark, mixed with the network as the bundle
+mixes them. For T2 the assessor is fitted without a family of artefacts and judges that family alone; the network saw
+every family, so it takes no part there. Hand-made baselines beside it never saw the family either. Fits that are made
+again are smaller than the shipped one (`SMALL`), and are compared with a reference as small.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from qagate.score import handcrafted, marks, marks_place, tiles
+from qagate.score.assessor import Assessor
+from qagate.score.scorer import Scorer
+from qagate.train import assess, baselines, sampling
+from qagate.train.ablations import FAMILIES, family
+from qagate.train.assess import Table
+from qagate.train.benchmark import Sizes
+from qagate.train.controls import no_prompt
+from qagate.train.heard import MODEL, SEEDS, Heard, compare, fit_baselines
+from qagate.train.pack import Packed, volumes
+from qagate.train.sampling import Sample
+
+SCHEMA = "qagate.parts/1"
+SHIPPED, REFERENCE = "shipped", "fitted again, small"
+SMALL = assess.Recipe(naming=(0.7, 0.7), grown=60)
+"""Two perceptrons where five judge quality and none that only names artefacts; half as many trees in the forest."""
+TEXTURE = len(handcrafted.NAMES) + len(handcrafted.MORE_NAMES)
+GROUPS = {
+    "no texture": range(TEXTURE),
+    "no coarse texture": range(TEXTURE, 2 * TEXTURE),
+    "no marks": range(2 * TEXTURE, 2 * TEXTURE + len(marks.NAMES)),
+    "no marks of place": range(tiles.LENGTH - len(marks_place.NAMES), tiles.LENGTH),
+}
+"""Variant → columns that are not looked at."""
+SHARES = {"no perceptrons": (0.0, 1.0, 1.0), "no forest": (1.0, 0.0, 1.0), "no boosted trees": (1.0, 1.0, 0.0)}
+"""Variant → which of the assessor's judges have a say."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Test:
+    """Samples of one test: what the network says with and without a prompt, (n,) 0..1, and their descriptions."""
+
+    samples: list[Sample]
+    network: npt.NDArray[np.float64]
+    promptless: npt.NDArray[np.float64]
+    described: npt.NDArray[np.float32]
+
+
+def gather(samples: Sequence[Sample], scorer: Scorer) -> Test:
+    """Return a test. The assessor sees one tile of each sample: they are as wide as its tiles."""
+    share = scorer.model.calibration.worst_share
+    said = [
+        [scorer.hear(s.volume, p, with_tiles=False).network(share)[0] for p in (s.prompt, no_prompt(s))]
+        for s in samples
+    ]
+    network, promptless = np.array(said).reshape(-1, 2).T
+    described = np.array([tiles.describe(assess.standard(s), s.modality) for s in samples])
+    return Test(list(samples), network, promptless, described)
+
+
+def judged(
+    assessor: Assessor,
+    test: Test,
+    hidden: range | None = None,
+    shares: tuple[float, ...] | None = None,
+) -> npt.NDArray[np.float64]:
+    """Return the assessor's scores of a test, (n,) 0..1. hidden: columns not looked at; shares: of its judges."""
+    described = test.described.copy()
+    if hidden is not None:
+        described[:, hidden] = 0.0
+    modality = np.array([s.modality for s in test.samples])
+    found = np.zeros(len(modality))
+    for word in np.unique(modality):
+        of = modality == word
+        found[of] = assessor.judge(described[of], str(word), shares).score
+    return found
+
+
+def fitted(table: Table, seed: int, hidden: range | None = None) -> Assessor:
+    """Return a small assessor that never looked at the hidden columns."""
+    if hidden is not None:
+        features = table.features.copy()
+        features[:, hidden] = 0.0
+        table = table.with_features(features)
+    return assess.fit(table, seed, SMALL)
+
+
+def ablated(
+    table: Table, tests: Mapping[str, Test], scorer: Scorer, seed: int, progress: Callable[[str], None]
+) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
+    """Return test → variant → scores 0-100."""
+    calibration, shipped = scorer.model.calibration, scorer.model.assessor
+    if shipped is None:
+        raise ValueError("a model must have an assessor, got none")
+    said: dict[str, dict[str, npt.NDArray[np.float64]]] = {name: {} for name in tests}
+
+    def add(variant: str, judge: Callable[[Test], npt.ArrayLike]) -> None:
+        for name, test in tests.items():
+            said[name][variant] = calibration.score(judge(test))
+
+    def mixed(test: Test, assessor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return calibration.mixed(test.network, assessor)
+
+    add(SHIPPED, lambda test: mixed(test, judged(shipped, test)))
+    add("no prompt", lambda test: calibration.mixed(test.promptless, judged(shipped, test)))
+    add("no network", lambda test: judged(shipped, test))
+    add("no assessor", lambda test: test.network)
+    for variant, shares in SHARES.items():
+        add(variant, lambda test, shares=shares: mixed(test, judged(shipped, test, shares=shares)))  # type: ignore[misc]
+    again: dict[str, tuple[Table, range | None]] = {REFERENCE: (table, None)}
+    again |= {variant: (table, hidden) for variant, hidden in GROUPS.items()}
+    again["no guises"] = (table.plain(), None)
+    again["a quarter of the samples"] = (table.some(table.sample % 4 == 0), None)
+    for variant, (part, hidden) in again.items():
+        progress(variant)
+        other = fitted(part, seed, hidden)
+        add(variant, lambda test, other=other, hidden=hidden: mixed(test, judged(other, test, hidden)))  # type: ignore[misc]
+    return said
+
+
+def left_out(
+    table: Table,
+    held: Sequence[Packed],
+    learned: Sequence[Sample],
+    count: int,
+    seed: int,
+    progress: Callable[[str], None],
+) -> dict[str, Heard]:
+    """Return family → its samples with what an assessor and baselines that never saw the family say of them, 0-100."""
+    found = {}
+    for name in FAMILIES:
+        progress(f"without {name}")
+        samples = list(sampling.samples(held, count, SEEDS["T2"], only=family(name)))
+        described = np.array([tiles.describe(assess.standard(s), s.modality) for s in samples])
+        nothing = np.zeros(len(samples))
+        other = fitted(table.without(family(name)), seed)
+        predicted = {MODEL: 100.0 * judged(other, Test(samples, nothing, nothing, described))}
+        features = baselines.describe(samples)
+        others = [s for s in learned if not family(name) & s.artefacts.keys()]
+        predicted |= {who: predict(features) for who, predict in fit_baselines(others).items()}
+        found[name] = Heard(samples, [], predicted)
+    return found
+
+
+def document(
+    said: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
+    tests: Mapping[str, Test],
+    families: Mapping[str, Heard],
+    resamples: int,
+) -> dict[str, Any]:
+    """Return the figures: T1 and T3 of every variant, T2 of every family and of all together."""
+    found: dict[str, Any] = {}
+    for name, test in tests.items():
+        lead = {}
+        for lead_of in (SHIPPED, REFERENCE):
+            lead[lead_of] = compare(Heard(test.samples, [], dict(said[name])), resamples, lead=lead_of)
+        rows = lead[SHIPPED]["rows"]
+        for variant, row in lead[REFERENCE]["rows"].items():
+            if f"{REFERENCE}_leads_by_srcc" in row:
+                rows[variant][f"{REFERENCE}_leads_by_srcc"] = row[f"{REFERENCE}_leads_by_srcc"]
+        found[name] = lead[SHIPPED]
+    names = list(next(iter(families.values())).predicted)
+    together = Heard(
+        [s for heard in families.values() for s in heard.samples],
+        [],
+        {who: np.concatenate([heard.predicted[who] for heard in families.values()]) for who in names},
+    )
+    each = {name: compare(heard, resamples)["rows"] for name, heard in families.items()}
+    found["T2"] = {**compare(together, resamples), "each": each}
+    return found
+
+
+def main(arguments: list[str]) -> int:
+    """Fit, judge and write the figures."""
+    parser = argparse.ArgumentParser(prog="qagate train parts", description=str(__doc__).split("\n", 1)[0])
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("fit", type=Path, help="folder of assess, which holds looks")
+    parser.add_argument("--model", type=Path, default=None, help="folder of a bundle; the shipped one if not given")
+    parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
+    parser.add_argument("--samples", type=int, default=9500, help="samples of assess")
+    parser.add_argument("--seed", type=int, default=0, help="seed of assess")
+    parser.add_argument("--share", type=float, default=1.0, help="share of the samples that are judged")
+    options = parser.parse_args(arguments)
+    torch.set_num_threads(1)
+    sizes = Sizes().scaled(options.share)
+    started = time.monotonic()
+
+    def progress(text: str) -> None:
+        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
+
+    contents = list(volumes(options.pack, ("fit",)))
+    held = list(volumes(options.pack, ("benchmark",)))
+    table = assess.joined(list(assess.looks(contents, options.fit, options.samples, options.seed)))
+    scorer = Scorer.load(options.model)
+    progress("samples")
+    tests = {
+        "T1": gather(list(sampling.samples(held, sizes.t1, SEEDS["T1"])), scorer),
+        "T3": gather(list(sampling.samples(held, sizes.t3, SEEDS["T3"], independent=True)), scorer),
+    }
+    learned = list(sampling.samples(contents, sizes.fit, SEEDS["learned"]))
+    said = ablated(table, tests, scorer, options.seed, progress)
+    families = left_out(table, held, learned, sizes.t2, options.seed, progress)
+    found = {
+        "schema": SCHEMA,
+        "model": scorer.identity.version,
+        "samples": len(np.unique(table.sample)),
+        "baseline_samples": len(learned),
+        "tests": document(said, tests, families, sizes.resamples),
+        "families": {name: sorted(family(name)) for name in FAMILIES},
+    }
+    options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    progress(f"{options.out} is written")
+    return 0
