@@ -15,6 +15,7 @@ COMMANDS = {
     "assess": ("qagate.train.assess", "fit what judges hand-made features beside the network"),
     "export": ("qagate.train.export", "calibrate a checkpoint and write a bundle"),
     "benchmark": ("qagate.train.benchmark", "measure a bundle on the benchmark part of a pack"),
+    "parts": ("qagate.train.parts", "measure what parts of a bundle are worth, and artefacts it never saw"),
     "ablate": ("qagate.train.ablations", "train and measure what the parts of the model are worth"),
     "card": ("qagate.train.card", "put the figures of a benchmark into a card"),
     "evaluate": ("qagate.train.evaluate", "measure a bundle on pictures with human scores"),

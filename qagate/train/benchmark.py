@@ -1,9 +1,11 @@
 """Benchmark: T0 to T7 for one bundle and every baseline, with intervals over subjects.
 
-    python -m qagate.train benchmark PACK --model DIR --out benchmark.json [--quick | --share 0.5] [--ablations FILE]
+    python -m qagate.train benchmark PACK --model DIR --out benchmark.json [--quick | --share 0.5] [--parts FILE]
+        [--ablations FILE]
 
 T0 select subjects, same simulator (sanity). T1 the benchmark part: subjects never seen, most from scanners or organs
-never seen. T2 families of artefacts left out of training, and ablations: from `ablate`. T3 another simulator. T4 real
+never seen. T2 families of artefacts left out of training, and what parts of the model are worth: from `parts`; other
+networks and ablations of ours: from `ablate`. T3 another simulator. T4 real
 contrasts and T5 human raters need data that are not in a pack. T6 controls. T7 intervals, artefacts and slices.
 Baselines learn from samples of the fit part. What was not run says so.
 """
@@ -31,7 +33,7 @@ from qagate.train.sampling import Sample
 from qagate.train.table import table
 from qagate.train.usable import usable
 
-SCHEMA = "qagate.benchmark/2"
+SCHEMA = "qagate.benchmark/3"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +75,9 @@ def benchmark(
     sizes: Sizes,
     ablations: dict[str, Any] | None = None,
     progress: Callable[[str], None] = lambda text: None,
+    worth: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the whole document. ablations: what `ablate` found, which gives T2 and the ablations."""
+    """Return the whole document. ablations: what `ablate` found; worth: what `parts` found, which gives T2."""
     parts: dict[str, list[Packed]] = {"fit": [], "select": [], "benchmark": []}
     for packed in volumes(pack):
         parts[packed.part].append(packed)
@@ -104,7 +107,7 @@ def benchmark(
         ):
             if chosen.sum() >= 10:
                 tests[f"{name} {label}"] = compare(heard.some(chosen), sizes.resamples, curve)
-    tests["T2"] = (ablations or {}).get("tests", {}).get("T2", f"{NOT_RUN}: comes from `ablate` (--ablations)")
+    tests["T2"] = (worth or {}).get("tests", {}).get("T2", f"{NOT_RUN}: comes from `parts` (--parts)")
     tests["T4"] = f"{NOT_RUN}: real pairs (thick and thin, full and low dose, still and moving) are not in a pack"
     tests["T5"] = f"{NOT_RUN}: use evaluate and finetune on pictures with human scores"
     progress("T6")
@@ -126,6 +129,7 @@ def benchmark(
         "sizes": asdict(sizes),
         "published": {"what": "CMMIQA on its own 3D database; other data, so a yardstick only", **PUBLISHED},
         "tests": tests,
+        "parts": worth or f"{NOT_RUN}: see `parts`",
         "ablations": ablations or f"{NOT_RUN}: see `ablate`",
         "claims": claims(tests),
         "baselines_not_run": left_out,
@@ -151,16 +155,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--quick", action="store_true", help="a handful of samples, to see that everything runs")
     parser.add_argument("--share", type=float, default=1.0, help="share of the samples that are judged")
+    parser.add_argument("--parts", type=Path, default=None, help="parts.json of `parts`")
     parser.add_argument("--ablations", type=Path, default=None, help="ablations.json of `ablate`")
     options = parser.parse_args(arguments)
-    ablations = None if options.ablations is None else read(options.ablations)
+    ablations, worth = (None if path is None else read(path) for path in (options.ablations, options.parts))
     sizes = QUICK if options.quick else Sizes().scaled(options.share)
     started = time.monotonic()
 
     def progress(text: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
 
-    found = benchmark(options.pack, Scorer.load(options.model), sizes, ablations, progress)
+    found = benchmark(options.pack, Scorer.load(options.model), sizes, ablations, progress, worth)
     found["quick"] = bool(options.quick)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -141,10 +141,11 @@ def left_out(
     count: int,
     seed: int,
     progress: Callable[[str], None],
+    names: Sequence[str] = tuple(FAMILIES),
 ) -> dict[str, Heard]:
     """Return family → its samples with what an assessor and baselines that never saw the family say of them, 0-100."""
     found = {}
-    for name in FAMILIES:
+    for name in names:
         progress(f"without {name}")
         samples = list(sampling.samples(held, count, SEEDS["T2"], only=family(name)))
         described = np.array([tiles.describe(assess.standard(s), s.modality) for s in samples])

@@ -37,6 +37,10 @@ def found() -> dict[str, Any]:
     }  # fmt: skip
     t7 = {"interval T1": part, "attribute_auc": {"mean": 0.8, "each": {}}, "slice_auc": {"mean": None, "volumes": 0}}
     small = measured(reference=row(0.5), **{"no 2D": row(0.45, "reference_leads_by_srcc")})
+    variants = measured(
+        shipped=row(0.8), **{"no network": row(0.75, "shipped_leads_by_srcc")},
+        **{card.AGAIN: row(0.78, "shipped_leads_by_srcc"), "no marks": row(0.71, f"{card.AGAIN}_leads_by_srcc")},
+    )  # fmt: skip
     budget = {"steps": 40, "pictures": 12, "made": 80, "learned": 200, "seed": 0}
     t2 = {**measured(**both), "each": {"noise": both}}
     return {
@@ -49,7 +53,12 @@ def found() -> dict[str, Any]:
             "T4": "not run: why",
             "T7": t7,
         },
-        "ablations": {"budget": budget, "tests": {"T1": small, "T3": small, "T2": t2}, "not_run": ["no prompt"]},
+        "parts": {
+            "samples": 900,
+            "baseline_samples": 300,
+            "tests": {"T1": variants, "T3": variants, "T2": t2},
+        },
+        "ablations": {"budget": budget, "tests": {"T1": small, "T3": small}, "not_run": ["no prompt"]},
         "claims": {"lower ends": {"T1": False, "T2": "not run", "T3": True}},
         "baselines_not_run": {"CLIP-IQA": "not run"},
     }
@@ -59,7 +68,8 @@ def test_everything_that_was_measured_is_in_the_tables(found: dict[str, Any]) ->
     text = card.tables(found)
     for words in (
         "| model | 0.800 (0.700 to 0.900) |", "the model leads ExtraTrees by", "| lower ends | no | not run | yes |",
-        "40 steps of 12 pictures", "| no 2D | 0.450", "| noise |", "Not run: no prompt.", "T4: not run: why",
+        "40 steps of 12 pictures", "| no 2D | 0.450", "| noise |", "Not run: no prompt.",
+        "| no marks | 0.710 (0.610 to 0.810) | 0.050 (-0.050 to 0.150) |", "of its 900 samples", "T4: not run: why",
         "0.90 of 0.90 covered",
     ):  # fmt: skip
         assert words in text

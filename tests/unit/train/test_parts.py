@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from qagate.domain.assessment import ModelIdentity
+from qagate.score.bundle import Bundle
+from qagate.score.calibration import Calibration
+from qagate.score.network import SIZES, Network
+from qagate.score.scorer import Scorer
+from qagate.score.vocabulary import Seen
+from qagate.train import ablations, assess, baselines, boost, card, parts, perceptron, sampling
+from qagate.train.degrade import REGISTRY
+from tests.unit.score.test_assessor import made
+from tests.unit.train.test_sampling import packed
+
+QUICK = {name: REGISTRY[name] for name in ("blur", "mr_noise")}
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "SMALL", assess.Recipe((0.7, 0.7), 3, 2, boost.Recipe(5, 0.1)))
+    monkeypatch.setattr(perceptron, "EPOCHS", 4)
+    monkeypatch.setattr(assess, "LEAST", 2)
+    monkeypatch.setattr(assess, "MODALITIES", ("MR",))
+    for module in (ablations, sampling):
+        monkeypatch.setattr(module, "REGISTRY", QUICK)
+    for name in [n for n in baselines.BASELINES if n not in ("mean", "47 features + ridge")]:
+        monkeypatch.delitem(baselines.BASELINES, name)
+    fit = assess.fit
+
+    def both(*given: object) -> object:  # a fit of MR alone stands for CT too
+        monkeypatch.setattr(assess, "Assessor", lambda arrays: parts.Assessor({"CT": arrays["MR"], **arrays}))
+        return fit(*given)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(assess, "fit", both)
+
+
+@pytest.fixture
+def scorer() -> Scorer:
+    identity = ModelIdentity("x", "1", "0" * 64)
+    assessor = parts.Assessor({"CT": made(quality=1.0), "MR": made(quality=1.0)})
+    network, calibration = Network(SIZES["tiny"]).eval(), Calibration(assessor_share=0.5)
+    model = Bundle(parts.Path(), identity, SIZES["tiny"], calibration, Seen.everything(), {}, network, assessor)
+    return Scorer(model, torch.device("cpu"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
+    pytest.importorskip("sklearn")
+    contents = [packed(f"{i}", "MR", seed=i) for i in range(3)]
+    table = assess.tabled(sampling.samples(contents, 14, 1), 0)
+    learned = list(sampling.samples(contents, 10, 2))
+    test = parts.gather(list(sampling.samples(contents, 6, 3)), scorer)
+    assert test.network.shape == test.promptless.shape == (6,)
+    told: list[str] = []
+    said = parts.ablated(table, {"T1": test, "T3": test}, scorer, 0, told.append)
+    assert set(said["T1"]) >= {"shipped", "no network", "no assessor", "no prompt", "no boosted trees", *parts.GROUPS}
+    # expit(1) and trees of 0.5, in halves with the network
+    shares = (0.4 * 0.731 + 0.6 * 0.5, 0.5, 0.731)
+    assert said["T1"]["no network"] == pytest.approx(100 * shares[0], abs=0.1)
+    assert said["T1"]["shipped"] == pytest.approx(50 * (test.network + shares[0]), abs=0.1)
+    assert said["T1"]["no perceptrons"] == pytest.approx(50 * (test.network + shares[1]), abs=0.1)
+    families = parts.left_out(table, contents, learned, 4, 0, told.append, ("noise",))
+    assert {name for s in families["noise"].samples for name in s.artefacts} == {"mr_noise"}
+    assert set(families["noise"].predicted) == {"model", *baselines.BASELINES}
+    assert told[-1] == "without noise"
+    found = parts.document(said, {"T1": test, "T3": test}, families, 3)
+    assert set(found["T2"]["each"]) == {"noise"}
+    assert "shipped_leads_by_srcc" in found["T1"]["rows"]["no network"]
+    assert f"{card.AGAIN}_leads_by_srcc" in found["T3"]["rows"]["no marks"]
+    json.dumps(found)
+
+
+def test_hidden_columns_are_not_looked_at() -> None:
+    columns = [set(hidden) for hidden in parts.GROUPS.values()]
+    assert sum(map(len, columns)) == parts.tiles.LENGTH == len(set.union(*columns))
+    assessor = parts.Assessor({"CT": made(), "MR": made()})
+    arrays = dict(assessor.arrays["MR"])
+    arrays["weight_0"] = np.ones_like(arrays["weight_0"])
+    arrays["weight_1"], arrays["weight_2"] = np.ones_like(arrays["weight_1"]), np.ones_like(arrays["weight_2"])
+    assessor = parts.Assessor({"CT": arrays, "MR": arrays})
+    described = np.zeros((2, parts.tiles.LENGTH), np.float32)
+    described[1, parts.GROUPS["no marks"]] = 0.001
+
+    class Sample:
+        modality = "MR"
+
+    test = parts.Test([Sample(), Sample()], np.zeros(2), np.zeros(2), described)  # type: ignore[list-item]
+    seen, hidden = parts.judged(assessor, test), parts.judged(assessor, test, parts.GROUPS["no marks"])
+    assert seen[0] != seen[1]
+    assert hidden[0] == hidden[1] == seen[0]
