@@ -37,7 +37,7 @@ LAYERS = ("weight_0", "bias_0", "weight_1", "bias_1", "weight_2", "bias_2")
 TREES = ("tree_feature", "tree_threshold", "tree_left", "tree_value", "tree_root")
 BOOSTED = tuple(name.replace("tree", "boosted") for name in TREES)
 ARRAYS = ("centre", "scale", *LAYERS, *TREES, *BOOSTED)
-SHARES = (0.4, 0.2, 0.4)
+SHARES = (0.34, 0.33, 0.33)
 """Of perceptrons, forest and boosted trees in the quality."""
 MODALITIES = ("CT", "MR")
 
