@@ -180,3 +180,14 @@ def test_spots_cover_the_body() -> None:
 
 def test_spots_are_never_none() -> None:
     assert spots(np.zeros((1, 1), bool), (96, 96), np.zeros((1, 1))) == [(0, 0)]
+
+
+@pytest.mark.parametrize("slices", [2, 7, 9])
+def test_a_stack_stored_the_other_way_round_is_the_same(small: Scorer, slices: int) -> None:
+    voxels = ct(slices, noise=20.0) + (5 * np.arange(slices, dtype=np.int16) % 17)[:, None, None]
+    first, turned = small.score(volume(voxels), CHEST), small.score(volume(voxels[::-1].copy()), CHEST)
+    assert first.score == turned.score
+    assert np.array_equal(first.slice_scores, turned.slice_scores[::-1])
+    assert first.heatmap is not None
+    assert turned.heatmap is not None
+    assert np.array_equal(first.heatmap, turned.heatmap[::-1])

@@ -58,7 +58,15 @@ def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
     assert test.network.shape == test.promptless.shape == (6,)
     told: list[str] = []
     said = parts.ablated(table, {"T1": test, "T3": test}, scorer, 0, told.append)
-    assert set(said["T1"]) >= {"shipped", "no network", "no assessor", "no prompt", "no boosted trees", *parts.GROUPS}
+    assert set(said["T1"]) >= {
+        "shipped",
+        "no network",
+        "no assessor",
+        "no prompt",
+        "no boosted trees",
+        parts.SAME,
+        *parts.GROUPS,
+    }
     # expit(1) and trees of 0.5, in halves with the network
     shares = (0.34 * 0.731 + 0.66 * 0.5, 0.5)
     assert said["T1"]["no network"] == pytest.approx(100 * shares[0], abs=0.1)
@@ -66,7 +74,7 @@ def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
     assert said["T1"]["no perceptrons"] == pytest.approx(50 * (test.network + shares[1]), abs=0.1)
     families = parts.left_out(table, contents, learned, 4, 0, told.append, ("noise",))
     assert {name for s in families["noise"].samples for name in s.artefacts} == {"mr_noise"}
-    assert set(families["noise"].predicted) == {"model", *baselines.BASELINES}
+    assert set(families["noise"].predicted) == {"model", parts.SAME, *baselines.BASELINES}
     assert told[-1] == "without noise"
     found = parts.document(said, {"T1": test, "T3": test}, families, 3)
     assert set(found["T2"]["each"]) == {"noise"}
@@ -76,6 +84,7 @@ def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
 
 
 def test_hidden_columns_are_not_looked_at() -> None:
+    assert (card.SAME, card.SHIPPED, card.AGAIN) == (parts.SAME, parts.SHIPPED, parts.REFERENCE)
     columns = [set(hidden) for hidden in parts.GROUPS.values()]
     assert sum(map(len, columns)) == parts.tiles.LENGTH == len(set.union(*columns))
     assessor = parts.Assessor({"CT": made(), "MR": made()})
