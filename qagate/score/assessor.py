@@ -29,16 +29,16 @@ from qagate.score.head import forest
 FILE = "assessor.safetensors"
 OUTPUTS = 2 + len(ATTRIBUTES)
 """Logit of the quality, logarithm of its error, a logit for each artefact."""
-SCORING = 5
-"""The first members say the quality, those after them name artefacts: each is better at what it was trained for.
-Without any after them all name."""
+NAMING = 2
+"""The last members name artefacts, those before them say the quality: each is better at what it was trained for. When
+there are no more than that, all do both."""
 SQUEEZE = 3.0
 LAYERS = ("weight_0", "bias_0", "weight_1", "bias_1", "weight_2", "bias_2")
 TREES = ("tree_feature", "tree_threshold", "tree_left", "tree_value", "tree_root")
 BOOSTED = tuple(name.replace("tree", "boosted") for name in TREES)
-ARRAYS = ("centre", "scale", *LAYERS, *TREES, *BOOSTED)
+ARRAYS = ("centre", "scale", *LAYERS, *TREES)
 SHARES = (0.34, 0.33, 0.33)
-"""Of perceptrons, forest and boosted trees in the quality."""
+"""Of perceptrons, forest and boosted trees in the quality; before 0.3.0 there were no boosted trees, and halves."""
 MODALITIES = ("CT", "MR")
 
 Arrays = Mapping[str, npt.NDArray[Any]]
@@ -66,8 +66,13 @@ class Assessor:
         for modality in MODALITIES:
             one = self.arrays.get(modality, {})
             missing = [name for name in ARRAYS if name not in one]
-            if missing or one["centre"].shape != (tiles.LENGTH,) or not _whole(one):
+            if missing or one["centre"].shape not in ((tiles.LENGTH,), (tiles.SHORT,)) or not _whole(one):
                 raise ModelCorrupt(f"an assessor needs {ARRAYS} for {tiles.LENGTH} features, got {modality} without")
+
+    def describe(self, tile: npt.NDArray[np.floating[Any]], modality: str) -> npt.NDArray[np.float32]:
+        """Return what it wants to know of a tile: `tiles.describe`, or `tiles.describe_shortly` before 0.3.0."""
+        short = self.arrays["CT"]["centre"].shape == (tiles.SHORT,)
+        return tiles.describe_shortly(tile, modality) if short else tiles.describe(tile, modality)
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any]) -> Assessor | None:
@@ -99,7 +104,8 @@ class Assessor:
         flat = {
             f"{modality}.{name}": np.ascontiguousarray(self.arrays[modality][name])
             for modality in MODALITIES
-            for name in ARRAYS
+            for name in (*ARRAYS, *BOOSTED)
+            if name in self.arrays[modality]
         }
         safetensors.numpy.save_file(flat, path)
         return sha256(path)
@@ -107,7 +113,7 @@ class Assessor:
     def judge(
         self, described: npt.NDArray[np.float32], modality: str, shares: Sequence[float] | None = None
     ) -> Opinion:
-        """Return opinions on tiles from (tiles, tiles.LENGTH) descriptions. Whatever is no CT is judged as MR.
+        """Return opinions on tiles from their descriptions, (tiles, features). Whatever is no CT is judged as MR.
 
         shares: of perceptrons, forest and boosted trees, in any unit; SHARES if not given.
         """
@@ -117,11 +123,15 @@ class Assessor:
         for layer in (0, 1):
             x = _gelu(x @ one[f"weight_{layer}"] + one[f"bias_{layer}"])
         said = (x @ one["weight_2"] + one["bias_2"]).astype(np.float64)  # (members, tiles, 20)
-        scores, names = special.expit(said[:SCORING, :, 0]), said[SCORING:] if len(said) > SCORING else said
-        trees = [forest(known, *(one[name] for name in names)) for names in (TREES, BOOSTED)]
-        weights = np.array(SHARES if shares is None else shares)
+        several = len(said) > NAMING
+        scorers, names = (said[:-NAMING], said[-NAMING:]) if several else (said, said)
+        scores = special.expit(scorers[..., 0])
+        boosted = "boosted_root" in one
+        kinds = (TREES, BOOSTED) if boosted else (TREES,)
+        trees = [forest(known, *(one[name] for name in kind)) for kind in kinds]
+        weights = np.array((SHARES if boosted else (0.5, 0.5)) if shares is None else shares)
         mixed = np.tensordot(weights / weights.sum(), np.stack([scores.mean(0), *trees]), 1)
-        variance = np.exp(2.0 * log_error(said[:SCORING, :, 1])).mean(0) + ((scores - mixed) ** 2).mean(0)
+        variance = np.exp(2.0 * log_error(scorers[..., 1])).mean(0) + ((scores - mixed) ** 2).mean(0)
         return Opinion(mixed.clip(0.0, 1.0), np.sqrt(variance), special.expit(names[..., 2:]).mean(0))
 
 

@@ -196,10 +196,11 @@ class Scorer:
     def _opinion(
         self, slab: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_], modality: str, count: int, turn: int
     ) -> Opinion | None:
-        if self.model.assessor is None or count == 0:
+        assessor = self.model.assessor
+        if assessor is None or count == 0:
             return None
         cut = tiles.cut(slab, inside, modality, count, turn)
-        return self.model.assessor.judge(np.stack([tiles.describe(tile, modality) for tile in cut]), modality)
+        return assessor.judge(np.stack([assessor.describe(tile, modality) for tile in cut]), modality)
 
     def _conclude(self, heard: Heard) -> Estimate:
         calibration = self.model.calibration

@@ -22,7 +22,7 @@ MR_GREYS = 1000.0
 
 _TEXTURE = (*handcrafted.NAMES, *handcrafted.MORE_NAMES)
 NAMES = (*_TEXTURE, *(f"coarse_{name}" for name in _TEXTURE), *marks.NAMES, *marks_place.NAMES)
-LENGTH = len(NAMES)
+LENGTH, SHORT = len(NAMES), len(_TEXTURE) + len(marks.NAMES)
 
 
 def share(number: int, slabs: int) -> int:
@@ -74,6 +74,12 @@ def describe(tile: Slices, modality: str) -> npt.NDArray[np.float32]:
             np.nan_to_num(np.fromiter(place, np.float32), posinf=0.0, neginf=0.0),
         ]
     )
+
+
+def describe_shortly(tile: Slices, modality: str) -> npt.NDArray[np.float32]:
+    """Return (SHORT,) numbers about a tile as models before 0.3.0 want them: texture of every other slice, marks."""
+    grey = tile[::2] if modality == "CT" else tile[::2] * MR_GREYS
+    return np.concatenate([handcrafted.features(grey, modality, more=True), marks.marks(tile, modality)])
 
 
 def backwards(slices: npt.NDArray[Any]) -> bool:

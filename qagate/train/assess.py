@@ -48,8 +48,8 @@ Slices = npt.NDArray[np.float32]
 class Recipe:
     """How an assessor is fitted.
 
-    naming: for each perceptron how much naming artefacts counts; from NAMING on it names artefacts and does not judge
-    quality. grown, leaf: trees of the forest and fewest items in a leaf.
+    naming: for each perceptron how much naming artefacts counts; the last ones do nothing else, see `assessor.NAMING`.
+    grown, leaf: trees of the forest and fewest items in a leaf.
     """
 
     naming: tuple[float, ...] = (0.7, 0.7, 0.7, 0.7, 0.7, 4.0, 4.0)

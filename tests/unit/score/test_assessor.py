@@ -10,7 +10,7 @@ from scipy import special
 from qagate.domain.prompt import Prompt
 from qagate.errors import ModelCorrupt
 from qagate.score import bundle, tiles
-from qagate.score.assessor import FILE, OUTPUTS, SCORING, SHARES, TREES, Assessor, standardised
+from qagate.score.assessor import BOOSTED, FILE, NAMING, OUTPUTS, SHARES, TREES, Assessor, standardised
 from qagate.score.calibration import Calibration
 from qagate.score.network import SIZES, Network
 from qagate.score.scorer import Scorer
@@ -20,7 +20,7 @@ from .bundles import ct, volume
 
 
 def made(
-    members: int = SCORING + 1, quality: float = 0.0, tree: float = 0.5, boosted: float | None = None
+    members: int = 3 + NAMING, quality: float = 0.0, tree: float = 0.5, boosted: float | None = None
 ) -> dict[str, np.ndarray]:
     """Arrays of a modality that say one thing of every tile: a logit of the quality, and trees of one leaf."""
     zeros = {
@@ -57,6 +57,20 @@ def test_each_judge_has_its_share() -> None:
     assert other.score == pytest.approx([(one + 0.9) / 2])
 
 
+def test_an_assessor_of_before_boosted_trees_judges_as_it_did() -> None:
+    """195 numbers, of a tile's every other slice and its marks; perceptrons and forest have one half each."""
+    arrays = {name: array for name, array in made(quality=1.0, tree=0.2).items() if name not in BOOSTED}
+    arrays |= {"centre": np.zeros(tiles.SHORT, np.float32), "scale": np.ones(tiles.SHORT, np.float32)}
+    arrays["weight_0"] = arrays["weight_0"][:, : tiles.SHORT]
+    old = Assessor({"CT": arrays, "MR": arrays})
+    tile = np.random.default_rng(0).normal(0, 50, (4, 64, 64)).astype(np.float32)
+    described = old.describe(tile, "CT")
+    assert described.shape == (tiles.SHORT,) == (195,)
+    assert old.judge(described[None], "CT").score == pytest.approx([(float(special.expit(1.0)) + 0.2) / 2])
+    new = Assessor({"CT": made(), "MR": made()})
+    assert new.describe(tile, "CT").shape == (tiles.LENGTH,)
+
+
 def test_a_layer_is_what_torch_makes_of_it() -> None:
     import torch
 
@@ -67,7 +81,7 @@ def test_a_layer_is_what_torch_makes_of_it() -> None:
     }
     x = draws.normal(0, 1, (5, tiles.LENGTH)).astype(np.float32)
     expected = []
-    for member in range(SCORING):
+    for member in range(3):
         y = torch.from_numpy(standardised(x, arrays["centre"], arrays["scale"]))
         for layer in (0, 1, 2):
             y = y @ torch.from_numpy(arrays[f"weight_{layer}"][member]) + torch.from_numpy(

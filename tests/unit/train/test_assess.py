@@ -30,7 +30,7 @@ def table(count: int = 200, seed: int = 0) -> assess.Table:
     )
 
 
-RECIPE = assess.Recipe((0.7, 0.7, 4.0), 10, 2, boost.Recipe(40, 0.1))
+RECIPE = assess.Recipe((0.7, 0.7, 4.0, 4.0), 10, 2, boost.Recipe(40, 0.1))
 
 
 @pytest.fixture
