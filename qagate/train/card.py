@@ -166,7 +166,7 @@ def _parts(found: dict[str, Any]) -> list[str]:
 def _ablations(found: dict[str, Any]) -> list[str]:
     budget, tests = found["budget"], found["tests"]
     lines = [
-        "### Other networks, and parts of the network",
+        "### Parts of the model, and other networks",
         "",
         f"All trained alike from nothing: {budget['steps']} steps of {budget['pictures']} pictures from",
         f"{budget['made']} groups ({budget['learned']} samples for networks on resized slices), seed {budget['seed']}.",
@@ -184,6 +184,20 @@ def _ablations(found: dict[str, Any]) -> list[str]:
             lead = row.get(f"{REFERENCE}_leads_by_srcc")
             cells += [interval(row["srcc"]), interval(lead) if lead else ""]
         lines.append(f"| {who} | {' | '.join(cells)} |")
+    if "T2" in tests:  # of networks; since 0.3.0 T2 is of the assessor, and comes from `parts`
+        test = tests["T2"]
+        lines += [
+            "",
+            "T2 on the same budget: the reference trained without a family of artefacts and judged on it alone,",
+            f"{test['n']} samples in all; ExtraTrees never saw the family either.",
+            "",
+            "| family left out | the reference without it | ExtraTrees without it | model leads by |",
+            "|---|---|---|---|",
+        ]
+        for name, rows in [*test["each"].items(), ("all together", test["rows"])]:
+            cells = [interval(rows[one]["srcc"]) if one in rows else "-" for one in (MODEL, TREES)]
+            cells.append(interval(rows[TREES]["model_leads_by_srcc"]) if TREES in rows else "-")
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     if found["not_run"]:
         lines += ["", f"Not run: {', '.join(found['not_run'])}."]
     return [*lines, ""]
