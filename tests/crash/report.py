@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from tests.crash.ledger import Ledger
@@ -28,7 +28,10 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write it to a file."""
-        path.write_text(json.dumps(asdict(self), indent=1), encoding="utf-8")
+        ledger = {one.name: getattr(self.ledger, one.name) for one in fields(self.ledger)}
+        path.write_text(
+            json.dumps({"ledger": ledger, "deaths": self.deaths, "played": self.played}, indent=1), encoding="utf-8"
+        )
 
     @classmethod
     def read(cls, path: Path) -> Report:

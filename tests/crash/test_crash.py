@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.crash import matrix
 from tests.crash.killing import POINTS
-from tests.crash.ledger import say
+from tests.crash.ledger import Ledger, say
+from tests.crash.report import Report
 from tests.peers.postgres import Postgres
 from tests.peers.postgres import available as postgres_available
 
@@ -54,3 +56,11 @@ def test_nor_with_postgresql(tmp_path: Path) -> None:
 def test_every_point_has_a_sentence_and_a_place() -> None:
     assert len(POINTS) == 53
     assert all(point.sentence and ":" in point.target for point in POINTS.values())
+
+
+def test_reports_are_kept_and_added_up(tmp_path: Path) -> None:
+    one = Report(Ledger(promised=3, states=Counter({"delivered": 1}), stuck=["x"]), 2, [("pacs-down", "sqlite")])
+    one.write(tmp_path / "one.json")
+    both = Report.read(tmp_path / "one.json") + one
+    assert (both.ledger.promised, both.ledger.states, both.ledger.stuck) == (6, {"delivered": 2}, ["x", "x"])
+    assert (both.deaths, both.played) == (4, [("pacs-down", "sqlite")] * 2)
