@@ -16,15 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from playwright.sync_api import sync_playwright
-
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from qagate.store.database import Database  # noqa: E402
 from tests.bench.bench_worklist import served  # noqa: E402
+from tests.peers import chromium  # noqa: E402
 from tests.web import seeds  # noqa: E402
-from tests.web.conftest import ARGUMENTS, CHROMIUM  # noqa: E402
 
 LIMIT_SECONDS = 2.0
 FIRST_PICTURE = (
@@ -43,11 +41,9 @@ def main() -> int:
         settings = seeds.settings_in(Path(folder))
         database = Database.open(settings.database_url)
         uid = seeds.seed(database, settings, seeds.Seed("large", "review", 41.0, reasons=("Noise 24 HU",), images=True))
-        with served(settings, database) as port, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        with served(settings, database) as port, chromium.launched() as browser:
             address = f"http://127.0.0.1:{port}/series/{uid}?viewer=canvas"
             taken = [opened(browser, address) for _ in range(options.repeats + 1)]
-            browser.close()
         database.close()
     print(f"{options.slices} slices of 512 x 512    first picture   first slice in the viewer")
     print(f"{'never opened before':28}{taken[0][0]:11.2f} s {taken[0][1]:24.2f} s")

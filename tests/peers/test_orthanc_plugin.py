@@ -21,12 +21,9 @@ from pynetdicom.transport import ThreadedAssociationServer
 from tests.peers import dcmtk
 from tests.peers.orthanc import Modality, Orthanc
 from tests.peers.orthanc import available as orthanc_available
-from tests.web import conftest as browser
 
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "orthanc" / "qagate.py"
 LIBRARIES = list(Path("/usr").glob("*/orthanc/plugins/libOrthancPython.so"))
-
-chromium = browser.chromium
 
 pytestmark = [
     pytest.mark.peers,

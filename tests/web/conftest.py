@@ -18,12 +18,6 @@ from qagate.store.database import Database
 from qagate.web.app import create_app
 from tests.web.seeds import Seed, seed, settings_in
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
 
 @dataclass
 class Served:
@@ -69,19 +63,6 @@ class Heard:
 
     urls: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-
-
-@pytest.fixture(scope="session")
-def chromium():
-    """A headless Chromium; skips where there is none."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip("there is no chromium here")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 def is_fault(message) -> bool:

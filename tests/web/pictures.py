@@ -12,15 +12,14 @@ import re
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from sqlalchemy import select
 
 from qagate.demo.samples import samples
 from qagate.store.database import Database
 from qagate.store.tables import SeriesRow
 from tests.integration.node import ServedNode
-from tests.peers import dcmtk
-from tests.web.conftest import ARGUMENTS, CHROMIUM
+from tests.peers import chromium, dcmtk
 from tests.web.trend_seeds import seed_points
 
 SIZE, SLICES = 256, 40  # of the largest series
@@ -77,8 +76,7 @@ def send(node: ServedNode, database: Database, folder: Path) -> dict[str, str]:
 def look(node: ServedNode, uids: dict[str, str], target: Path) -> None:
     """Take all pictures."""
     url = f"http://127.0.0.1:{node.web_port}"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+    with chromium.launched() as browser:
         page = browser.new_context(viewport=DESK, color_scheme="dark").new_page()
         found = re.search(r"give this token: (\S+)", node.log_path.read_text())
         assert found, node.log()
@@ -107,7 +105,6 @@ def look(node: ServedNode, uids: dict[str, str], target: Path) -> None:
         take(page, target, "room")
         page.goto(f"{url}/people")
         take(page, target, "people")
-        browser.close()
 
 
 def take(page: Page, target: Path, name: str, *, tablet: bool = False) -> None:
