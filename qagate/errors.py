@@ -19,6 +19,7 @@ QagateError
 │   └── PersonMissing       there is no such person or token
 ├── DirectoryError          the directory that vouches for people did not
 ├── ReportError              a DICOM document could not be built
+│   └── OutboxError          (retryable) the outbox cannot take a document now
 ├── DecisionError            a person's decision cannot be taken
 │   ├── DecisionRefused      it makes no sense for this series, or is not theirs to take
 │   └── DecisionStale        the series changed since the person looked
@@ -118,6 +119,12 @@ class DirectoryError(QagateError):
 
 class ReportError(QagateError):
     """A DICOM document could not be built."""
+
+
+class OutboxError(ReportError):
+    """The outbox cannot take a document now."""
+
+    retryable = True
 
 
 class DecisionError(QagateError):

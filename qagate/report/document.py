@@ -16,7 +16,7 @@ from pydicom.filewriter import write_dataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian
 
-from qagate.errors import ReportError
+from qagate.errors import OutboxError
 
 _LAST_OF_ITS_OWN = Tag("SOPInstanceUID")
 """Behind it variants share their elements."""
@@ -33,7 +33,7 @@ class Document:
         """Write each variant as a DICOM file named by its SOP Instance UID, safe on disk when this returns.
 
         The same document may be written again: the file is replaced in one step. Returns the paths in the order of
-        `variants`. Raises ReportError when the folder cannot take them.
+        `variants`. Raises OutboxError when the folder cannot take them.
         """
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -43,7 +43,7 @@ class Document:
             )
             _sync(folder)
         except OSError as error:
-            raise ReportError(f"{self.kind} cannot be written to {folder}: got {error.strerror}") from error
+            raise OutboxError(f"{self.kind} cannot be written to {folder}: got {error.strerror}") from error
         return paths
 
 

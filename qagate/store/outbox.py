@@ -201,7 +201,8 @@ def _series_of(session: Session, document: DocumentRow) -> str:
 def _close_if_done(session: Session, row: DeliveryRow, at: datetime) -> None:
     document = session.get_one(DocumentRow, row.document_id)
     revision = session.get_one(RevisionRow, document.revision_id)
-    series = session.get_one(SeriesRow, revision.series_instance_uid)
+    # one at a time: of two destinations that end together each would still see the other waiting (PostgreSQL)
+    series = session.get_one(SeriesRow, revision.series_instance_uid, with_for_update=True)
     waiting = session.scalar(
         select(func.count())
         .select_from(DeliveryRow)

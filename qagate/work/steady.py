@@ -1,8 +1,8 @@
 """What is periodic goes on when the clock steps back.
 
 The scheduler notes the time of day of each job's next run and waits for it. After a step back of an hour that would be
-an hour in which no series is judged, nothing is delivered and no worker gives a sign of life. So the difference between
-the time of day and the monotonic clock is watched, and after a step back everything is due at once.
+an hour in which no series is judged, nothing is delivered and no worker gives a sign of life. So it is looked whether
+a job's next run is further away than its interval; then everything is due at once.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ STEP_SECONDS = 1.0
 
 
 class Steady:
-    """Watches the clock for a scheduler, in a thread of its own, from `start` to `stop`."""
+    """Watches a scheduler of jobs at intervals, in a thread of its own, from `start` to `stop`."""
 
     def __init__(self, scheduler: BaseScheduler, clock: Clock) -> None:
         self._scheduler = scheduler
         self._clock = clock
         self._stopping = threading.Event()
-        self._offset_seconds = self._offset()
         self._thread = threading.Thread(target=self._run, name="steady", daemon=True)
 
     def start(self) -> None:
@@ -43,19 +42,17 @@ class Steady:
         self._thread.join(timeout=5)
 
     def look(self) -> float:
-        """Make everything due if the clock has stepped back since the last look; returns by how many seconds, or 0."""
-        before, self._offset_seconds = self._offset_seconds, self._offset()
-        step = before - self._offset_seconds
+        """Make everything due if a job waits for longer than its interval; returns by how many seconds, or 0."""
+        now = self._clock.now()
+        jobs = self._scheduler.get_jobs()
+        step = max(((job.next_run_time - now - job.trigger.interval).total_seconds() for job in jobs), default=0.0)
         if step < STEP_SECONDS:
             return 0.0
         logger.warning("the clock stepped back by %.0f s; what is periodic goes on at once", step)
-        for job in self._scheduler.get_jobs():
+        for job in jobs:
             with suppress(JobLookupError):
-                job.modify(next_run_time=self._clock.now())
+                job.modify(next_run_time=now)
         return step
-
-    def _offset(self) -> float:
-        return self._clock.now().timestamp() - self._clock.monotonic_seconds()
 
     def _run(self) -> None:
         while not self._stopping.wait(LOOK_SECONDS):

@@ -28,7 +28,6 @@ STOW_OUT = Setup(
             "kind": "stow",
             "url": f"http://127.0.0.1:{PORT}/dicom-web",
             "timeout_seconds": 4,
-            "documents": ("SR", "SC"),
         },
     ),
     own=True,
@@ -155,7 +154,7 @@ def _(stage: Stage) -> None:
     half = body[: len(body) * 5 // 8]
     with socket.create_connection(("127.0.0.1", stage.node.web_port), 5) as connection:
         connection.sendall(
-            b"POST /dicom-web/studies HTTP/1.1\r\nHost: x\r\nContent-Length: "
+            b"POST /dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: "
             + str(len(body)).encode()
             + b'\r\nContent-Type: multipart/related; type="application/dicom"; boundary=sep\r\n\r\n'
             + half

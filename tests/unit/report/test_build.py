@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from pydicom import Dataset, dcmread
 
-from qagate.errors import ReportError
+from qagate.errors import OutboxError, ReportError
 from qagate.report.build import Document, build
 from tests.unit.report import making
 
@@ -82,9 +82,10 @@ def test_writing_twice_is_harmless(tmp_path: Path) -> None:
     assert document.write(tmp_path) == document.write(tmp_path)
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_said_and_asked_again_later(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ReportError, match=r"SR cannot be written to .* got"):
+    assert OutboxError.retryable  # else a full disk sets the series aside
+    with pytest.raises(OutboxError, match=r"SR cannot be written to .* got"):
         build(making.request())[0].write(tmp_path / "file")
 
 

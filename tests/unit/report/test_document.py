@@ -1,12 +1,9 @@
 from __future__ import annotations
 
 from io import BytesIO
-from pathlib import Path
 
 import pydicom
-import pytest
 
-from qagate.errors import ReportError
 from qagate.report.build import build
 from qagate.report.document import encoded
 
@@ -26,9 +23,3 @@ def test_variants_that_share_nothing_are_encoded_each_for_itself() -> None:
     one, two = encoded([first, other])
     assert pydicom.dcmread(BytesIO(one)) == first
     assert pydicom.dcmread(BytesIO(two)) == other
-
-
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
-    (tmp_path / "taken").write_text("a file")
-    with pytest.raises(ReportError, match="cannot be written"):
-        build(request())[0].write(tmp_path / "taken")

@@ -1,17 +1,27 @@
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
+from qagate.domain.series import StoredInstance
 from qagate.store import outbox, reception, revisions, worklist
+from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
+from tests.peers import postgres
 
 from .conftest import T0
 
 
 @pytest.fixture
 def revision_id(database, instance):
+    return planned(database, instance)
+
+
+def planned(database: Database, instance: Callable[..., StoredInstance]) -> int:
+    """Plan three deliveries of one revision, two to PACS and one to ARCHIVE; return its id."""
     with database.begin() as session:
         reception.register(session, [instance(1)])
         revision = revisions.close_series(session, "1.2.3", completed_by="quiet", at=T0)
@@ -99,3 +109,31 @@ def test_commitment_that_fails_plans_the_document_again(database, revision_id):
         assert len(outbox.contents(session, revision_id, "ARCHIVE")) == 1
         outbox.delivered(session, item.delivery_id, sop_instance_uid="9.SR", warning="", at=T0)
         assert outbox.committed(session, transaction_uid="7", sop_instance_uids=["9.SR"], at=T0) == 1
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(not postgres.available(), reason="needs PostgreSQL")
+def test_a_series_is_delivered_when_the_last_two_destinations_end_at_the_same_time(instance):
+    with postgres.Postgres() as server:
+        database = Database.open(server.url)
+        revision_id = planned(database, instance)
+
+        def take(session, destination):
+            for item in outbox.contents(session, revision_id, destination):
+                outbox.delivered(session, item.delivery_id, sop_instance_uid="9", warning="", at=T0)
+
+        def archive_takes():
+            with database.begin() as session:
+                begun.set()
+                take(session, "ARCHIVE")
+
+        begun, other = threading.Event(), threading.Thread(target=archive_takes)
+        with database.begin() as session:
+            take(session, "PACS")
+            other.start()
+            begun.wait()
+            other.join(0.5)  # it waits for this one, or has seen PACS waiting and leaves the end to it
+        other.join()
+        with database.read() as session:
+            assert worklist.series(session, "1.2.3").state == "delivered"
+        database.close()
