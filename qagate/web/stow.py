@@ -68,13 +68,15 @@ async def _store(request: Request, person: Person, study: str) -> JSONResponse:
     host = request.client.host if request.client else ""
     try:
         with storing.request(boundary, sender=_ae_title(person), host=host, study_instance_uid=study) as parts:
-            piece = bytearray()
-            async for chunk in request.stream():
-                piece += chunk
-                if len(piece) >= PIECE_BYTES:
-                    await run_in_threadpool(parts.feed, bytes(piece))
-                    piece.clear()
-            await run_in_threadpool(parts.feed, bytes(piece))
+            piece = b""
+            try:
+                async for chunk in request.stream():
+                    piece += chunk
+                    if len(piece) >= PIECE_BYTES:
+                        whole, piece = piece, b""
+                        await run_in_threadpool(parts.feed, whole)
+            finally:  # what came before the sender went away, too
+                await run_in_threadpool(parts.feed, piece)
             taken = parts.end()
     except ClientDisconnect:
         raise HTTPException(400, "the sender went away before its request ended; whole objects are kept") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -156,6 +157,31 @@ def test_a_request_that_broke_off_counts_as_aborted(site: Site) -> None:
     with site.database.read() as session:
         assert [a.aborted for a in session.query(AssociationRow)] == [True]
         assert worklist.series(session, "1.2.3.1") is not None  # the whole object is kept
+
+
+def test_what_was_whole_before_the_sender_went_away_is_kept(site: Site) -> None:
+    head = b"--sep\r\nContent-Type: application/dicom\r\n\r\n"
+    body = head + ct(1) + b"\r\n" + head + ct(2)[:1000]
+    messages = iter(({"type": "http.request", "body": body, "more_body": True}, {"type": "http.disconnect"}))
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "POST", "scheme": "http",
+        "path": "/dicom-web/studies", "raw_path": b"/dicom-web/studies", "root_path": "", "query_string": b"",
+        "headers": [(b"host", b"testserver"), (b"content-type", TYPE.encode())],
+        "client": ("testclient", 50000), "server": ("testserver", 80),
+    }  # fmt: skip
+
+    async def receive() -> dict[str, object]:
+        return next(messages)
+
+    async def send(message: dict[str, object]) -> None:
+        """Nobody is there to hear it."""
+
+    asyncio.run(site.client.app(scope, receive, send))
+    site.storing.close()
+    with site.database.read() as session:
+        assert session.scalars(select(InstanceRow.sop_instance_uid)).all() == ["1.2.3.1.1"]
+        (association,) = session.scalars(select(AssociationRow)).all()
+        assert association.aborted
 
 
 def test_a_node_that_takes_none_says_so(tmp_path: Path) -> None:
