@@ -12,15 +12,15 @@ from typing import Any, Literal
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 
-from qagate.demo.pacs import MiniPacs
+from qagate.demo.pacs import SUCCESS, MiniPacs
 
-PROCESSING_FAILURE, NO_SUCH_OBJECT = 0x0110, 0x0112
+PROCESSING_FAILURE, DUPLICATE, NO_SUCH_OBJECT = 0x0110, 0x0111, 0x0112
 
 
 class Pacs(MiniPacs):
     """A MiniPacs that can answer with another status, break off, or keep silent.
 
-    `answer`: status instead of Success (the object is kept when it is below 0xA000 or a warning 0xBxxx).
+    `answer`: status instead of Success (the object is kept with Success, 0x0111 and warnings 0xBxxx).
     `abort_after`: aborts each association after so many objects. `silent`: takes objects and never answers.
     `refused`: SOP class → status for all of its objects. `delay_seconds`: before each answer. `commitment`: promises;
     fails (says that it has nothing); refuses the request; never answers. `only_called`: rejects associations that call
@@ -87,7 +87,7 @@ class Pacs(MiniPacs):
         status = self.answers.pop(0) if self.answers else self.answer
         status = self.refused.get(str(event.request.AffectedSOPClassUID), status)
         kept = 0
-        if status < 0xA000 or 0xB000 <= status <= 0xBFFF:
+        if status in (SUCCESS, DUPLICATE) or 0xB000 <= status <= 0xBFFF:
             kept = super()._store(event)
         if self.abort_after is not None:
             count = getattr(event.assoc, "objects_taken", 0) + 1

@@ -82,11 +82,11 @@ def _(stage: Stage) -> None:
     stage.pacs.answer = 0xC000
     try:
         number = stage.send()
-        stage.wait(lambda: {r.state for r in stage.deliveries(number).values()} == {"parked"}, "both to be parked")
-        assert "2 parked" in stage.node.command("status")
+        stage.wait(lambda: {r.state for r in stage.deliveries(number).values()} == {"parked"}, "all to be parked")
+        assert "3 parked" in stage.node.command("status")
     finally:
         stage.pacs.well()
-    assert "2 deliveries" in stage.node.command("requeue", "PACS")
+    assert "3 deliveries" in stage.node.command("requeue", "PACS")
     stage.at_end(number)
 
 
