@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from qagate.score.head import forest
+from qagate.train.forest import Trees
 
 BINS = 64
 
@@ -33,28 +33,13 @@ class Recipe:
     calm: float = 8.0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Boosted:
-    """Nodes of all trees, as `score.head.forest` takes them."""
-
-    feature: npt.NDArray[np.int32]
-    threshold: npt.NDArray[np.float32]
-    left: npt.NDArray[np.int32]
-    value: npt.NDArray[np.float32]
-    root: npt.NDArray[np.int32]
-
-    def __call__(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
-        """Return (items,) predictions."""
-        return forest(x, self.feature, self.threshold, self.left, self.value, self.root)
-
-
 def fit(
     x: npt.NDArray[np.float32],
     y: npt.NDArray[np.float64],
     groups: npt.NDArray[np.intp],
     recipe: Recipe | None = None,
     seed: int = 0,
-) -> Boosted:
+) -> Trees:
     """Return boosted trees. x: (items, features), finite; y: (items,); groups: (items,), drawn as a whole."""
     recipe = recipe or Recipe()
     random = np.random.default_rng(seed)
@@ -83,7 +68,7 @@ def fit(
         value.append(base + value_ * recipe.trees)  # the mean over trees is the base and the sum of their answers
         root.append(offset)
         offset += len(feature_)
-    return Boosted(
+    return Trees(
         np.concatenate(feature).astype(np.int32),
         np.concatenate(threshold).astype(np.float32),
         np.concatenate(left).astype(np.int32),

@@ -19,19 +19,25 @@ DEEPEST = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Forest:
-    """Nodes of all trees, as `score.head.forest` takes them, and out_of_group: (items,) honest predictions."""
+class Trees:
+    """Nodes of all trees, as `score.head.forest` takes them."""
 
     feature: npt.NDArray[np.int32]
     threshold: npt.NDArray[np.float32]
     left: npt.NDArray[np.int32]
     value: npt.NDArray[np.float32]
     root: npt.NDArray[np.int32]
-    out_of_group: npt.NDArray[np.float64]
 
     def __call__(self, x: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Return (items,) predictions."""
         return forest(x, self.feature, self.threshold, self.left, self.value, self.root)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forest(Trees):
+    """Trees, and out_of_group: (items,) honest predictions."""
+
+    out_of_group: npt.NDArray[np.float64]
 
 
 def fit(
