@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from pydicom.dataset import Dataset
 
 from qagate.assemble.child import Decoders
 from qagate.assemble.copies import without_copies
@@ -78,17 +79,21 @@ def read_series(
     paths: Sequence[Path],
     limits: Limits = Limits(),
     decoders: Decoders | None = None,
+    headers: list[Dataset] | None = None,
 ) -> SeriesVolumes:
     """Return all volumes that the files of one series make, in any order and with copies among them.
 
     decoders: processes that decode compressed frames; a worker that reads many series keeps its own, which saves their
-    start (half a second). Never raises for what a file contains: an unusable file is listed in `unreadable`, an
-    unusable slice is a finding.
+    start (half a second). headers: takes the header of each file that is an object, in the order of their names.
+    Never raises for what a file contains: an unusable file is listed in `unreadable`, an unusable slice is a finding.
     """
     if decoders is None:
         with Decoders() as own:
-            return read_series(paths, limits, own)
-    kept, unreadable, copies = _headers(paths, limits, decoders)
+            return read_series(paths, limits, own, headers)
+    read, unreadable = _headers(paths, limits)
+    if headers is not None:
+        headers.extend(header.dataset for header in read)
+    kept, copies = without_copies(read, limits.max_object_bytes, decoders)
     if not kept:
         finding = Finding(FindingCode.NOT_AN_IMAGE, Severity.NONE, f"none of {len(paths)} file(s) is a DICOM image")
         return SeriesVolumes("", "", {}, 0, (), (finding,), unreadable)
@@ -105,17 +110,14 @@ def read_series(
     )
 
 
-def _headers(
-    paths: Sequence[Path], limits: Limits, decoders: Decoders
-) -> tuple[list[Header], tuple[tuple[str, str], ...], tuple[Finding, ...]]:
+def _headers(paths: Sequence[Path], limits: Limits) -> tuple[list[Header], tuple[tuple[str, str], ...]]:
     headers, unreadable = [], []
     for path in sorted(paths):
         try:
             headers.append(open_header(path, limits.max_object_bytes))
         except NotDicom as error:
             unreadable.append((path.name, str(error)))
-    kept, findings = without_copies(headers, limits.max_object_bytes, decoders)
-    return kept, tuple(unreadable), findings
+    return headers, tuple(unreadable)
 
 
 def _order(header: Header) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import signal
 import socket
@@ -128,6 +129,8 @@ def work(
         return
     named = None if queues is None else [queue.strip() for queue in queues.split(",") if queue.strip()]
     with Worker(settings, database, name=name, queues=named):
+        gc.collect()
+        gc.freeze()  # what is loaded stays: looking through it again took a quarter of the time of writing a report
         told.wait()
     database.close()
 

@@ -10,11 +10,13 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Literal
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
+from pydicom.charset import default_encoding
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.tag import Tag
 from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.valuerep import VR
 
 from qagate.errors import OutboxError
 
@@ -55,7 +57,7 @@ def encoded(variants: Sequence[Dataset]) -> Iterator[bytes]:
     kept, body = Dataset(), b""
     for variant in variants:
         buffer = BytesIO()
-        if len(variants) == 1 or variant.file_meta.TransferSyntaxUID != ExplicitVRLittleEndian:
+        if variant.file_meta.TransferSyntaxUID != ExplicitVRLittleEndian:
             variant.save_as(buffer, enforce_file_format=True)
         else:
             head, rest = Dataset(), Dataset()
@@ -70,10 +72,23 @@ def encoded(variants: Sequence[Dataset]) -> Iterator[bytes]:
 
 
 def _body(elements: Dataset, character_set: str) -> bytes:
+    _explicit(elements)
     buffer = DicomBytesIO()
     buffer.is_little_endian, buffer.is_implicit_VR = True, False
     write_dataset(buffer, elements, character_set)
     return buffer.getvalue()
+
+
+def _explicit(elements: Dataset) -> None:
+    """Tell the writer that there is no value representation to settle, down to the last item.
+
+    Else it looks for one in every item and in all that lies below, and decodes what `qagate.report.alike` encoded.
+    """
+    elements.set_original_encoding(False, True, default_encoding)
+    for element in elements.values():
+        if element.VR == VR.SQ and isinstance(element, DataElement):
+            for item in element.value:
+                _explicit(item)
 
 
 def _write(data: bytes, path: Path) -> Path:

@@ -18,6 +18,7 @@ from typing import Any
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.multival import MultiValue
+from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from qagate.report import uids
@@ -65,6 +66,20 @@ OPTIONAL = (
     "ClinicalTrialSubjectID",
 )
 """Written only where the source has them."""
+
+WORDS = ("SeriesDescription", "ProtocolName", "SeriesNumber", "AcquisitionDate", "AcquisitionTime", "StationName")
+"""Shown to people."""
+
+_ESSENTIAL = tuple(
+    Tag(keyword)
+    for keyword in (
+        *(*REQUIRED, *OPTIONAL, *WORDS),
+        *("SpecificCharacterSet", "PatientIdentityRemoved", "DeidentificationMethod", "TimezoneOffsetFromUTC"),
+        *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"),
+        *("NumberOfFrames", "Rows", "LossyImageCompression", "RequestAttributesSequence"),
+    )
+)
+"""All that `normalise` reads."""
 
 WHOLE = frozenset({"PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID"})
 """What identifies is kept at any length: a shortened number is another patient's."""
@@ -115,6 +130,16 @@ class Origin:
         return next((i for i in self.instances if i.sop_instance_uid == sop_instance_uid), None)
 
 
+def essentials(header: Dataset) -> Dataset:
+    """Return a header with no more than the reports need: what is kept while a series is judged must be small."""
+    kept = Dataset({tag: header.get_item(tag) for tag in _ESSENTIAL if tag in header})
+    implicit, little = header.original_encoding
+    kept.set_original_encoding(implicit, little, header.original_character_set)
+    if (meta := getattr(header, "file_meta", None)) is not None:
+        kept.file_meta = meta
+    return kept
+
+
 def normalise(headers: Sequence[Dataset], study_instance_uid: str, series_instance_uid: str) -> Origin:
     """Return what the headers say, made safe; the two UIDs stand in where the headers have none.
 
@@ -136,7 +161,6 @@ def normalise(headers: Sequence[Dataset], study_instance_uid: str, series_instan
         found = _instance(header, study, series)
         if found is not None:
             instances.setdefault(found.sop_instance_uid, found)
-    words = ("SeriesDescription", "ProtocolName", "SeriesNumber", "AcquisitionDate", "AcquisitionTime", "StationName")
     return Origin(
         study_instance_uid=study,
         series_instance_uid=series,
@@ -145,7 +169,7 @@ def normalise(headers: Sequence[Dataset], study_instance_uid: str, series_instan
         attributes=MappingProxyType(attributes),
         timezone=text(chosen, "TimezoneOffsetFromUTC"),
         request=MappingProxyType(_request(chosen)),
-        words=MappingProxyType({keyword: text(chosen, keyword) for keyword in words}),
+        words=MappingProxyType({keyword: text(chosen, keyword) for keyword in WORDS}),
         lossy=any(text(header, "LossyImageCompression") == "01" for header in headers),
     )
 

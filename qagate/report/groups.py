@@ -28,6 +28,7 @@ import qagate
 from qagate.domain.assessment import Assessment
 from qagate.domain.verdict import Verdict
 from qagate.report import uids
+from qagate.report.alike import Alike, extend
 from qagate.report.codes import Code, Vocabulary
 from qagate.report.evidence import Origin, clean
 from qagate.report.measured import finite, grade_of, rounded, share
@@ -45,6 +46,7 @@ def volume_group(
     request: ReportRequest, assessment: Assessment, verdict: Verdict, origin: Origin, vocabulary: Vocabulary
 ) -> Group:
     """Return the group that says how good one volume is. PS3.16 TID 1501."""
+    sources = _sources(request, assessment, origin)
     group = Group(
         tracking_identifier=_tracking(request, assessment, "volume"),
         finding_type=concept(vocabulary.concepts["image_quality"]),
@@ -54,9 +56,12 @@ def volume_group(
         qualitative_evaluations=list(_evaluations(assessment, verdict, origin, vocabulary)),
         source_images=[
             SourceImageForMeasurementGroup(UID(sop_class), UID(sop_instance), frames or None)
-            for sop_class, sop_instance, frames in _sources(request, assessment, origin)
+            for sop_class, sop_instance, frames in sources[:1]
         ],
     )
+    if others := sources[1:]:
+        like_first = Alike(group[0].ContentSequence[-1])
+        extend(group[0], [like_first.image(*source) for source in others])
     comments = [*verdict.reasons, *(f.detail for f in assessment.findings if f.detail not in verdict.reasons)]
     comments += request.notes
     _comment(group, comments, vocabulary)
@@ -69,20 +74,20 @@ def slice_group(
     """Return the group with one rating for each slice that has one, None when no slice has."""
     rating, unit = vocabulary.concepts["rating"], vocabulary.unit("{0:100}")
     known = {instance.sop_instance_uid: instance for instance in origin.instances}
-    measurements = []
+    rows: list[tuple[float, str, str, list[int]]] = []
     for row in assessment.slices:
         instance = known.get(row.sop_instance_uid)
         if instance is None or row.score is None or not finite(row.score):
             continue
         # a reference without a frame number means all frames, so frame numbers stand only where there are several
-        frames = [row.frame] if row.frame is not None and instance.frames > 1 else None
-        image = SourceImageForMeasurement(UID(instance.sop_class_uid), UID(instance.sop_instance_uid), frames)
-        measurements.append(
-            Measurement(concept(rating), round(float(row.score), 1), concept(unit), referenced_images=[image])
-        )
-    if not measurements:
+        frames = [row.frame] if row.frame is not None and instance.frames > 1 else []
+        rows.append((round(float(row.score), 1), instance.sop_class_uid, instance.sop_instance_uid, frames))
+    if not rows:
         return None
-    scored = len(measurements)
+    score, sop_class, sop_instance, frames = rows[0]
+    image = SourceImageForMeasurement(UID(sop_class), UID(sop_instance), frames or None)
+    first = Measurement(concept(rating), score, concept(unit), referenced_images=[image])
+    scored = len(rows)
     counts = [
         Measurement(concept(vocabulary.concepts[name]), count, concept(vocabulary.unit("{slices}")))
         for name, count in (("slices_scored", scored), ("slices", len(assessment.slices)))
@@ -92,8 +97,10 @@ def slice_group(
         finding_type=concept(vocabulary.concepts["image_quality"]),
         algorithm_id=_algorithm(assessment, verdict, vocabulary),
         finding_sites=_sites(assessment, vocabulary),
-        measurements=[*counts, *measurements],
+        measurements=[*counts, first],
     )
+    like_first = Alike(first[0])
+    extend(group[0], [like_first.number(*row) for row in rows[1:]])
     _comment(group, [f"{scored} of {len(assessment.slices)} slices scored"], vocabulary)
     return group
 

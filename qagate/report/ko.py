@@ -6,7 +6,7 @@ it is only for an action that a person confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from highdicom.sr import (
     CodeContentItem,
@@ -18,6 +18,7 @@ from highdicom.sr import (
     RelationshipTypeValues,
     TextContentItem,
 )
+from pydicom import Dataset
 from pydicom.uid import UID, KeyObjectSelectionDocumentStorage
 
 from qagate.domain.assessment import Assessment
@@ -25,6 +26,7 @@ from qagate.domain.finding import Severity
 from qagate.domain.verdict import Verdict
 from qagate.errors import ReportError
 from qagate.report import uids
+from qagate.report.alike import Alike, extend
 from qagate.report.codes import Code, Vocabulary
 from qagate.report.document import Document
 from qagate.report.evidence import Instance, Origin, clean
@@ -135,20 +137,16 @@ def _note(
         document.ReferencedRequestSequence = requests
     root = ContainerContentItem(name=concept(title), is_content_continuous=False, template_id="2010")
     try:
-        root.ContentSequence = ContentSequence(_items(request, vocabulary, instances, reason, description))
+        root.ContentSequence = ContentSequence(_items(request, vocabulary, reason, description))
     except (AttributeError, TypeError, ValueError) as error:
         raise ReportError(f"the content of the note cannot be built: got {error}") from error
-    for item in root.ContentSequence:
-        if isinstance(item, (ImageContentItem, CompositeContentItem)):
-            del item.ConceptNameCodeSequence  # TID 2010 rows 8-10: no purpose of reference; highdicom insists on one
+    extend(root, _references(instances))
     for element in root:
         document.add(element)
     return Document("KO", (document,))
 
 
-def _items(
-    request: ReportRequest, vocabulary: Vocabulary, instances: Iterable[Instance], reason: Code | None, description: str
-) -> list[ContentItem]:
+def _items(request: ReportRequest, vocabulary: Vocabulary, reason: Code | None, description: str) -> list[ContentItem]:
     modifiers = [
         CodeContentItem(
             name=concept(vocabulary.concepts["title_modifier"]),
@@ -161,17 +159,26 @@ def _items(
     words = TextContentItem(
         concept(vocabulary.concepts["object_description"]), description, RelationshipTypeValues.CONTAINS
     )
-    return [*modifiers, *device_observer(request.station_name), words, *(_reference(i) for i in instances)]
+    return [*modifiers, *device_observer(request.station_name), words]
 
 
-def _reference(instance: Instance) -> ContentItem:
-    kind = ImageContentItem if instance.is_image else CompositeContentItem
-    return kind(
+def _references(instances: Iterable[Instance]) -> Iterator[Dataset]:
+    alike: dict[bool, Alike] = {}
+    for instance in instances:
+        if instance.is_image not in alike:
+            alike[instance.is_image] = Alike(_reference(instance))
+        yield alike[instance.is_image].image(instance.sop_class_uid, instance.sop_instance_uid)
+
+
+def _reference(instance: Instance) -> Dataset:
+    item = (ImageContentItem if instance.is_image else CompositeContentItem)(
         name=concept(Code("DCM", "113010", "Quality Issue")),
         referenced_sop_class_uid=UID(instance.sop_class_uid),
         referenced_sop_instance_uid=UID(instance.sop_instance_uid),
         relationship_type=RelationshipTypeValues.CONTAINS,
     )
+    del item.ConceptNameCodeSequence  # TID 2010 rows 8-10: no purpose of reference; highdicom insists on one
+    return item
 
 
 def _instances(request: ReportRequest, origin: Origin) -> tuple[Instance, ...]:

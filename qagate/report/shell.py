@@ -15,6 +15,7 @@ import qagate
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID
 from qagate.errors import ReportError
 from qagate.report import uids
+from qagate.report.alike import pointer
 from qagate.report.evidence import Instance, Origin, clean
 from qagate.report.request import ReportRequest
 
@@ -112,10 +113,7 @@ def evidence_sequence(origin: Origin, instances: Iterable[Instance]) -> list[Dat
 
 def reference(instance: Instance) -> Dataset:
     """Return a reference to one instance. PS3.3 Table 10-11."""
-    item = Dataset()
-    put(item, "ReferencedSOPClassUID", instance.sop_class_uid)
-    put(item, "ReferencedSOPInstanceUID", instance.sop_instance_uid)
-    return item
+    return pointer(instance.sop_class_uid, instance.sop_instance_uid)
 
 
 def request_sequence(origin: Origin) -> list[Dataset]:

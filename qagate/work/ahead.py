@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from pydicom.dataset import Dataset
 from sqlalchemy.orm import Session
 
 from qagate.assemble.child import Decoders
@@ -24,6 +25,7 @@ from qagate.domain.limit import SiteLimit
 from qagate.domain.volume import SeriesVolumes
 from qagate.errors import QagateError
 from qagate.prompt.rules import Rules
+from qagate.report.evidence import essentials
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
 from qagate.store import backfills, reception, revisions, workers
@@ -54,10 +56,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answer:
-    """The volumes of a series, and what is said about each; none of them when it is excluded."""
+    """The volumes of a series, and what is said about each; none of them when it is excluded.
+
+    headers: of the images, as far as the documents need them.
+    """
 
     volumes: SeriesVolumes
     judged: tuple[Judged, ...]
+    headers: tuple[Dataset, ...] = ()
 
 
 class Judge:
@@ -92,9 +98,12 @@ class Judge:
                 self._kept = None
 
     def _judged(self, question: Question) -> Answer:
-        volumes = read_series(sorted(question.paths), limits(self._settings), self._decoders)
+        read: list[Dataset] = []
+        volumes = read_series(sorted(question.paths), limits(self._settings), self._decoders, read)
         if not volumes.volumes:
             return Answer(volumes, ())
+        headers = tuple(essentials(header) for header in read)
+        read.clear()
         judged = assess(
             volumes,
             self._rules,
@@ -104,7 +113,7 @@ class Judge:
             remarks=question.remarks,
             site_limits=question.site_limits,
         )
-        return Answer(volumes, tuple(judged))
+        return Answer(volumes, tuple(judged), headers)
 
 
 class Ahead:

@@ -27,7 +27,7 @@ from qagate.store.revisions import verdict_document
 from qagate.work.assessing import Judged, assess, limits
 from qagate.work.inputs import Input, find, read
 from qagate.work.previews import pictures_of
-from qagate.work.reporting import request_for
+from qagate.work.reporting import headers_of, request_for
 
 SCHEMA = "qagate.folder/1"
 SUMMARY = "qagate.json"
@@ -104,7 +104,7 @@ def _answer(
     if item.kind == "dicom":  # pictures and NIfTI have no study a document could belong to
         request = request_for(
             judged,
-            item.files,
+            headers_of(item.files),
             {one.volume.index: pictures_of(one.volume, one.assessment) for one in judged},
             settings,
             revision=1,

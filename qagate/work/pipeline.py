@@ -11,7 +11,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pydicom.dataset import Dataset
@@ -81,7 +80,7 @@ class Pipeline:
                 return
             pictures = {item.volume.index: pictures_of(item.volume, item.assessment) for item in judged}
             self._record(revision_id, volumes, judged, pictures)
-            self._report(revision, series, judged, pictures, paths)
+            self._report(revision, series, judged, pictures, answer.headers)
         except QagateError as error:
             if error.retryable:
                 raise
@@ -124,7 +123,7 @@ class Pipeline:
         series: SeriesRow,
         judged: Sequence[Judged],
         pictures: Pictures,
-        paths: Sequence[Path],
+        headers: Sequence[Dataset],
     ) -> None:
         overall = worst(tuple(item.verdict for item in judged))
         now = self.clock.now()
@@ -139,7 +138,7 @@ class Pipeline:
                 said = holding.note(session, series.series_instance_uid, waits=waits)
             request = request_for(
                 judged,
-                paths,
+                headers,
                 pictures,
                 self.settings,
                 revision=revision.number,

@@ -23,7 +23,7 @@ Pictures = Mapping[int, Mapping[int, npt.NDArray[np.uint8]]]
 
 def request_for(
     judged: Sequence[Judged],
-    paths: Sequence[Path],
+    headers: Sequence[Dataset],
     pictures: Pictures,
     settings: Settings,
     *,
@@ -35,13 +35,13 @@ def request_for(
 ) -> ReportRequest:
     """Return the request for the documents on one revision of one series.
 
-    paths: the files that were judged. set_of_images: names this revision's images; the same answer about the same set
-    becomes the same documents. notes: what else the report says.
+    headers: of the files that were judged. set_of_images: names this revision's images; the same answer about the same
+    set becomes the same documents. notes: what else the report says.
     """
     return ReportRequest(
         assessments=tuple((item.assessment, item.verdict) for item in judged),
         overall=worst(tuple(item.verdict for item in judged)),
-        evidence=tuple(_headers(paths)),
+        evidence=tuple(headers),
         pictures={(v, i): grey for v, slices in pictures.items() for i, grey in slices.items()},
         revision=revision,
         predecessor=predecessor,
@@ -60,7 +60,8 @@ def series_url(settings: Settings, series_instance_uid: str) -> str | None:
     return f"{base.rstrip('/')}/series/{series_instance_uid}" if base else None
 
 
-def _headers(paths: Sequence[Path]) -> list[Dataset]:
+def headers_of(paths: Sequence[Path]) -> list[Dataset]:
+    """Return the headers of those files that are DICOM objects."""
     headers = []
     for path in paths:
         try:

@@ -20,7 +20,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from qagate.report.build import build
-from qagate.report.evidence import REQUIRED, normalise, text
+from qagate.report.evidence import OPTIONAL, REQUIRED, essentials, normalise, text
 from qagate.settings import Report
 from tests.unit.report import making
 
@@ -49,6 +49,42 @@ def from_disk(dataset: Dataset) -> Dataset:
     dataset.save_as(stream, enforce_file_format=True)
     stream.seek(0)
     return dcmread(stream)
+
+
+@pytest.mark.parametrize(("character_set", "name"), CHARACTER_SETS)
+def test_what_is_kept_of_a_header_says_all_that_the_whole_says(character_set: Any, name: str) -> None:
+    order = Dataset()
+    order.RequestedProcedureID, order.RequestedProcedureDescription = "P 7", "Ärm"
+    header = making.header(
+        1,
+        SpecificCharacterSet=character_set,
+        PatientName=name,
+        RequestAttributesSequence=[order],
+        TimezoneOffsetFromUTC="+0900",
+        LossyImageCompression="01",
+        NumberOfFrames=4,
+        PatientIdentityRemoved="YES",
+        DeidentificationMethod="by hand",
+        InstitutionName="A hospital",
+        EthnicGroup="word",
+        ProtocolName="Abd",
+    )
+    for source in (header, from_disk(header)):
+        whole = normalise([source], "1.2", "1.3")
+        assert normalise([essentials(source)], "1.2", "1.3") == whole
+        assert whole.request
+        assert whole.lossy
+        assert whole.timezone
+        assert whole.instances[0].frames == 4
+        assert set(OPTIONAL) & set(whole.attributes) >= {"InstitutionName", "EthnicGroup"}
+
+
+def test_pixels_and_other_large_things_are_not_kept() -> None:
+    header = making.header(1, PixelData=b"\0" * 64)
+    header.PerFrameFunctionalGroupsSequence = [Dataset()]
+    kept = essentials(header)
+    assert "PixelData" not in kept
+    assert "PerFrameFunctionalGroupsSequence" not in kept
 
 
 @pytest.mark.parametrize(("character_set", "name"), CHARACTER_SETS)
