@@ -16,13 +16,16 @@ class Holding(Tree):
         (), description="calling AE titles or station names (with * and ?) whose images are never held"
     )
     stat_priorities: tuple[str, ...] = Field(
-        ("STAT", "HIGH"), description="values of Requested Procedure Priority (0040,1003) that are never held"
+        ("STAT", "HIGH"),
+        description="values of Requested Procedure Priority (0040,1003) that are never held, and judged first",
     )
     stat_words: tuple[str, ...] = Field(
         ("stat", "emergency", "trauma", "stroke"),
-        description="words in study, series, protocol or procedure descriptions that are never held",
+        description="words in study, series, protocol or procedure descriptions that are never held, and judged first",
     )
-    stat_procedure_codes: tuple[str, ...] = Field((), description="requested procedure codes that are never held")
+    stat_procedure_codes: tuple[str, ...] = Field(
+        (), description="requested procedure codes that are never held, and judged first"
+    )
     rejected_keep_days: Annotated[float, Field(ge=0)] | None = Field(
         None,
         description="days the spool keeps images that a person rejected and that went nowhere; for ever when absent",

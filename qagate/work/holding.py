@@ -5,17 +5,14 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from pydicom.dataset import Dataset
-
-from qagate.assemble.headers import read_header
 from qagate.clock import Clock
-from qagate.domain.holding import CAUSE_WORDS, Arrival, Cause, Hold, Restamp, after, deadline, on_arrival
+from qagate.domain.holding import CAUSE_WORDS, Cause, Hold, Restamp, after, deadline, on_arrival
 from qagate.errors import InputError, StoreError
 from qagate.settings import Settings
 from qagate.store import holding
 from qagate.store.database import Database
+from qagate.work.arrival import arrival_of
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +52,13 @@ class Holds:
 
     def _begin(self, first: holding.First) -> None:
         try:
-            answer = on_arrival(_arrival(first), self.settings.policies, self.settings.holding)
+            arrival = arrival_of(
+                Path(first.path),
+                sop_class_uid=first.sop_class_uid,
+                modality=first.modality,
+                calling_ae_title=first.calling_ae_title,
+            )
+            answer = on_arrival(arrival, self.settings.policies, self.settings.holding)
         except InputError as error:
             logger.warning("series %s is not held: %s", first.series_instance_uid, error)
             answer = Cause.FAILED
@@ -83,43 +86,3 @@ class Holds:
                 return
         level = logging.WARNING if cause is Cause.DEADLINE else logging.INFO
         logger.log(level, "series %s is released: %s", uid, CAUSE_WORDS[cause])
-
-
-def _arrival(first: holding.First) -> Arrival:
-    header = read_header(Path(first.path))
-    procedures = [header, *_items(header, "RequestAttributesSequence")]
-    return Arrival(
-        sop_class_uid=first.sop_class_uid,
-        modality=first.modality,
-        calling_ae_title=first.calling_ae_title,
-        station_name=_text(header, "StationName"),
-        protocol=_text(header, "ProtocolName"),
-        priority=next((p for p in (_text(d, "RequestedProcedurePriority") for d in procedures) if p), ""),
-        descriptions=tuple(
-            _text(d, keyword)
-            for d in procedures
-            for keyword in (
-                "StudyDescription",
-                "SeriesDescription",
-                "ProtocolName",
-                "RequestedProcedureDescription",
-                "ScheduledProcedureStepDescription",
-            )
-        ),
-        procedure_codes=tuple(
-            _text(code, "CodeValue")
-            for d in procedures
-            for keyword in ("RequestedProcedureCodeSequence", "ProcedureCodeSequence", "ScheduledProtocolCodeSequence")
-            for code in _items(d, keyword)
-        ),
-    )
-
-
-def _items(data_set: Dataset, keyword: str) -> list[Dataset]:
-    value: Any = data_set.get(keyword)
-    return [item for item in value if isinstance(item, Dataset)] if value else []
-
-
-def _text(data_set: Dataset, keyword: str) -> str:
-    value: Any = data_set.get(keyword)
-    return "" if value is None else str(value)

@@ -21,8 +21,8 @@ APPLICATION_VERSION = "qagate-1"
 workflow is given, or the order of its steps, changes; not with each release: workers of two releases of one version
 share their work. What a version leaves that no worker has any more is written down anew (`Engine.forget_strays`)."""
 
-AFTERWARDS = 10
-"""Priority of what is judged afterwards: it is taken when nothing without a priority waits in the queue."""
+URGENT, SCANNERS, AFTERWARDS = 1, 5, 10
+"""Priorities: what cannot wait, what scanners send, and what is judged afterwards; the lower number goes first."""
 
 MAX_DEATHS = 3
 """A workflow that was running when its process died is tried again this often."""

@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from qagate.clock import Clock
 from qagate.domain.backfill import SIGNAL
+from qagate.domain.holding import is_urgent
 from qagate.errors import QagateError
 from qagate.settings import Settings
 from qagate.store import outbox, reception, revisions, workers
@@ -21,11 +22,12 @@ from qagate.store.database import Database
 from qagate.store.outbox import Parcel
 from qagate.store.tables import RevisionRow
 from qagate.work.alerting import Alerting
+from qagate.work.arrival import arrival_of
 from qagate.work.auditing import Auditing
 from qagate.work.committing import Commitments
 from qagate.work.completing import Completing
 from qagate.work.noting import Notes
-from qagate.work.queues import AFTERWARDS, Engine, Queue
+from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT, Engine, Queue
 from qagate.work.reconciling import Reconciling
 from qagate.work.rescue import BEAT_SECONDS, Neighbourhood
 from qagate.work.retention import Retention
@@ -165,10 +167,27 @@ class Sweeps:
         self.engine.forget_finished(before_iso=(self.clock.now() - WORKFLOW_RECORDS_KEPT).isoformat())
 
     def _enqueue(self, revision: RevisionRow) -> None:
-        priority = AFTERWARDS if revision.completed_by == SIGNAL else None
         self.engine.enqueue(
-            SCORE, "journey", revision.id, workflow_id=revisions.workflow_id(revision), priority=priority
+            SCORE,
+            "journey",
+            revision.id,
+            workflow_id=revisions.workflow_id(revision),
+            priority=AFTERWARDS if revision.completed_by == SIGNAL else URGENT if self._urgent(revision) else SCANNERS,
         )
+
+    def _urgent(self, revision: RevisionRow) -> bool:
+        """Return whether an image of the series says that it cannot wait; what cannot be read says nothing."""
+        with self.database.read() as session:
+            _, series = revisions.get(session, revision.id)
+            paths = reception.spool_paths(session, series.series_instance_uid, revision.number)
+        try:
+            said = arrival_of(
+                paths[0], sop_class_uid="", modality=series.modality, calling_ae_title=series.calling_ae_title
+            )
+            return is_urgent(said, self.settings.holding)
+        except Exception as error:  # whatever stands in it: the series is judged all the same
+            logger.debug("whether series %s is urgent cannot be read: %s", series.series_instance_uid, error)
+            return False
 
     def _send(self, parcel: Parcel) -> None:
         self.engine.enqueue(

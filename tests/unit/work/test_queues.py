@@ -11,14 +11,18 @@ from pathlib import Path
 import pytest
 
 from qagate.work import queues
-from qagate.work.queues import AFTERWARDS, Engine, Queue
+from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT, Engine, Queue
+from tests.peers import postgres
 
 ONE, OTHER = Queue("one"), Queue("other")
 
 
 @contextmanager
-def started(folder: Path, work: Callable[[str], None], *, takes: tuple[Queue, ...] = (ONE,)) -> Iterator[Engine]:
-    engine = Engine(f"sqlite:///{folder / 'q.db'}", executor_id="host:w", queues=(ONE, OTHER), takes=takes)
+def started(
+    folder: Path, work: Callable[[str], None], *, takes: tuple[Queue, ...] = (ONE,), url: str = ""
+) -> Iterator[Engine]:
+    url = url or f"sqlite:///{folder / 'q.db'}"
+    engine = Engine(url, executor_id="host:w", queues=(ONE, OTHER), takes=takes)
     engine.workflow("work", lambda what: engine.step("do", work, what))
     engine.start()
     try:
@@ -34,7 +38,19 @@ def wait(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_what_somebody_waits_for_goes_before_what_is_judged_afterwards(tmp_path: Path) -> None:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The address of an empty database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'q.db'}"
+        return
+    if not postgres.available():
+        pytest.skip("PostgreSQL is not installed, or root has no user to start it as")
+    with postgres.Postgres() as server:
+        yield server.url
+
+
+def test_what_cannot_wait_goes_first_then_scanners_then_what_is_judged_afterwards(tmp_path: Path, url: str) -> None:
     done: list[str] = []
     go = threading.Event()
 
@@ -43,16 +59,32 @@ def test_what_somebody_waits_for_goes_before_what_is_judged_afterwards(tmp_path:
             go.wait(60)
         done.append(what)
 
-    with started(tmp_path, work) as engine:
-        engine.enqueue(ONE, "work", "first", workflow_id="first")
+    with started(tmp_path, work, url=url) as engine:
+        engine.enqueue(ONE, "work", "first", workflow_id="first", priority=AFTERWARDS)
         wait(lambda: engine.status("first") == "PENDING")
-        for what in ("old 1", "old 2"):
-            engine.enqueue(ONE, "work", what, workflow_id=what, priority=AFTERWARDS)
-        for what in ("new 1", "new 2"):
-            engine.enqueue(ONE, "work", what, workflow_id=what)
+        for priority, what in (
+            (AFTERWARDS, "old 1"),
+            (SCANNERS, "new 1"),
+            (AFTERWARDS, "old 2"),
+            (URGENT, "stat 1"),
+            (SCANNERS, "new 2"),
+            (URGENT, "stat 2"),
+            (None, "none"),
+        ):
+            engine.enqueue(ONE, "work", what, workflow_id=what, priority=priority)
         go.set()
-        wait(lambda: len(done) == 5)
-    assert done == ["first", "new 1", "new 2", "old 1", "old 2"]
+        wait(lambda: len(done) == 8)
+    assert done == ["first", "none", "stat 1", "stat 2", "new 1", "new 2", "old 1", "old 2"]
+
+
+def test_what_was_put_back_keeps_its_place(tmp_path: Path, url: str) -> None:
+    done: list[str] = []
+    with started(tmp_path, done.append, takes=(OTHER,), url=url) as engine:  # nobody takes from the queue yet
+        for priority, what in ((AFTERWARDS, "old"), (SCANNERS, "new"), (URGENT, "stat")):
+            engine.enqueue(ONE, "work", what, workflow_id=what, priority=priority)
+    with started(tmp_path, done.append, url=url) as engine:
+        wait(lambda: len(done) == 3)
+    assert done == ["stat", "new", "old"]
 
 
 def test_a_process_takes_only_from_its_queues_and_writes_for_all(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
+from pydicom import Dataset
 
 from qagate.domain.backfill import SIGNAL
 from qagate.domain.series import StoredInstance
@@ -15,7 +16,7 @@ from qagate.store import outbox, reception, revisions, workers, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import DeliveryRow
-from qagate.work.queues import AFTERWARDS
+from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT
 from qagate.work.sweeps import Sweeps, soon
 
 T0 = datetime(2026, 11, 22, 9, 40, tzinfo=UTC)
@@ -87,14 +88,14 @@ def sweeps(tmp_path: Path):
     database.close()
 
 
-def arrive(sweeps: Sweeps, number: int, *, at: datetime, association: str = "") -> None:
+def arrive(sweeps: Sweeps, number: int, *, at: datetime, association: str = "", path: Path | None = None) -> None:
     with sweeps.database.begin() as session:
         reception.register(
             session,
             [
                 StoredInstance(
-                    Path(f"/spool/{number}.dcm"), str(number), "2", "3", "1.2.3", "1.2", "CT", 1, "a" * 64, "S", at,
-                    association_id=association,
+                    path or Path(f"/spool/{number}.dcm"), str(number), "2", "3", "1.2.3", "1.2", "CT", 1, "a" * 64,
+                    "S", at, association_id=association,
                 )
             ],
         )  # fmt: skip
@@ -285,7 +286,7 @@ def test_a_duty_can_be_called_before_its_time() -> None:
     soon(scheduler, "deliver")
 
 
-@pytest.mark.parametrize(("signal", "priority"), [("quiet", None), ("mpps", None), (SIGNAL, AFTERWARDS)])
+@pytest.mark.parametrize(("signal", "priority"), [("quiet", SCANNERS), ("mpps", SCANNERS), (SIGNAL, AFTERWARDS)])
 def test_what_was_fetched_to_be_judged_afterwards_goes_behind_what_scanners_send(sweeps, signal, priority):
     arrive(sweeps, 1, at=T0)
     with sweeps.database.begin() as session:
@@ -294,6 +295,35 @@ def test_what_was_fetched_to_be_judged_afterwards_goes_behind_what_scanners_send
     assert len(sweeps.engine.enqueued) == (signal == SIGNAL)
     sweeps.resume()
     sweeps.take_afterwards()
+    assert sweeps.engine.priorities == [priority]
+
+
+@pytest.mark.parametrize(
+    ("said", "signal", "priority"),
+    [
+        ({"RequestedProcedurePriority": "STAT"}, "quiet", URGENT),
+        ({"RequestedProcedurePriority": "ROUTINE"}, "quiet", SCANNERS),
+        ({"RequestedProcedurePriority": "STAT"}, SIGNAL, AFTERWARDS),  # it was, when it was scanned
+        ({"StudyDescription": "CT Trauma"}, "mpps", URGENT),
+        ({"StudyDescription": "Abdomen"}, "mpps", SCANNERS),
+        ({}, "quiet", SCANNERS),
+        (None, "quiet", SCANNERS),  # no object at all
+    ],
+)
+def test_what_cannot_wait_goes_before_what_other_scanners_send(sweeps, tmp_path, said, signal, priority):
+    path = tmp_path / "1.dcm"
+    if said is None:
+        path.write_bytes(b"no DICOM")
+    else:
+        header = Dataset()
+        header.SOPClassUID, header.SOPInstanceUID = "1.2.840.10008.5.1.4.1.1.2", "1"
+        for keyword, value in said.items():
+            setattr(header, keyword, value)
+        header.save_as(path, implicit_vr=False, little_endian=True)
+    arrive(sweeps, 1, at=T0, path=path)
+    with sweeps.database.begin() as session:
+        revisions.close_series(session, "1.2.3", completed_by=signal, at=T0)
+    sweeps.resume()
     assert sweeps.engine.priorities == [priority]
 
 
