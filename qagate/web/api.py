@@ -16,9 +16,8 @@ from pydantic import BaseModel, Field
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission
 from qagate.store import lists, worklist
-from qagate.store.database import Database
 from qagate.store.lists import MOST_COUNTED, Filter
-from qagate.web import views
+from qagate.web import veil
 from qagate.web.access import needs, note
 from qagate.web.asked import Asked
 from qagate.web.problem import told
@@ -30,7 +29,7 @@ EXPORTED = (
     "series_instance_uid", "study_instance_uid", "verdict", "word", "score", "interval_low", "interval_high", "reason",
     "state", "state_reason", "modality", "regions", "organ", "sequence", "series_description", "protocol_name",
     "station_name", "device", "calling_ae_title", "accession_tail", "instances", "revision", "first_instance_at",
-    "last_instance_at", "verdict_at", "seconds_to_verdict",
+    "last_instance_at", "verdict_at", "seconds_to_verdict", "review_state", "hidden",
 )  # fmt: skip
 """Columns of the CSV export."""
 
@@ -84,14 +83,14 @@ class Account(BaseModel):
 
 @router.get("/series", responses=told(422))
 def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> SeriesList:
-    """List series, the latest first."""
-    wanted = asked.wanted()
+    """List series, the latest first; a verdict that people are to judge blind (hidden) comes to tokens alone."""
+    wanted = veil.narrowed(request, asked.wanted())
     with database_of(request).read() as session:
         total = lists.count(session, wanted)
         rows = lists.listing(
             session, wanted, limit=asked.limit, offset=asked.offset, flagged_first=asked.order == "flagged"
         )
-        found = [views.summary(row) for row in rows]
+        found = veil.shown(request, session, rows)
     return SeriesList(total=total, limit=asked.limit, offset=asked.offset, series=found)
 
 
@@ -103,7 +102,7 @@ def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> 
 def export_series(request: Request, asked: Annotated[Asked, Query()]) -> StreamingResponse:
     """Return the listed series as CSV (UTF-8), the latest first, 100 000 at most."""
     note(request, Act.LIST_EXPORTED, detail=" ".join(name for name, value in asked if value))  # not what was searched
-    lines = _lines(database_of(request), asked.wanted())
+    lines = _lines(request, veil.narrowed(request, asked.wanted()))
     first = next(lines)  # the database is asked before the answer begins, so that a fault is still a 503
     return StreamingResponse(
         _chain(first, lines),
@@ -117,14 +116,14 @@ def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
     yield from rest
 
 
-def _lines(database: Database, wanted: Filter) -> Iterator[str]:
+def _lines(request: Request, wanted: Filter) -> Iterator[str]:
     for offset in range(0, EXPORT_MOST, EXPORT_PAGE):
         text = io.StringIO()
         writer = csv.writer(text)
         if offset == 0:
             writer.writerow(EXPORTED)
-        with database.read() as session:
-            rows = [views.summary(row) for row in lists.listing(session, wanted, limit=EXPORT_PAGE, offset=offset)]
+        with database_of(request).read() as session:
+            rows = veil.shown(request, session, lists.listing(session, wanted, limit=EXPORT_PAGE, offset=offset))
         for row in rows:
             low, high = row["interval"] or (None, None)
             row |= {"interval_low": low, "interval_high": high, "regions": " ".join(row["regions"])}
@@ -146,7 +145,7 @@ def one_series(request: Request, uid: Uid) -> dict[str, Any]:
     if found is None:
         raise HTTPException(404, f"there is no series with this UID, got {uid}")
     note(request, Act.SERIES_VIEWED, uid, "api")
-    return found
+    return veil.whole(request, found)
 
 
 @router.get("/account", responses=told(422))

@@ -16,9 +16,9 @@ from fastapi.templating import Jinja2Templates
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission, Person
 from qagate.settings import Settings
-from qagate.store import alerts, holding, lists, neighbours, reconciliation, reviews, worklist
+from qagate.store import alerts, holding, lists, neighbours, reconciliation, worklist
 from qagate.store.database import Database
-from qagate.web import stack, views, words
+from qagate.web import stack, veil, words
 from qagate.web.access import needs, note
 from qagate.web.asked import Asked, span
 from qagate.web.decisions import standing
@@ -111,9 +111,7 @@ def rows_fragment(
 
 def _rows(request: Request, asked: AskedPage, person: Person) -> dict[str, Any]:
     settings: Settings = request.app.state.settings
-    wanted = asked.wanted()
-    if asked.verdict not in ("", "todo") and (settings.review.blind_accepted or settings.review.blind_flagged):
-        wanted = replace(wanted, unveiled=True)  # to find it under its verdict would be to be told
+    wanted = veil.narrowed(request, asked.wanted())
     with database_of(request).read() as session:
         part = {"limit": PAGE_SIZE + 1, "offset": (asked.page - 1) * PAGE_SIZE}  # one more tells of a next page
         if asked.order or asked.verdict == "todo":
@@ -121,8 +119,8 @@ def _rows(request: Request, asked: AskedPage, person: Person) -> dict[str, Any]:
         else:
             rows = lists.pending_first(session, wanted, since=datetime.now(UTC) - PENDING, **part)
         uids = [row.series_instance_uid for row in rows[:PAGE_SIZE]]
-        stands, speakers = reviews.of(session, uids), neighbours.speakers(session, uids)
-        shown = [views.reviewed(row, stands.get(row.series_instance_uid)) for row in rows[:PAGE_SIZE]]
+        speakers = neighbours.speakers(session, uids)
+        shown = veil.shown(request, session, rows[:PAGE_SIZE])
         counts = lists.outcome_counts(session, wanted)
         todo = lists.count(session, replace(wanted, outcome="todo"))
         newest = lists.listing(session, lists.Filter(), limit=1)
@@ -178,14 +176,13 @@ def series_page(
     with database.read() as session:
         row = worklist.series(session, uid)
         assert row is not None  # series are never deleted
-        found |= views.reviewed(row, reviews.of(session, [uid]).get(uid))
+        found |= veil.shown(request, session, [row])[0]
         study, alike = neighbours.same_study(session, row), neighbours.alike(session, row)
-        stands = reviews.of(session, [other.series_instance_uid for other in (*study, *alike)])
         beside = {
             "rank": neighbours.rank(session, row),
             "usual": neighbours.usual(session, row),
-            "study": [views.reviewed(other, stands.get(other.series_instance_uid)) for other in study],
-            "alike": [views.reviewed(other, stands.get(other.series_instance_uid)) for other in alike],
+            "study": veil.shown(request, session, study),
+            "alike": veil.shown(request, session, alike),
         }
     hidden = found["hidden"]
     index = assessment["source"]["volume_index"] if assessment else 0

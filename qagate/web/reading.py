@@ -9,7 +9,7 @@ from fastapi import Path as PathParameter
 from fastapi import Request
 
 from qagate.clock import Clock
-from qagate.store import forwarding, holding, worklist
+from qagate.store import forwarding, holding, reviews, worklist
 from qagate.store.database import Database
 from qagate.web import views
 
@@ -43,7 +43,7 @@ def whole_series(database: Database, uid: str) -> dict[str, Any] | None:
         if row is None:
             return None
         return {
-            **views.summary(row),
+            **views.reviewed(row, reviews.of(session, [uid]).get(uid), veiled=False),
             "images": views.images(holding.get(session, uid), forwarding.counts(session, uid)),
             "revisions": [
                 views.revision(

@@ -69,14 +69,14 @@ def summary(row: SeriesRow) -> dict[str, Any]:
 VEILED = {"verdict": None, "word": None, "score": None, "interval": None, "reason": "", "hidden": True}
 
 
-def reviewed(row: SeriesRow, review: ReviewRow | None) -> dict[str, Any]:
-    """Return one line of the worklist with where it stands with people; a hidden verdict is left out."""
+def reviewed(row: SeriesRow, review: ReviewRow | None, *, veiled: bool = True) -> dict[str, Any]:
+    """Return one line of the worklist with where it stands with people; veiled: a hidden verdict is left out."""
     stands = {
         "review_state": review.state if review else "",
         "review_version": review.version if review else 0,
-        "hidden": False,
+        "hidden": reviews.hides(review),
     }
-    return {**summary(row), **stands, **(VEILED if reviews.hides(review) else {})}
+    return {**summary(row), **stands, **(VEILED if veiled and stands["hidden"] else {})}
 
 
 def revision(

@@ -65,6 +65,13 @@ def make_site(
         database.close()
 
 
+def configured(site: Site, **review: object) -> None:
+    """Change settings of reviewing on a running site."""
+    site.client.app.state.settings = site.settings.model_copy(
+        update={"review": site.settings.review.model_copy(update=review)}
+    )
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Iterator[Site]:
     """A site with one series of each kind."""

@@ -14,7 +14,7 @@ from qagate.store import audit, holding, limits
 from qagate.train.pictures import pictures, read_index
 from qagate.web import access
 from qagate.work import labels
-from tests.unit.web.conftest import make_site
+from tests.unit.web.conftest import configured, make_site
 from tests.web.seeds import Seed, judge, late_image, seed
 
 LOOK = Seed("look", "review", 41.0, reasons=("Noise 24 HU",), minutes=3, images=True)
@@ -26,12 +26,6 @@ OPEN = Seed("open", "", minutes=1)
 def desk(tmp_path):
     """A site with one flagged, one good and one series still arriving."""
     yield from make_site(tmp_path, LOOK, GOOD, OPEN)
-
-
-def configured(site, **review) -> None:
-    site.client.app.state.settings = site.settings.model_copy(
-        update={"review": site.settings.review.model_copy(update=review)}
-    )
 
 
 def post(site, uid, kind, version, code=201, **more):

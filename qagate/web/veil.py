@@ -1,0 +1,48 @@
+"""Veil: what is left out where people are to judge without knowing the verdict (the blind sample).
+
+It lies over pages, lists, exports and answers alike until somebody decided. A program that comes with a token sees
+through it: it asks for a fact, and nobody asks its opinion.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from fastapi import Request
+from sqlalchemy.orm import Session
+
+from qagate.store import reviews
+from qagate.store.lists import Filter
+from qagate.store.tables import SeriesRow
+from qagate.web import views
+from qagate.web.access import caller_of
+
+
+def lies(request: Request) -> bool:
+    """Whether hidden verdicts stay hidden from who asks: from everybody but tokens."""
+    caller = caller_of(request)
+    return caller is None or caller.how != "token"
+
+
+def narrowed(request: Request, wanted: Filter) -> Filter:
+    """Return the filter without hidden verdicts where it asks for a verdict: to be found under it is to be told."""
+    review = request.app.state.settings.review
+    told = wanted.outcome not in ("", "todo") and (review.blind_accepted or review.blind_flagged)
+    return replace(wanted, unveiled=True) if told and lies(request) else wanted
+
+
+def shown(request: Request, session: Session, rows: Sequence[SeriesRow]) -> list[dict[str, Any]]:
+    """Return lines of a list as who asks may see them, each with where it stands with people."""
+    stands = reviews.of(session, [row.series_instance_uid for row in rows])
+    return [views.reviewed(row, stands.get(row.series_instance_uid), veiled=lies(request)) for row in rows]
+
+
+def whole(request: Request, found: dict[str, Any]) -> dict[str, Any]:
+    """Return everything about one series as who asks may see it: hidden, it comes without its assessments."""
+    if not (found["hidden"] and lies(request)):
+        return found
+    bare = [{**revision, "assessments": []} for revision in found["revisions"]]
+    events = [event for event in found["events"] if event["what"] != "verdict"]
+    return {**found, **views.VEILED, "revisions": bare, "events": events}
