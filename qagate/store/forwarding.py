@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.domain.holding import CT_AND_MR_IMAGES
@@ -99,7 +99,7 @@ def intend(session: Session, instance_id: int, series_instance_uid: str, instanc
 def again(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
     """Plan an object again that its sender sent once more: perhaps because its destination does not have it any more.
 
-    What waits, was rejected or is parked stays as it is.
+    What is held, was rejected or is parked stays as it is; what waits for its next try is tried at once.
     """
     known = session.scalars(select(ForwardRow.destination).where(ForwardRow.instance_id == instance_id)).all()
     missing = tuple(route for route in to.routes if route.name not in known)
@@ -114,6 +114,15 @@ def again(session: Session, instance_id: int, series_instance_uid: str, instance
             transaction_uid="",
             commitment_asked_at=None,
         )
+    )
+    session.execute(
+        update(ForwardRow)
+        .where(
+            ForwardRow.instance_id == instance_id,
+            ForwardRow.state == PLANNED,
+            ForwardRow.next_attempt_at > instance.received_at,
+        )
+        .values(next_attempt_at=instance.received_at)
     )
 
 
@@ -277,10 +286,11 @@ def not_committed(
     session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], detail: str, at: datetime
 ) -> int:
     """Plan originals again that a destination had taken and does not commit to keep; returns how many."""
-    values = {
+    waits = [(ForwardRow.attempts <= n, at + timedelta(seconds=s)) for n, s in enumerate(BACKOFF_SECONDS, start=1)]
+    values: dict[str, object] = {
         "state": PLANNED,
         "detail": detail,
-        "next_attempt_at": at + timedelta(seconds=BACKOFF_SECONDS[-1]),
+        "next_attempt_at": case(*waits, else_=waits[-1][1]),
         "commitment_asked_at": None,
     }
     return _in_transaction(session, transaction_uid, sop_instance_uids, values)

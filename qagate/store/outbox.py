@@ -120,8 +120,7 @@ def failed(
                 session, at, "parked", _series_of(session, document), f"{document.kind} to {row.destination}: {detail}"
             )
         else:
-            wait = BACKOFF_SECONDS[min(row.attempts, len(BACKOFF_SECONDS)) - 1]
-            row.next_attempt_at = at + timedelta(seconds=wait)
+            row.next_attempt_at = at + _wait_after(row.attempts)
 
 
 def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
@@ -189,9 +188,13 @@ def not_committed(
         )
     ).all()
     for row in rows:
-        row.state, row.detail, row.next_attempt_at = "planned", detail, at + timedelta(seconds=BACKOFF_SECONDS[-1])
+        row.state, row.detail, row.next_attempt_at = "planned", detail, at + _wait_after(row.attempts)
         row.commitment_asked_at = None
     return len(rows)
+
+
+def _wait_after(attempts: int) -> timedelta:
+    return timedelta(seconds=BACKOFF_SECONDS[min(max(attempts, 1), len(BACKOFF_SECONDS)) - 1])
 
 
 def _series_of(session: Session, document: DocumentRow) -> str:

@@ -107,12 +107,15 @@ class Lane:
             self.away += 1
             logger.warning("%s: %s", self.destination.name, error)
             self._mark(taken)
-            self._failed(list(open_ones.values()), error)
+            left = list(open_ones.values())
+            tried = (
+                left if len(left) == len(batch) else left[:1]
+            )  # it took some: it is the next one that it broke off at
+            self._failed(tried, error)
+            self._leave(left[len(tried) :])
             return len(batch)
         self._mark(taken)
-        if open_ones:  # told to stop
-            with self.database.begin() as session:
-                forwarding.unclaim(session, [one.forward_id for one in open_ones.values()])
+        self._leave(list(open_ones.values()))  # told to stop
         return len(batch)
 
     def _mark(self, taken: list[tuple[Claimed, str]]) -> None:
@@ -128,6 +131,12 @@ class Lane:
             logger.error("%s: %s", self.destination.name, error)
         with self.database.begin() as session:
             forwarding.failed(session, claimed, detail=str(error), final=not error.retryable, at=self.clock.now())
+
+    def _leave(self, claimed: list[Claimed]) -> None:
+        """Leave what was not tried to the next batch."""
+        if claimed:
+            with self.database.begin() as session:
+                forwarding.unclaim(session, [one.forward_id for one in claimed])
 
     def _is_there(self) -> None:
         """After it was away: what waits for it waits no longer."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from pydicom import dcmread
+from pydicom.uid import UID
 from sqlalchemy import select
 
 from qagate.demo.pacs import StoredObject
@@ -232,11 +233,12 @@ def _account_for_documents(
 def _account_for_evidence(
     ledger: Ledger, who: str, held: StoredObject, revision: RevisionRow, instances: Sequence[InstanceRow]
 ) -> None:
-    """The report at the PACS must name exactly the images of its revision."""
+    """The report at the PACS must name exactly the images of its revision; what is no UID cannot be named in one."""
     meant = {
         row.sop_instance_uid
         for row in instances
         if row.series_instance_uid == revision.series_instance_uid
+        and UID(row.sop_instance_uid).is_valid
         and row.revision is not None
         and row.revision <= revision.number
     }

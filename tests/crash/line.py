@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 import time
@@ -71,8 +72,13 @@ class Line:
             far.shutdown(socket.SHUT_WR)
 
     def _back(self, far: socket.socket, near: socket.socket) -> None:
-        with suppress(OSError):
-            while piece := far.recv(4096):
+        with suppress(OSError, ValueError):
+            while True:
+                # who waits in recv keeps a socket open that another thread closes: the reset would never be sent
+                if not select.select([far], [], [], 0.05)[0]:
+                    continue
+                if not (piece := far.recv(4096)):
+                    break
                 near.sendall(piece)
             near.shutdown(socket.SHUT_WR)
 

@@ -39,6 +39,17 @@ def test_an_image_and_its_way_on_are_written_together(database, instance):
         assert states(session, "VAULT") == ["held", "planned", "held"]
 
 
+def test_what_waits_for_its_next_try_is_tried_at_once_when_it_is_sent_once_more(planned, instance):
+    with planned.begin() as session:
+        claimed = forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
+        forwarding.failed(session, claimed, detail="away", final=False, at=T0)
+        assert not forwarding.waits(session, "PACS", at=T0)
+        reception.register(session, [replace(instance(2), received_at=T0)], ROUTING)
+        assert [one.sop_instance_uid for one in forwarding.claim(session, "PACS", by="a", at=T0, limit=9)] == [
+            "1.2.3.2"
+        ]
+
+
 def test_nothing_is_planned_beside_a_pacs(database, instance):
     with database.begin() as session:
         reception.register(session, [instance(1)])
@@ -148,6 +159,21 @@ def test_what_is_not_committed_is_sent_again(planned):
         assert forwarding.committed(session, transaction_uid="", sop_instance_uids=["1.2.3.3"], at=T0) == 0
         assert states(session) == ["committed", "planned", "sent"]
         assert states(session, "VAULT") == ["planned"] * 3
+
+
+def test_what_is_not_committed_again_and_again_waits_longer_each_time(planned):
+    at = T0
+    for tries, seconds in enumerate((5, 15, 60, 300, 300), start=1):
+        with planned.begin() as session:
+            claimed = forwarding.claim(session, "PACS", by="a", at=at, limit=1)
+            assert [one.attempts for one in claimed] == [tries - 1]
+            forwarding.sent(session, [(claimed[0], "")], at=at)
+            forwarding.await_commitment(session, [claimed[0].forward_id], transaction_uid=f"2.25.{tries}", at=at)
+            forwarding.not_committed(
+                session, transaction_uid=f"2.25.{tries}", sop_instance_uids=["1.2.3.1"], detail="", at=at
+            )
+            assert session.get_one(ForwardRow, claimed[0].forward_id).next_attempt_at == at + timedelta(seconds=seconds)
+        at += timedelta(seconds=seconds)
 
 
 def test_images_that_nobody_forwards_are_noticed(planned):

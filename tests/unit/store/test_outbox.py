@@ -10,6 +10,7 @@ from qagate.domain.series import StoredInstance
 from qagate.store import outbox, reception, revisions, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
+from qagate.store.tables import DeliveryRow
 from tests.peers import postgres
 
 from .conftest import T0
@@ -106,6 +107,8 @@ def test_commitment_that_fails_plans_the_document_again(database, revision_id):
         outbox.delivered(session, item.delivery_id, sop_instance_uid="9.SR", warning="", at=T0)
         outbox.await_commitment(session, [item.delivery_id], transaction_uid="7", at=T0)
         assert outbox.not_committed(session, transaction_uid="7", sop_instance_uids=["9.SR"], detail="0112", at=T0) == 1
+        row = session.get_one(DeliveryRow, item.delivery_id)
+        assert row.next_attempt_at == T0 + timedelta(seconds=5)  # longer the next time
         assert len(outbox.contents(session, revision_id, "ARCHIVE")) == 1
         outbox.delivered(session, item.delivery_id, sop_instance_uid="9.SR", warning="", at=T0)
         assert outbox.committed(session, transaction_uid="7", sop_instance_uids=["9.SR"], at=T0) == 1

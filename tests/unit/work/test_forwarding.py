@@ -107,6 +107,18 @@ def test_a_destination_that_goes_away_costs_only_time(lane, monkeypatch):
     assert states(lane) == ["sent"] * 3
 
 
+def test_a_destination_that_breaks_off_after_some_lets_only_the_next_one_wait(lane, monkeypatch):
+    plan(lane)
+    answering(monkeypatch, None, Unreachable("gone"))
+    lane.carry()
+    with lane.database.read() as session:
+        assert [row.attempts for row in session.query(ForwardRow).order_by(ForwardRow.id)] == [1, 1, 0]
+    answering(monkeypatch, None)
+    assert lane.carry() == 1  # the third did not wait, and as it was taken, the second does not wait on
+    lane.carry()
+    assert states(lane) == ["sent"] * 3
+
+
 def test_told_to_stop_it_ends_what_it_is_sending_and_frees_the_rest(lane, monkeypatch):
     plan(lane)
     answering(monkeypatch, None, None, None)
