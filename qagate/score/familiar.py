@@ -6,9 +6,10 @@ body part it shows, plays no part: the worst clipping, or steps of three greys, 
 
 from __future__ import annotations
 
+from functools import reduce
+
 import numpy as np
 import numpy.typing as npt
-from scipy import ndimage
 
 PAPER, THIN = 0.6, 0.85
 """A page of text: more is one grey, and more of the rest lies right beside it. Bodies are thicker than pen strokes."""
@@ -26,7 +27,7 @@ def strangeness(slab: npt.NDArray[np.float32], modality: str) -> float:
     share = np.bincount(greys.ravel(), minlength=256) / slab.size
     if np.count_nonzero(share > 0.001) <= 2 or _is_text(greys != share.argmax()):
         return 1.0
-    return 1.0 if max(correlation(slab, 1), correlation(slab, 4)) < LEAST_CORRELATION else 0.0
+    return 1.0 if all(correlation(slab, side) < LEAST_CORRELATION for side in (4, 1)) else 0.0
 
 
 def _is_text(ink: npt.NDArray[np.bool_]) -> bool:
@@ -34,8 +35,16 @@ def _is_text(ink: npt.NDArray[np.bool_]) -> bool:
     amount = np.count_nonzero(ink)
     if not 0 < amount < (1 - PAPER) * ink.size:
         return False
-    near = ndimage.binary_dilation(~ink, np.ones((1, 3, 3), bool))
-    return bool(np.count_nonzero(ink & near) > THIN * amount)
+    across = _beside(~ink, axis=1)
+    return bool(np.count_nonzero(ink & _beside(across, axis=2)) > THIN * amount)
+
+
+def _beside(paper: npt.NDArray[np.bool_], axis: int) -> npt.NDArray[np.bool_]:
+    """Return where there is paper, or right beside it along an axis."""
+    near, paper = np.moveaxis(paper.copy(), axis, 0), np.moveaxis(paper, axis, 0)
+    near[1:] |= paper[:-1]
+    near[:-1] |= paper[1:]
+    return np.moveaxis(near, 0, axis)
 
 
 def correlation(slab: npt.NDArray[np.float32], side: int) -> float:
@@ -43,7 +52,8 @@ def correlation(slab: npt.NDArray[np.float32], side: int) -> float:
     rows, columns = (n // side * side for n in slab.shape[1:])
     if rows < 16 or columns < 16:
         return 1.0
-    cells = slab[:, :rows, :columns].reshape(len(slab), rows // side, side, columns // side, side).mean((2, 4))
+    lines = reduce(np.add, [slab[:, first:rows:side] for first in range(side)])
+    cells = reduce(np.add, [lines[:, :, first:columns:side] for first in range(side)]) / side**2
     first, second = cells[:, :, :-1].ravel(), cells[:, :, 1:].ravel()
     first, second = first - first.mean(), second - second.mean()
     size = float(np.sqrt((first * first).sum() * (second * second).sum()))

@@ -174,12 +174,17 @@ def forest(
     at most the threshold, to left + 1 otherwise; value (nodes,) counts in leaves. root: (trees,) 0-based first nodes.
     """
     total = np.zeros(len(x))
-    for first in root:
-        node = np.full(len(x), first)
-        inner = feature[node] >= 0
-        while inner.any():
-            at = node[inner]
-            node[inner] = left[at] + (x[inner, feature[at]] > threshold[at])
-            inner = feature[node] >= 0
-        total += value[node]
+    for few in np.array_split(np.arange(len(x)), -(-len(x) * len(root) // _STEPS_AT_ONCE) or 1):
+        item = np.repeat(few, len(root))  # every item goes down every tree, all a level at a time
+        node = np.tile(root, len(few))
+        going = np.flatnonzero(feature[node] >= 0)
+        while len(going):
+            at = node[going]
+            node[going] = at = left[at] + (x[item[going], feature[at]] > threshold[at])
+            going = going[feature[at] >= 0]
+        total[few] = value[node].reshape(len(few), len(root)).sum(1, dtype=np.float64)
     return total / max(1, len(root))
+
+
+_STEPS_AT_ONCE = 1 << 20
+"""So many pairs of item and tree are followed together at most: some ten MB."""

@@ -36,9 +36,9 @@ from qagate.work.assessing import Judged, assess, limits
 
 logger = logging.getLogger(__name__)
 
-LOOK_SECONDS = 0.5
-SETTLED = timedelta(seconds=1)
-"""A series is judged ahead when nothing of it has come, and its associations have been closed, for so long."""
+MOST_SETTLED = timedelta(seconds=1)
+"""A series is judged ahead when nothing of it has come, and its associations have been closed, for so long at most: for
+a quarter of the quiet time where that is short."""
 MOST_BYTES = 1 << 30
 """Larger series are not judged ahead: their voxels would be kept in memory until they are complete."""
 
@@ -137,6 +137,7 @@ class Ahead:
         with contextlib.suppress(OSError):
             self._deadly = mark.read_text(encoding="utf-8")
         self._stop = threading.Event()
+        self._settled = min(MOST_SETTLED, timedelta(seconds=settings.completion.quiet_seconds) / 4)
 
     def start(self) -> None:
         """Begin to look."""
@@ -147,7 +148,7 @@ class Ahead:
         self._stop.set()
 
     def _run(self) -> None:
-        while not self._stop.wait(LOOK_SECONDS):
+        while not self._stop.wait(max(0.1, self._settled.total_seconds() / 2)):
             try:
                 self.look()
             except QagateError as error:
@@ -186,7 +187,7 @@ class Ahead:
             if arrival.open_associations == 0
             and arrival.last_closed_at is not None
             and not arrival.aborted
-            and now - max(arrival.last_closed_at, arrival.last_instance_at) >= SETTLED
+            and now - max(arrival.last_closed_at, arrival.last_instance_at) >= self._settled
             and self._tried.get(arrival.series_instance_uid) != arrival.instances
             and arrival.series_instance_uid != self._deadly
             and arrival.series_instance_uid not in fetched

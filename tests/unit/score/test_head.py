@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from qagate.errors import ModelCorrupt
+from qagate.score import head
 from qagate.score.head import ARRAYS, FILE, Head, HeadRecipe, forest, kernel, standardised
 
 RECIPE = HeadRecipe(2, 1, 2.0, 0.5, 0.0, 4.0, 0.4, 10)
@@ -93,3 +94,29 @@ def test_no_trees_say_nothing() -> None:
         np.zeros((2, 3), np.float32), nothing, nothing.astype(np.float32), nothing, nothing.astype(np.float32), nothing
     )
     assert said.tolist() == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1 << 20])
+def test_a_forest_says_what_walking_down_each_tree_says(monkeypatch: pytest.MonkeyPatch, at_once: int) -> None:
+    monkeypatch.setattr(head, "_STEPS_AT_ONCE", at_once)
+    rng = np.random.default_rng(5)
+    feature, threshold, left, value, root = [], [], [], [], []
+    for _ in range(6):
+        root.append(len(feature))
+        feature += [0, 1, -1, 2, -1, -1, -1]
+        threshold += [*rng.normal(size=2), 0.0, rng.normal(), 0.0, 0.0, 0.0]
+        left += [root[-1] + 1, root[-1] + 3, 0, root[-1] + 5, 0, 0, 0]
+        value += list(rng.uniform(size=7))
+    x = rng.normal(size=(9, 3)).astype(np.float32)
+    walked = []
+    for item in x:
+        ends = []
+        for first in root:
+            node = first
+            while feature[node] >= 0:
+                node = left[node] + int(item[feature[node]] > threshold[node])
+            ends.append(value[node])
+        walked.append(np.mean(ends))
+    arrays = (np.array(feature), np.array(threshold), np.array(left), np.array(value), np.array(root))
+    assert forest(x, *arrays) == pytest.approx(walked)
+    assert forest(x[:0], *arrays).shape == (0,)

@@ -156,6 +156,19 @@ def test_a_series_is_judged_ahead_once_it_has_settled_and_again_when_more_comes(
     assert not bench.mark.exists()
 
 
+@pytest.mark.parametrize(("quiet_seconds", "settled"), [(0.4, 0.1), (2, 0.5), (10, 1.0), (60, 1.0)])
+def test_a_series_has_settled_after_a_quarter_of_a_short_quiet_time(
+    bench: Bench, quiet_seconds: float, settled: float
+) -> None:
+    said = {"storage": {"data_dir": bench.folder}, "completion": {"quiet_seconds": quiet_seconds}}
+    bench.settings = Settings.model_validate(said)
+    bench.ahead = bench.started()
+    bench.arrive(1)
+    bench.close()
+    assert bench.after(settled - 0.01) == []
+    assert bench.after(0.01) == [SERIES]
+
+
 def test_what_its_journey_asks_is_what_was_prepared(bench: Bench) -> None:
     bench.arrive(1)
     bench.close()
