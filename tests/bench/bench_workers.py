@@ -1,9 +1,9 @@
 """How much faster two workers judge than one, over one PostgreSQL; needs no other load on the machine.
 
-    python tests/bench/bench_workers.py [--series 20] [--images 40] [--repeats 2]
+    python tests/bench/bench_workers.py [--series 24] [--images 24] [--repeats 2]
 
 What is measured is the time between the first and the last verdict of series that all wait, taken from the database:
-receiving, starting and delivering are outside; and the processor time that the workers spent on each series, which
+receiving, starting and delivering are outside, and nothing is judged ahead; and the processor time that the workers spent on each series, which
 other work on the machine hardly stretches: where it is the same with two as with one, neither is in the other's way.
 """
 
@@ -14,6 +14,7 @@ import os
 import statistics
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +30,10 @@ from tests.crash.sending import Sender, series
 from tests.peers.postgres import Postgres
 
 
+QUIET_SECONDS = 12
+"""All series must have come before the first one is complete."""
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
     """One run: series judged in a minute, and seconds of processor time of the workers for each."""
@@ -39,20 +44,24 @@ class Run:
 
 def run(workers: int, *, count: int, images: int) -> Run:
     """Let so many workers judge series while none has to wait for work."""
+    made = [series(number, images) for number in range(1, count + 1)]
     with tempfile.TemporaryDirectory() as folder, Postgres() as server:
         node = Node(
             Path(folder) / "node",
             destinations=[],
             database_url=server.url,
             workers=workers,
-            settings={"completion": {"quiet_seconds": 15}},
+            settings={"completion": {"quiet_seconds": QUIET_SECONDS, "ahead": False}},
         )
         with node:
             before = sum(cpu_seconds(node.pid(name)) for name in node.workers)
-            sender = Sender(node.port)
-            for number in range(1, count + 1):
-                sender.send(series(number, images))
-            node.wait_for_end(count, 400)
+            sender, begun = Sender(node.port), time.monotonic()
+            for one in made:
+                sender.send(one)
+            sent = time.monotonic() - begun
+            if sent > QUIET_SECONDS:
+                print(f"sending took {sent:.0f} s: the first series were judged meanwhile, see --images", flush=True)
+            node.wait_for_end(count, 170)
             spent = sum(cpu_seconds(node.pid(name)) for name in node.workers) - before
         database = Database.open(server.url, migrate=False)
         with database.read() as session:
@@ -72,14 +81,15 @@ def cpu_seconds(pid: int) -> float:
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--series", type=int, default=20)
-    parser.add_argument("--images", type=int, default=40)
+    parser.add_argument("--series", type=int, default=24)
+    parser.add_argument("--images", type=int, default=24)
     parser.add_argument("--repeats", type=int, default=2)
     asked = parser.parse_args()
     found: dict[int, list[Run]] = {1: [], 2: []}
     for _ in range(asked.repeats):
         for workers, runs in found.items():
             runs.append(run(workers, count=asked.series, images=asked.images))
+            print(f"{workers} at work: {runs[-1].per_minute:.1f} series/min", file=sys.stderr, flush=True)
     print(f"{asked.series} MR series of {asked.images} images, {os.cpu_count()} cores, PostgreSQL, one thread a worker")
     print(f"{'workers':>8} {'series/min':>11} {'ratio':>6} {'CPU s/series':>13} {'ratio':>6}  series/min of each run")
     rate, cost = (statistics.median(getattr(one, what) for one in found[1]) for what in ("per_minute", "cpu_seconds"))
