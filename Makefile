@@ -3,7 +3,6 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 ARGS   ?=
-BENCHES := $(basename $(notdir $(wildcard tests/bench/bench_*.py)))
 # A machine with a GPU: make install TORCH=torch==2.13.0
 TORCH  ?= cpu
 
@@ -41,8 +40,8 @@ test: debian lint ## everything that CI checks
 crash: $(VENV)/.tested debian ## kill and disturb the node in every way and account for every image (ARGS="--folder DIR --jobs 4")
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.crash $(ARGS)
 
-bench: $(VENV)/.tested ## measure speed against real peers; prints tables
-	@for bench in $(BENCHES); do echo "== $$bench"; $(BIN)/python -m tests.bench.$$bench || exit 1; done
+bench: $(VENV)/.tested debian ## measure speed against real peers; prints tables (ARGS=--long, ARGS="ingest latency")
+	@$(BIN)/python -m tests.bench $(ARGS)
 
 docs: $(VENV)/.installed ## write the generated pages in docs/
 	@$(BIN)/python -m qagate.cli.pages docs

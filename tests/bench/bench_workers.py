@@ -3,8 +3,9 @@
     python tests/bench/bench_workers.py [--series 24] [--images 24] [--repeats 2]
 
 What is measured is the time between the first and the last verdict of series that all wait, taken from the database:
-receiving, starting and delivering are outside, and nothing is judged ahead; and the processor time that the workers spent on each series, which
-other work on the machine hardly stretches: where it is the same with two as with one, neither is in the other's way.
+receiving, starting and delivering are outside, and nothing is judged ahead; and the processor time that the workers
+spent on each series, which other work on the machine hardly stretches: where it is the same with two as with one,
+neither is in the other's way.
 """
 
 from __future__ import annotations
@@ -28,7 +29,6 @@ from qagate.store.tables import RevisionRow
 from tests.crash.node import Node
 from tests.crash.sending import Sender, series
 from tests.peers.postgres import Postgres
-
 
 QUIET_SECONDS = 12
 """All series must have come before the first one is complete."""
