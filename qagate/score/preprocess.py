@@ -32,6 +32,9 @@ MR_RANGE = (-0.5, 4.0)
 GREY_WINDOW_HU = (-160.0, 240.0)
 """What 0 and full white of a grey CT picture are taken for, when a file has no HU."""
 CT_BODY_HU, MR_BODY = -400.0, 0.08
+EMPTY = 0.03
+SPARSE = 4
+"""Every so many rows and columns tell whether a slice is empty."""
 NOISE_UNIT = {"CT": 20.0, "MR": 0.03}
 """Noise of a usual picture; high-pass channels are in these units."""
 
@@ -82,15 +85,29 @@ def apply_standard(voxels: npt.NDArray[Any], how: Standard) -> npt.NDArray[np.fl
     return found
 
 
-def body(slab: npt.NDArray[np.float32], modality: str) -> npt.NDArray[np.bool_]:
+def body(slab: npt.NDArray[np.float32], modality: str, cell: int = CELL) -> npt.NDArray[np.bool_]:
     """Return where the body is, in cells of 16 x 16 pixels: (slices, ceil(rows / 16), ceil(columns / 16)) bool."""
     slices, rows, columns = slab.shape
-    padded = np.pad(slab, ((0, 0), (0, -rows % CELL), (0, -columns % CELL)), mode="edge")
-    cells = padded.reshape(slices, padded.shape[1] // CELL, CELL, padded.shape[2] // CELL, CELL).mean((2, 4))
+    padded = np.pad(slab, ((0, 0), (0, -rows % cell), (0, -columns % cell)), mode="edge")
+    cells = padded.reshape(slices, padded.shape[1] // cell, cell, padded.shape[2] // cell, cell).mean((2, 4))
     found: npt.NDArray[np.bool_] = cells > (CT_BODY_HU if modality == "CT" else MR_BODY)
     for index, mask in enumerate(found):
         found[index] = ndimage.binary_fill_holes(mask)
     return found
+
+
+def filled(
+    voxels: npt.NDArray[Any], indices: npt.NDArray[np.intp], how: Standard, modality: str
+) -> npt.NDArray[np.intp]:
+    """Return these indices of slices without the empty ones before the body begins and after it ends.
+
+    A slice counts as empty when it shows less than EMPTY of the body that the fullest one shows; a black one between
+    others is a fault and stays. All stay where there is no body at all.
+    """
+    coarse = (voxels[index, ::SPARSE, ::SPARSE][None] for index in indices)
+    cells = np.array([body(apply_standard(one, how), modality, CELL // SPARSE).sum() for one in coarse])
+    full = np.flatnonzero(cells > EMPTY * cells.max(initial=0))
+    return indices[full[0] : full[-1] + 1] if len(full) else indices
 
 
 def channels(slab: Tensor, modality: str, regions: Sequence[str] = ()) -> Tensor:

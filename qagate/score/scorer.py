@@ -32,7 +32,7 @@ from qagate.score.assessor import Opinion
 from qagate.score.calibration import OUT_OF_DOMAIN
 from qagate.score.head import Head
 from qagate.score.patches import Looker, Slab
-from qagate.score.preprocess import CELL, apply_standard, body, standard_of
+from qagate.score.preprocess import CELL, apply_standard, body, filled, standard_of
 from qagate.score.vocabulary import ATTRIBUTES_OF, encode
 
 SLAB = 4
@@ -163,6 +163,7 @@ class Scorer:
         if tiles.backwards(voxels[usable[[0, -1]]]):  # so that a stack stored the other way round is the same to all
             usable = usable[::-1]
         how = standard_of(voxels[usable[:: max(1, len(usable) // 64)]], modality)  # the grey scale needs no more slices
+        usable = filled(voxels, usable, how, modality)
         coded = encode(prompt, volume.geometry.spacing_mm, len(voxels), self.model.seen, volume.geometry.known)
         pieces = np.array_split(usable, math.ceil(len(usable) / SLAB))
         most, temperature = max(FEWEST, BUDGET // len(usable)), self.model.calibration.temperature

@@ -6,7 +6,16 @@ import torch
 import torch.nn.functional as F
 
 from qagate.score import preprocess
-from qagate.score.preprocess import CHANNELS, apply_standard, body, channels, overview, standard_of, standardise
+from qagate.score.preprocess import (
+    CHANNELS,
+    apply_standard,
+    body,
+    channels,
+    filled,
+    overview,
+    standard_of,
+    standardise,
+)
 
 from .bundles import ct
 
@@ -52,6 +61,29 @@ def test_body_is_found_by_cells() -> None:
     assert found.shape == (2, 8, 9)
     assert found[0, 4, 4]
     assert not found[0, 0, 0]
+
+
+# share of the field that each slice shows, 1 = all of its 64 cells → 0-based slices that stay
+@pytest.mark.parametrize(
+    ("shares", "kept"),
+    [
+        ((1.0, 1.0, 1.0), [0, 1, 2]),
+        ((0.0, 1.0, 0.5, 0.0, 0.0), [1, 2]),
+        ((1 / 64, 1.0, 1 / 64), [1]),  # 1 of 64 cells is less than 3 %
+        ((2 / 64, 1.0, 2 / 64), [0, 1, 2]),
+        ((0.5, 0.0, 0.0, 0.5), [0, 1, 2, 3]),  # black between others is a fault, and is judged
+        ((0.0, 0.0), [0, 1]),
+    ],
+)
+def test_empty_slices_at_the_ends_are_left_out(shares: tuple[float, ...], kept: list[int]) -> None:
+    voxels = np.zeros((len(shares), 128, 128), np.float32)
+    for slice_, share in zip(voxels, shares, strict=True):
+        for cell in range(round(share * 64)):
+            row, column = divmod(cell, 8)
+            slice_[row * 16 : row * 16 + 16, column * 16 : column * 16 + 16] = 900.0
+    how = standard_of(voxels, "MR")
+    assert filled(voxels, np.arange(len(voxels)), how, "MR").tolist() == kept
+    assert filled(voxels, np.arange(len(voxels))[::-1], how, "MR").tolist() == kept[::-1]
 
 
 def test_channels_are_five_bounded_and_local() -> None:

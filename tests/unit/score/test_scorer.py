@@ -98,6 +98,15 @@ def test_invalid_slices_are_not_scored_and_do_not_count(small: Scorer) -> None:
     assert small.score(volume(spoilt, valid), CHEST).score == found.score
 
 
+def test_empty_slices_around_the_body_are_not_scored_and_do_not_count(small: Scorer) -> None:
+    voxels = np.abs(ct(8))
+    empty = np.zeros_like(voxels)
+    alone = small.score(volume(voxels), Prompt(modality="MR"))
+    padded = small.score(volume(np.concatenate([empty, voxels, empty])), Prompt(modality="MR"))
+    assert np.isfinite(padded.slice_scores).tolist() == [False] * 8 + [True] * 8 + [False] * 8
+    assert padded.score == pytest.approx(alone.score, abs=2.0)  # the grey scale is not quite the same
+
+
 def test_nan_and_infinity(small: Scorer) -> None:
     voxels = ct(5).astype(np.float32)
     voxels[1, 40:60, 40:60] = np.nan
