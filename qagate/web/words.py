@@ -71,7 +71,7 @@ KIND_WORDS = {
     "agree": "agreed",
     "disagree": "disagreed",
     "grade": "graded",
-    "reject": "confirmed the rejection",
+    "reject": "rejected it",
     "release": "released the images",
     "repeat": "asked for a repeat",
     "note": "noted",
