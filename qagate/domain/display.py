@@ -23,12 +23,21 @@ CT_WINDOWS_HU = {
 DEFAULT_CT_WINDOW_HU = (40.0, 400.0)
 
 
+LEAST_GREY = 0.01
+"""A CT window that leaves less than this share of the pixels grey is for other pixels: localizers are not in HU."""
+
+
 def window(voxels: npt.NDArray[Any], modality: str | None, regions: Sequence[str]) -> tuple[float, float]:
-    """Return (lowest, highest) value to show: by region for CT, 1st-99.5th percentile of the non-zero voxels else."""
+    """Return (lowest, highest) value to show.
+
+    CT: by region, where that shows anything. Else: 1st-99.5th percentile of the non-zero voxels.
+    """
+    sample = voxels[:: max(1, len(voxels) // 16), ::2, ::2]
     if modality == "CT":
         centre, width = next((CT_WINDOWS_HU[r] for r in regions if r in CT_WINDOWS_HU), DEFAULT_CT_WINDOW_HU)
-        return centre - width / 2, centre + width / 2
-    sample = voxels[:: max(1, len(voxels) // 16), ::2, ::2]
+        low, high = centre - width / 2, centre + width / 2
+        if sample.size == 0 or np.mean((sample > low) & (sample < high)) >= LEAST_GREY:
+            return low, high
     sample = sample[np.isfinite(sample) & (sample != 0)]
     if sample.size == 0:
         return 0.0, 1.0

@@ -73,12 +73,17 @@ def viewer(
         "spacing": list(reversed(geometry["spacing_mm"])),  # along columns, rows, slices
         "start": min(scored)[1] if scored else geometry["shape"][0] // 2,
         "scores": scores,
-        "windows": windows(assessment["prompt"]["modality"], assessment["prompt"]["regions"]),
+        "windows": windows(
+            assessment["prompt"]["modality"], assessment["prompt"]["regions"], usual=assessment["score"] is not None
+        ),
     }
 
 
-def windows(modality: str | None, regions: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the window presets, the fitting one first: name, low, high; null limits are found by the viewer."""
+def windows(modality: str | None, regions: Sequence[str], *, usual: bool = True) -> list[dict[str, Any]]:
+    """Return the window presets, the fitting one first: name, low, high; null limits are found by the viewer.
+
+    usual: the pixels are those of a scan; of a localizer, say, CT does not have HU.
+    """
     automatic = {"name": "Automatic", "low": None, "high": None}
     if modality != "CT":
         return [
@@ -93,4 +98,4 @@ def windows(modality: str | None, regions: Sequence[str]) -> list[dict[str, Any]
     if fitting not in CT_WINDOWS_HU.values():
         centre, width = fitting
         found.insert(0, {"name": "Soft tissue", "low": centre - width / 2, "high": centre + width / 2})
-    return [*found[:5]]
+    return found[:5] if usual else [automatic, *found[:4]]

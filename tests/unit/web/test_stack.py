@@ -41,6 +41,11 @@ def test_magnetic_resonance_has_no_hounsfield_windows():
     assert stack.windows("MR", ["head"])[0] == {"name": "Automatic", "low": None, "high": None}
 
 
+def test_what_was_not_scored_may_not_be_in_hounsfield_units():
+    names = [one["name"] for one in stack.windows("CT", ["abdomen"], usual=False)]
+    assert names == ["Automatic", "Abdomen", "Brain", "Neck", "Lung"]
+
+
 def test_windows_of_a_region_without_a_window_of_its_own():
     assert stack.windows("CT", ["breast"])[0]["name"] == "Soft tissue"
 
