@@ -1,6 +1,6 @@
 """The storage provider: who may send, and that every object that was answered with Success is safe.
 
-Source: PS3.4 Annex B (storage), PS3.4 Annex J (storage commitment), PS3.8 9.3.4 (rejections).
+Source: PS3.4 Annex B (storage), PS3.8 9.3.4 (rejections).
 """
 
 from __future__ import annotations
@@ -11,20 +11,16 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from types import TracebackType
 from typing import Any
 
 from pydicom.dataset import Dataset
-from pydicom.uid import generate_uid
 from pynetdicom import AE, evt
 
 from qagate.clock import Clock, SystemClock
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.domain.series import StoredInstance
-from qagate.domain.step import PerformedStep
 from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError, TooLarge
-from qagate.receive import steps
 from qagate.receive.admission import rejection, too_many, too_often
 from qagate.receive.association import AcceptedAssociation, AssociationEvent
 from qagate.receive.connections import Connections
@@ -32,9 +28,10 @@ from qagate.receive.contexts import contexts_for, served
 from qagate.receive.incoming import Incoming
 from qagate.receive.provider import StoreRequest
 from qagate.receive.rates import Rates
+from qagate.receive.services import Services
 from qagate.receive.sparing import SparingLog
 from qagate.receive.spool import Spool
-from qagate.receive.steps import BadStep, OnStep
+from qagate.receive.steps import OnStep
 from qagate.receive.transport import AssociationServer, Service
 from qagate.settings import Node
 from qagate.tls import server_context
@@ -45,12 +42,8 @@ logger = logging.getLogger(__name__)
 
 _SUCCESS = 0x0000
 _PROCESSING_FAILURE = 0x0110
-_NO_SUCH_ACTION = 0x0123
-_UNRECOGNISED_OPERATION = 0x0211
 _OUT_OF_RESOURCES = 0xA700
 _CANNOT_UNDERSTAND = 0xC000
-
-_REQUEST_STORAGE_COMMITMENT = 1  # the only action type, PS3.4 J.3.2
 
 
 @dataclass
@@ -97,13 +90,18 @@ class Receiver:
         self._spool = spool
         self._on_stored = on_stored
         self._on_association = on_association
-        self._on_commitment = on_commitment
-        self._on_commitment_request = on_commitment_request
-        self._on_step = on_step
         self._on_refused = on_refused
         self._clock = clock or SystemClock()
         self._max_object_bytes = max_object_bytes
         self._log = SparingLog(logger, self._clock)
+        self._services = Services(
+            self._peer,
+            on_commitment=on_commitment,
+            on_commitment_request=on_commitment_request,
+            on_step=on_step,
+            clock=self._clock,
+            log=self._log,
+        )
         self._rates = Rates(node.max_associations_per_minute, self._clock)
         self._lock = threading.Lock()
         self._running: dict[AcceptedAssociation, _Running] = {}
@@ -145,16 +143,17 @@ class Receiver:
         entity.network_timeout = node.network_timeout_seconds
         # pynetdicom counts silent connections as associations; the limit on real ones is ours, in _negotiate
         entity.maximum_associations = 1_000_000
+        services = self._services
         handlers: list[Any] = [
             (evt.EVT_REQUESTED, self._negotiate),
             (evt.EVT_ESTABLISHED, self._opened),
             (evt.EVT_C_ECHO, lambda event: _SUCCESS),
             # whole requests take the straight path; only one whose command set is broken comes here
             (evt.EVT_C_STORE, lambda event: _CANNOT_UNDERSTAND),
-            (evt.EVT_N_ACTION, self._commitment_request),
-            (evt.EVT_N_EVENT_REPORT, self._commitment),
-            (evt.EVT_N_CREATE, self._step_begun),
-            (evt.EVT_N_SET, self._step_went_on),
+            (evt.EVT_N_ACTION, services.commitment_request),
+            (evt.EVT_N_EVENT_REPORT, services.commitment),
+            (evt.EVT_N_CREATE, services.step_begun),
+            (evt.EVT_N_SET, services.step_went_on),
         ]
         try:
             server = AssociationServer(
@@ -254,6 +253,10 @@ class Receiver:
         with self._lock:
             return self._running.get(association)
 
+    def _peer(self, association: AcceptedAssociation) -> tuple[str, str] | None:
+        running = self._of(association)
+        return (running.calling_ae_title, running.host) if running is not None else None
+
     def _tell(self, running: _Running, *, opened: bool, aborted: bool = False) -> None:
         event = AssociationEvent(
             id=running.id,
@@ -328,90 +331,3 @@ class Receiver:
         who = running.calling_ae_title if running is not None else ""
         self._log.warn(("lost", type(error).__name__, who), f"receive: an object from {who} is refused: {error}")
         return _OUT_OF_RESOURCES
-
-    def _commitment_request(self, event: Any) -> tuple[int, None]:
-        if self._on_commitment_request is None:
-            return _UNRECOGNISED_OPERATION, None
-        running = self._of(event.assoc)
-        if event.action_type != _REQUEST_STORAGE_COMMITMENT:
-            return _NO_SUCH_ACTION, None
-        if running is None:
-            return _PROCESSING_FAILURE, None
-        asked, who, host = self._on_commitment_request, running.calling_ae_title, running.host
-        what = f"a storage commitment request of {who}"
-        information = _decoded(what, lambda: event.action_information)
-        if information is None:
-            return _PROCESSING_FAILURE, None
-        return _recorded(what, lambda: asked(information, who, host)), None
-
-    def _commitment(self, event: Any) -> tuple[int, None]:
-        if self._on_commitment is None:
-            return _UNRECOGNISED_OPERATION, None
-        running = self._of(event.assoc)
-        promised, who = self._on_commitment, running.calling_ae_title if running else ""
-        what = f"a storage commitment result of {who}"
-        information = _decoded(what, lambda: event.event_information)
-        if information is None:
-            return _PROCESSING_FAILURE, None
-        return _recorded(what, lambda: promised(information, who)), None
-
-    def _step_begun(self, event: Any) -> tuple[Dataset | int, Dataset | None]:
-        """Answer an N-CREATE; a step without a UID gets one from us. Source: PS3.7 10.1.5.1.4."""
-        uid = str(event.request.AffectedSOPInstanceUID or "")
-        given = Dataset()
-        if not uid:
-            given.AffectedSOPInstanceUID = uid = str(generate_uid(prefix=None))
-        said = _decoded("a performed procedure step", lambda: event.attribute_list)
-        if said is None:
-            return _PROCESSING_FAILURE, None
-        answer = self._step(event, lambda title, at: steps.begun(said, uid, title, at), begins=True)
-        return answer, given or None
-
-    def _step_went_on(self, event: Any) -> tuple[Dataset | int, None]:
-        """Answer an N-SET."""
-        uid = str(event.request.RequestedSOPInstanceUID or "")
-        said = _decoded("a performed procedure step", lambda: event.modification_list)
-        if said is None:
-            return _PROCESSING_FAILURE, None
-        return self._step(event, lambda title, at: steps.went_on(said, uid, title, at), begins=False), None
-
-    def _step(self, event: Any, read: Callable[[str, datetime], PerformedStep], *, begins: bool) -> Dataset | int:
-        if self._on_step is None:
-            return _UNRECOGNISED_OPERATION
-        running = self._of(event.assoc)
-        who = running.calling_ae_title if running else ""
-        try:
-            return steps.answer_of(self._on_step(read(who, self._clock.now()), begins))
-        except BadStep as error:
-            logger.warning("receive: a performed procedure step of %s is refused: %s", who, error)
-            return error.status
-        except QagateError as error:
-            self._log.warn(("step",), f"receive: a performed procedure step of {who} could not be recorded: {error}")
-        except Exception:  # top of this thread's work
-            logger.exception("receive: a performed procedure step of %s could not be recorded", who)
-        return _PROCESSING_FAILURE
-
-
-def _decoded(what: str, decode: Callable[[], Dataset]) -> Dataset | None:
-    """Return the data set of a message, read to its last element; None, and a line in the log, when it is broken."""
-    try:
-        data_set = decode()
-        for _ in data_set.iterall():
-            pass
-    except Exception as error:  # pydicom says in many ways that bytes are no data set
-        logger.warning("receive: %s cannot be read, got %s", what, type(error).__name__)
-        return None
-    return data_set
-
-
-def _recorded(what: str, record: Callable[[], int | None]) -> int:
-    """Return the status that `record` gives, Success when it gives none, and a failure when it cannot."""
-    try:
-        status = record()
-    except QagateError as error:
-        logger.warning("receive: %s could not be recorded: %s", what, error)
-        return _PROCESSING_FAILURE
-    except Exception:  # top of this thread's work
-        logger.exception("receive: %s could not be recorded", what)
-        return _PROCESSING_FAILURE
-    return _SUCCESS if status is None else status

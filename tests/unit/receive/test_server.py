@@ -575,9 +575,9 @@ def test_commitment_results_are_passed_on(tmp_path: Path, roles: bool) -> None:
 
 def test_commitment_results_that_cannot_be_recorded_are_refused(tmp_path: Path) -> None:
     with receiving(tmp_path) as (receiver, told):
-        receiver._on_commitment = lambda *arguments: (_ for _ in ()).throw(StoreError("down"))
+        receiver._services._promised = lambda *arguments: (_ for _ in ()).throw(StoreError("down"))
         assert commit(receiver.port, told, roles=True) == 0x0110
-        receiver._on_commitment = None
+        receiver._services._promised = None
         assert commit(receiver.port, told, roles=True) == 0x0211
 
 
