@@ -14,8 +14,8 @@ from qagate.store import forwarding, holding, reception, worklist
 from qagate.store.database import Database
 from qagate.store.forwarding import Routing
 from qagate.store.tables import AssessmentRow, ForwardRow, RevisionRow
+from qagate.work import arrival as arrival_work
 from qagate.work import forwarding as forwarding_work
-from qagate.work import holding as holding_work
 from qagate.work.forwarding import Lane
 from qagate.work.holding import Holds
 
@@ -143,7 +143,7 @@ def header(monkeypatch):
     from pydicom import Dataset
 
     dataset = Dataset()
-    monkeypatch.setattr(holding_work, "read_header", lambda path: dataset)
+    monkeypatch.setattr(arrival_work, "read_header", lambda path: dataset)
     return dataset
 
 
@@ -171,7 +171,7 @@ def test_what_cannot_be_decided_about_goes(lane, monkeypatch, fault):
     def read(path):
         raise fault
 
-    monkeypatch.setattr(holding_work, "read_header", read)
+    monkeypatch.setattr(arrival_work, "read_header", read)
     assert sweep(lane) == ("released", "failed")
 
 
