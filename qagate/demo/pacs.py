@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import socket
 import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +18,8 @@ from pydicom.uid import ImplicitVRLittleEndian
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, build_role, evt
 from pynetdicom.transport import ThreadedAssociationServer
 
+from qagate.demo.shelf import Shelf, StoredObject
+
 log = logging.getLogger(__name__)
 
 # SOP classes, PS3.6 table A-1
@@ -31,33 +29,6 @@ COMMITMENT = "1.2.840.10008.1.20.1"
 COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
 
 SUCCESS, PENDING, CANNOT_UNDERSTAND, OUT_OF_RESOURCES = 0x0000, 0xFF00, 0xC000, 0xA700
-_KINDS = {
-    "1.2.840.10008.5.1.4.1.1.88.59": "KO",
-    "1.2.840.10008.5.1.4.1.1.7": "SC",
-}
-_SR_PREFIX = "1.2.840.10008.5.1.4.1.1.88."
-
-
-@dataclass(frozen=True, slots=True)
-class StoredObject:
-    """One object in the mini PACS. kind: SR, SC, KO or IMAGE. at: seconds of the monotonic clock."""
-
-    study_instance_uid: str
-    series_instance_uid: str
-    sop_instance_uid: str
-    sop_class_uid: str
-    kind: str
-    modality: str
-    path: Path
-    at: float
-    times: int = 1
-
-
-def kind_of(sop_class_uid: str) -> str:
-    """Return SR, SC, KO or IMAGE for a SOP class."""
-    if sop_class_uid in _KINDS:
-        return _KINDS[sop_class_uid]
-    return "SR" if sop_class_uid.startswith(_SR_PREFIX) else "IMAGE"
 
 
 class MiniPacs:
@@ -79,8 +50,7 @@ class MiniPacs:
     ) -> None:
         self.folder, self.ae_title, self.host, self.port = folder, ae_title, host, port
         self.commitment_peer = commitment_peer
-        self._objects: dict[str, StoredObject] = {}
-        self._lock = threading.Lock()
+        self._shelf = Shelf(folder)
         self._server: ThreadedAssociationServer | None = None
         self._answers: list[threading.Thread] = []
 
@@ -130,36 +100,18 @@ class MiniPacs:
 
     def objects(self) -> tuple[StoredObject, ...]:
         """Return what it holds, in the order of arrival."""
-        with self._lock:
-            return tuple(self._objects.values())
+        return self._shelf.objects()
 
     def _store(self, event: evt.Event) -> int:
         try:
-            raw = event.encoded_dataset()  # preamble and file meta information included, data set as it came
-            head = dcmread(
-                BytesIO(raw),
-                specific_tags=["StudyInstanceUID", "SeriesInstanceUID", "Modality"],
-                stop_before_pixels=True,
-            )
-            sop_instance_uid = str(head.file_meta.MediaStorageSOPInstanceUID)
-            sop_class_uid = str(head.file_meta.MediaStorageSOPClassUID)
-            path = self.folder / f"{hashlib.sha256(sop_instance_uid.encode()).hexdigest()[:32]}.dcm"
-            part = path.with_suffix(f".{threading.get_ident()}.part")
-            part.write_bytes(raw)
-            part.replace(path)
+            # preamble and file meta information included, data set as it came
+            stored = self._shelf.keep(event.encoded_dataset())
         except (InvalidDicomError, EOFError, ValueError, AttributeError):
             return CANNOT_UNDERSTAND
         except OSError as error:
             log.warning("mini PACS cannot write to %s: %s", self.folder, error.strerror)
             return OUT_OF_RESOURCES
-        with self._lock:
-            before = self._objects.get(sop_instance_uid)
-            self._objects[sop_instance_uid] = StoredObject(
-                str(head.get("StudyInstanceUID", "")), str(head.get("SeriesInstanceUID", "")), sop_instance_uid,
-                sop_class_uid, kind_of(sop_class_uid), str(head.get("Modality", "")), path,
-                before.at if before else time.monotonic(), before.times + 1 if before else 1,
-            )  # fmt: skip
-        log.debug("stored one %s", kind_of(sop_class_uid))
+        log.debug("stored one %s", stored.kind)
         return SUCCESS
 
     def _find(self, event: evt.Event) -> Iterator[tuple[int, Dataset | None]]:

@@ -13,7 +13,7 @@ from pydicom import dcmread
 from pydicom.uid import UID
 from sqlalchemy import select
 
-from qagate.demo.pacs import StoredObject
+from qagate.demo.shelf import StoredObject
 from qagate.receive import part10
 from qagate.settings import Settings
 from qagate.store import worklist

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import threading
 import time
@@ -14,10 +12,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal
 
-from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from qagate.demo.pacs import StoredObject, kind_of
+from qagate.demo.shelf import Shelf, StoredObject
 
 DUPLICATE = 0x0111
 
@@ -34,7 +31,7 @@ class StowArchive:
         self.codes: list[int] = []
         self.mood: Literal["well", "silent", "rude", "duplicates"] = "well"
         self.asked = 0
-        self._objects: dict[str, StoredObject] = {}
+        self._shelf = Shelf(folder)
         self._lock = threading.Lock()
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
@@ -81,8 +78,7 @@ class StowArchive:
 
     def objects(self) -> tuple[StoredObject, ...]:
         """Return what it holds."""
-        with self._lock:
-            return tuple(self._objects.values())
+        return self._shelf.objects()
 
     def _post(self, request: BaseHTTPRequestHandler) -> None:
         body = _body(request)
@@ -109,18 +105,10 @@ class StowArchive:
     def _keep(self, parts: list[bytes]) -> bytes:
         answer, items = Dataset(), []
         for part in parts:
-            head = dcmread(io.BytesIO(part), stop_before_pixels=True)
-            uid, sop_class = str(head.SOPInstanceUID), str(head.SOPClassUID)
-            path = self.folder / f"{hashlib.sha256(uid.encode()).hexdigest()[:32]}.dcm"
-            path.write_bytes(part)
-            with self._lock:
-                before = self._objects.get(uid)
-                self._objects[uid] = StoredObject(
-                    str(head.StudyInstanceUID), str(head.SeriesInstanceUID), uid, sop_class, kind_of(sop_class),
-                    str(head.get("Modality", "")), path, time.monotonic(), before.times + 1 if before else 1,
-                )  # fmt: skip
+            stored = self._shelf.keep(part)
             item = Dataset()
-            item.ReferencedSOPClassUID, item.ReferencedSOPInstanceUID = sop_class, uid
+            item.ReferencedSOPClassUID = stored.sop_class_uid
+            item.ReferencedSOPInstanceUID = stored.sop_instance_uid
             if self.mood == "duplicates":
                 item.FailureReason = DUPLICATE
             items.append(item)
