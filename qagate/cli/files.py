@@ -26,7 +26,7 @@ def score(
     json_lines: Annotated[bool, typer.Option("--json", help="One qagate.assessment/1 object per line.")] = False,
     modality: Annotated[str | None, typer.Option(help="CT or MR, where the file cannot say it.")] = None,
     region: Annotated[str | None, typer.Option(help="Region in qagate's words, as chest or abdomen.")] = None,
-    organ: Annotated[str | None, typer.Option(help="Organ in qagate's words, as brain or liver.")] = None,
+    organ: Annotated[str | None, typer.Option(help="Organ or region in qagate's words, as brain or chest.")] = None,
     model: Annotated[Path | None, typer.Option(help="Model folder; the shipped one when absent.")] = None,
     config: Config = None,
 ) -> None:

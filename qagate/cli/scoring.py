@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from qagate.domain.finding import FindingCode
-from qagate.domain.prompt import MODALITIES, ORGANS, REGIONS, Prompt
+from qagate.domain.prompt import MODALITIES, ORGANS, REGIONS, Prompt, placed
 from qagate.errors import InputError
 from qagate.prompt.rules import Rules
 from qagate.score.scorer import Scorer
@@ -22,16 +22,17 @@ def given_prompt(modality: str | None, region: str | None, organ: str | None) ->
     for word, name, known in (
         (modality and modality.upper(), "modality", MODALITIES),
         (region, "region", REGIONS),
-        (organ, "organ", ORGANS),
+        (organ, "organ", (*ORGANS, *REGIONS)),
     ):
         if word and word not in known:
             raise InputError(f"--{name} must be one of {', '.join(known)}, got {word!r}")
     if not (modality or region or organ):
         return None
+    regions, named = placed(organ)
     return Prompt(
         modality=modality.upper() if modality else None,
-        regions=(region,) if region else (),
-        organ=organ,
+        regions=(region,) if region else regions,
+        organ=named,
         confidence=1.0,
         rules_version="given",
     )

@@ -15,6 +15,18 @@ ORGANS = (
     "pancreas", "spleen", "kidney", "adrenal", "bowel", "bladder", "prostate", "uterus", "rectum", "fetus",
     "spine", "shoulder", "elbow", "wrist_hand", "hip", "thigh", "knee", "lower_leg", "ankle_foot", "hippocampus",
 )  # fmt: skip
+ORGANS_IN = {
+    "head": ("brain", "orbit", "sinus", "jaw", "hippocampus"),
+    "neck": ("larynx", "thyroid", "carotid"),
+    "chest": ("lung", "heart", "aorta"),
+    "breast": ("breast",),
+    "abdomen": ("liver", "pancreas", "spleen", "kidney", "adrenal", "bowel"),
+    "pelvis": ("bladder", "prostate", "uterus", "rectum", "fetus"),
+    "spine": ("spine",),
+    "upper_extremity": ("shoulder", "elbow", "wrist_hand"),
+    "lower_extremity": ("hip", "thigh", "knee", "lower_leg", "ankle_foot"),
+}
+"""Region → organs in it."""
 SEQUENCES = (
     "T1", "T2", "PD", "FLAIR", "STIR", "T2STAR", "SWI", "DWI", "ADC", "BOLD", "ASL", "MRA", "BSSFP", "DIXON",
     "PERFUSION",
@@ -81,3 +93,10 @@ class Prompt:
     exclusions: tuple[Finding, ...] = ()
     findings: tuple[Finding, ...] = ()
     rules_version: str = ""
+
+
+def placed(word: str | None) -> tuple[tuple[str, ...], str | None]:
+    """Return the regions and the organ that a word for either names: `liver`, `chest`; nothing for other words."""
+    if word in REGIONS and word not in ORGANS:
+        return (word,), None
+    return tuple(region for region, organs in ORGANS_IN.items() if word in organs), word if word in ORGANS else None

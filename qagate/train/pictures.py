@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qagate.domain.prompt import MODALITIES, ORGANS, REGIONS, Prompt
+from qagate.domain.prompt import MODALITIES, Prompt, placed
 from qagate.domain.volume import Geometry, SliceRef, Volume
 from qagate.errors import InputError, QagateError
 from qagate.train import nifti
@@ -28,18 +28,6 @@ Reader = Callable[[Path], tuple[npt.NDArray[Any], Spacing]]
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif")
 MODALITY_WORDS = {"MRI": "MR", "MRT": "MR"} | {word: word for word in MODALITIES}
-REGION_OF = {
-    "head": ("brain", "orbit", "sinus", "jaw", "hippocampus"),
-    "neck": ("larynx", "thyroid", "carotid"),
-    "chest": ("lung", "heart", "aorta"),
-    "breast": ("breast",),
-    "abdomen": ("liver", "pancreas", "spleen", "kidney", "adrenal", "bowel"),
-    "pelvis": ("bladder", "prostate", "uterus", "rectum", "fetus"),
-    "spine": ("spine",),
-    "upper_extremity": ("shoulder", "elbow", "wrist_hand"),
-    "lower_extremity": ("hip", "thigh", "knee", "lower_leg", "ankle_foot"),
-}
-"""Region → organs in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,11 +180,8 @@ def _grey(page: Any) -> npt.NDArray[Any]:
 
 def prompt(modality: str | None, organ: str | None) -> Prompt:
     """Return the prompt that an index row can give. A word that is neither an organ nor a region is left out."""
-    if organ in REGIONS and organ not in ORGANS:
-        return Prompt(modality=modality, regions=(organ,), confidence=1.0)
-    regions = tuple(region for region, organs in REGION_OF.items() if organ in organs)
-    known = organ if organ in ORGANS else None
-    return Prompt(modality=modality, regions=regions, organ=known, confidence=1.0 if known else 0.0)
+    regions, named = placed(organ)
+    return Prompt(modality=modality, regions=regions, organ=named, confidence=1.0 if regions else 0.0)
 
 
 def volume(voxels: npt.NDArray[Any], spacing_mm: Spacing, known: bool = True) -> Volume:
