@@ -17,6 +17,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import fft, ndimage, special
 
+from qagate.score.grey import scale_of
+
 Picture = npt.NDArray[np.floating[Any]]
 
 CT_LIMITS_HU = (-1000.0, 1000.0)
@@ -65,7 +67,7 @@ def features(voxels: npt.NDArray[Any], modality: str | None, *, more: bool = Fal
 
 
 def scaled(voxels: npt.NDArray[Any], modality: str | None) -> Picture:
-    """Return grey values near 0..1: pictures by their own full range (1 or 255), CT by HU, the rest by percentiles.
+    """Return grey values near 0..1: pictures by their own full range (see `grey`), CT by HU, the rest by percentiles.
 
     The rule looks only at the values and the modality, never at other pictures, so that one picture alone gets the same
     features as in a set. Values that are not finite become the lowest.
@@ -80,7 +82,8 @@ def scaled(voxels: npt.NDArray[Any], modality: str | None) -> Picture:
     if low >= 0 and EIGHT_BITS_FROM < high <= 255.0:
         return x / np.float32(255.0)
     if modality == "CT":
-        low, high = CT_LIMITS_HU
+        scale = scale_of(x)
+        low, high = (0.0, scale.white) if scale.white else (end + scale.offset for end in CT_LIMITS_HU)
     else:
         low, high = (float(v) for v in np.percentile(x[..., ::2, ::2], (0.5, 99.5)))
         high = max(high, low + 1e-6)

@@ -1,8 +1,9 @@
 """Head: a fine-tuned regression on top of the frozen network, as plain arrays.
 
-It turns features of one volume (the network's pooled features and the hand-made ones) into a score on the scale of the
-labels it was fitted on, and that into 0-100. It is a weighted sum of Gaussian processes and a forest of extremely
-randomised trees, all evaluated here in numpy, their weights within `dual` and `tree_value`; `train.finetune` fits them.
+It turns what is known of one volume (`Described`: the network's pooled features, hand-made ones, the assessor's opinion
+and what it looked at) into a score on the scale of the labels it was fitted on, and that into 0-100. It is a weighted
+sum of Gaussian processes and trees, all evaluated here in numpy, their weights within `dual` and `tree_value`;
+`train.finetune` fits them.
 Nothing in it is executable: the arrays lie in `head.safetensors`, the rest in the table [head] of `bundle.toml`.
 
 Sources: Rasmussen & Williams 2006, chapter 2 (Gaussian process); Geurts et al., Machine Learning 2006 (extra-trees).
@@ -33,11 +34,25 @@ ARRAYS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Described:
+    """One volume as numbers. network: (c + 20,); handmade: (112,); assessor: (k,), nothing without an assessor.
+
+    score: what the bundle says by itself, 0..1, 1 best.
+    """
+
+    network: npt.NDArray[Any]
+    handmade: npt.NDArray[Any]
+    assessor: npt.NDArray[Any]
+    score: float
+
+
 @dataclass(frozen=True, slots=True)
 class HeadRecipe:
     """The plain part of a head: what bundle.toml says about it.
 
-    network_features, handcrafted_features: lengths of the two parts of the feature vector, in this order.
+    network_features, handcrafted_features, assessor_features: lengths of the parts of the feature vector, in this
+    order. Heads that were fitted before there was an assessor's part say nothing of it: 0.
     mean, spread: of the labels, the latter shrunk where little could be learned. worst, best: labels that become 0 and
     100. half_width: half of the 90 % interval, in label units.
     """
@@ -50,13 +65,20 @@ class HeadRecipe:
     best: float
     half_width: float
     labels: int
+    assessor_features: int = 0
+
+    @property
+    def parts(self) -> tuple[int, int, int]:
+        """Lengths of the parts of the feature vector."""
+        return self.network_features, self.handcrafted_features, self.assessor_features
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Head:
     """A fitted head. `arrays` are those of ARRAYS; see `gaussian` and `forest` for their shapes.
 
-    kernel_weights, kernel_lengths and dual have one more axis in front: one entry for each process.
+    kernel_weights, kernel_lengths and dual have one more axis in front: one entry for each process. The kernels of
+    heads from before there was an assessor's part know two parts, the others three.
     """
 
     recipe: HeadRecipe
@@ -64,7 +86,7 @@ class Head:
 
     def __post_init__(self) -> None:
         missing = [name for name in ARRAYS if name not in self.arrays]
-        length = self.recipe.network_features + self.recipe.handcrafted_features
+        length = sum(self.recipe.parts)
         if missing or self.arrays["centre"].shape != (length,):
             raise ModelCorrupt(f"a head needs {ARRAYS} for {length} features, got none of {missing or 'that length'}")
 
@@ -77,6 +99,7 @@ class Head:
         path = folder / FILE
         try:
             verify(path, table["sha256"])
+            table = {"assessor_features": 0, **table}
             recipe = HeadRecipe(**{f.name: type_of(table[f.name]) for f, type_of in _typed()})
             return cls(recipe, safetensors.numpy.load_file(path))
         except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
@@ -101,7 +124,7 @@ class Head:
         """Return (items,) scores on the scale of the labels from (items, features)."""
         recipe, a = self.recipe, self.arrays
         x = standardised(features, a["centre"], a["scale"])
-        parts = (recipe.network_features, recipe.handcrafted_features)
+        parts = recipe.parts[: a["kernel_lengths"].shape[1]]
         processes = zip(a["kernel_weights"], a["kernel_lengths"], a["dual"], strict=True)
         smooth = sum(gaussian(x, parts, weights, lengths, a["support"], dual) for weights, lengths, dual in processes)
         blocky = forest(x, a["tree_feature"], a["tree_threshold"], a["tree_left"], a["tree_value"], a["tree_root"])
@@ -113,9 +136,16 @@ class Head:
         share = (np.asarray(label, np.float64) - self.recipe.worst) / (self.recipe.best - self.recipe.worst)
         return np.clip(100.0 * share, 0.0, 100.0)
 
-    def score(self, features: npt.NDArray[Any]) -> tuple[float, tuple[float, float]]:
-        """Return (score, 90 % interval) of one volume, 0-100, from its (features,)."""
-        label = self.predict(np.asarray(features)[None])[0]
+    def score(self, described: Described) -> tuple[float, tuple[float, float]]:
+        """Return (score, 90 % interval) of one volume, 0-100. Raises ModelCorrupt when fitted to other features."""
+        known = (described.network, described.handmade, described.assessor)
+        kept = [part if length else part[:0] for part, length in zip(known, self.recipe.parts, strict=True)]
+        if (lengths := tuple(len(part) for part in kept)) != self.recipe.parts:
+            raise ModelCorrupt(
+                f"the head was fitted to {self.recipe.parts} features of network, pictures and assessor; this version "
+                f"finds {lengths}: fine-tune again with `qagate train finetune`"
+            )
+        label = self.predict(np.concatenate(kept)[None])[0]
         score, *ends = self.percent([label, label - self.recipe.half_width, label + self.recipe.half_width])
         return float(score), (float(min(ends)), float(max(ends)))
 

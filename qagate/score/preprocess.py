@@ -22,6 +22,7 @@ from scipy import ndimage
 from torch import Tensor
 
 from qagate.domain.display import CT_WINDOWS_HU, DEFAULT_CT_WINDOW_HU
+from qagate.score.grey import scale_of
 
 CHANNELS = 5
 OVERVIEW_PIXELS = 64
@@ -35,17 +36,20 @@ CT_BODY_HU, MR_BODY = -400.0, 0.08
 EMPTY = 0.03
 SPARSE = 4
 """Every so many rows and columns tell whether a slice is empty."""
+AIR_HU, BONE_HU = -1000.0, 600.0
+AROUND_PIXELS, MOSTLY = 5, 0.7
 NOISE_UNIT = {"CT": 20.0, "MR": 0.03}
 """Noise of a usual picture; high-pass channels are in these units."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standard:
-    """How voxels were made standard: (voxels - low) * gain."""
+    """How voxels were made standard: (voxels - low) * gain. windowed: grey of a window; see `beyond_window`."""
 
     modality: str
     low: float
     gain: float
+    windowed: bool = False
 
 
 def standardise(voxels: npt.NDArray[Any], modality: str | None) -> tuple[npt.NDArray[np.float32], Standard]:
@@ -60,12 +64,11 @@ def standard_of(voxels: npt.NDArray[Any], modality: str | None, limit: int = 2_0
     sample = voxels[:: step if len(voxels) > 4 else 1, ::step, ::step].astype(np.float32).ravel()
     sample = sample[np.isfinite(sample)]
     if modality == "CT":
-        low, high = (float(sample.min()), float(sample.max())) if sample.size else (0.0, 0.0)
-        if low < -100 or high > 255 or high <= low:
-            return Standard("CT", 0.0, 1.0)
-        white = 1.0 if high <= 1.0 else 255.0  # a grey picture, not HU
-        gain = (GREY_WINDOW_HU[1] - GREY_WINDOW_HU[0]) / white
-        return Standard("CT", -GREY_WINDOW_HU[0] / gain, gain)
+        scale = scale_of(sample)
+        if scale.white is None:
+            return Standard("CT", scale.offset, 1.0)
+        gain = (GREY_WINDOW_HU[1] - GREY_WINDOW_HU[0]) / scale.white
+        return Standard("CT", -GREY_WINDOW_HU[0] / gain, gain, windowed=True)
     if not sample.size:
         return Standard("MR", 0.0, 1.0)
     low = float(np.percentile(sample, 0.5))
@@ -82,6 +85,23 @@ def apply_standard(voxels: npt.NDArray[Any], how: Standard) -> npt.NDArray[np.fl
         scaled, copy=False, nan=lowest if how.modality == "CT" else 0.0, posinf=highest, neginf=lowest
     )
     found: npt.NDArray[np.float32] = np.clip(scaled, lowest, highest, out=scaled)
+    return found
+
+
+def beyond_window(slices: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Return slices of a soft-tissue window with a guess of what lay beyond its ends: air, and the inside of bone.
+
+    Plateaus of black and white are what clipping leaves, and clipping is a fault; that of a display window is none.
+    Black becomes air where it is nearly all black around: single black pixels are noise.
+    """
+    low, high = GREY_WINDOW_HU
+    found = slices.copy()
+    for picture in found:
+        black, white = picture <= low + 1.0, picture >= high - 1.0
+        air = black & (ndimage.uniform_filter(black.astype(np.float32), AROUND_PIXELS) > MOSTLY)
+        inner = ndimage.gaussian_filter(white.astype(np.float32), 2.0)
+        picture[white] += BONE_HU * inner[white]
+        picture[air] = AIR_HU
     return found
 
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +30,9 @@ from qagate.errors import ScoringError
 from qagate.score import bundle, familiar, handcrafted, tiles
 from qagate.score.assessor import Opinion
 from qagate.score.calibration import OUT_OF_DOMAIN
-from qagate.score.head import Head
+from qagate.score.head import Described, Head
 from qagate.score.patches import Looker, Slab
-from qagate.score.preprocess import CELL, apply_standard, body, filled, standard_of
+from qagate.score.preprocess import CELL, apply_standard, beyond_window, body, filled, standard_of
 from qagate.score.vocabulary import ATTRIBUTES_OF, encode
 
 SLAB = 4
@@ -45,20 +45,24 @@ MOST_WORKERS = 8
 """Slabs that are looked at side by side at most: each takes some hundred MB."""
 
 Found = TypeVar("Found")
+Looked = tuple[npt.NDArray[np.float32] | None, Opinion | None]
+"""What the assessor looked at in a slab, (tiles, features), and what it says of it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
     """What was said of a volume, before calibration. Lists have one entry for each slab.
 
-    sizes: slices. opinions: on the tiles of a slab, None for a slab without. strange: see `familiar`. pieces: 0-based
-    indices of slices. heatmap: (slices, cells, cells) 0 (good) .. 1 (bad) as the network says it.
+    sizes: slices. opinions: on the tiles of a slab, None for a slab without. described: what the assessor looked at,
+    (tiles, features), likewise. strange: see `familiar`. pieces: 0-based indices of slices. goodness: (slices, cells,
+    cells) 0 (bad) .. 1 (good) as the network says it.
     """
 
     modality: str
     slabs: list[Slab]
     pieces: list[npt.NDArray[np.intp]]
     opinions: list[Opinion | None]
+    described: list[npt.NDArray[np.float32] | None]
     strange: list[float]
     goodness: npt.NDArray[np.float32]
     looked: npt.NDArray[np.bool_]
@@ -138,16 +142,25 @@ class Scorer:
         found = self._conclude(heard)
         if self.head is None:
             return found
-        made = handcrafted.features(volume.voxels[_usable(volume)], prompt.modality, more=True)
-        score, interval = self.head.score(np.concatenate([summary(heard.slabs, heard.sizes), made]))
+        score, interval = self.head.score(self._described(heard, volume, prompt))
         return replace(found, score=score, interval=interval)
 
-    def features(self, volume: Volume, prompt: Prompt) -> npt.NDArray[np.float64]:
-        """Return what the network makes of a volume, (c + 20,), for heads that are fitted to a site's own labels."""
-        heard = self.hear(volume, prompt, with_tiles=False)
+    def describe(self, volume: Volume, prompt: Prompt) -> Described:
+        """Return a volume as numbers, for heads that are fitted to a site's own labels. Raises ScoringError."""
+        heard = self.hear(volume, prompt)
         if not heard.slabs:
             raise ScoringError("a volume must have at least one slice that can be used, got none")
-        return summary(heard.slabs, heard.sizes)
+        return self._described(heard, volume, prompt)
+
+    def _described(self, heard: Heard, volume: Volume, prompt: Prompt) -> Described:
+        share = self.model.calibration.worst_share
+        mixed = self.model.calibration.mixed(heard.network(share), heard.assessor(share))
+        return Described(
+            summary(heard.slabs, heard.sizes),
+            handcrafted.features(volume.voxels[_usable(volume)], prompt.modality, more=True),
+            opinion_summary(heard),
+            float(mixed[0]),
+        )
 
     def hear(self, volume: Volume, prompt: Prompt, *, with_tiles: bool = True) -> Heard:
         """Return what network and assessor say of every slab. Raises ScoringError as `score`."""
@@ -157,7 +170,7 @@ class Scorer:
         usable = _usable(volume)
         modality = prompt.modality or _guess(voxels)
         grid = (len(voxels), -(-voxels.shape[1] // CELL), -(-voxels.shape[2] // CELL))
-        heard = Heard(modality, [], [], [], [], np.ones(grid, np.float32), np.zeros(grid, bool))
+        heard = Heard(modality, [], [], [], [], [], np.ones(grid, np.float32), np.zeros(grid, bool))
         if not len(usable):
             return heard
         if tiles.backwards(voxels[usable[[0, -1]]]):  # so that a stack stored the other way round is the same to all
@@ -168,20 +181,23 @@ class Scorer:
         pieces = np.array_split(usable, math.ceil(len(usable) / SLAB))
         most, temperature = max(FEWEST, BUDGET // len(usable)), self.model.calibration.temperature
 
-        def hear(number: int) -> tuple[Slab, npt.NDArray[np.bool_], float, Opinion | None]:
+        def hear(number: int) -> tuple[Slab, npt.NDArray[np.bool_], float, Looked]:
             slab = apply_standard(voxels[pieces[number]], how)
+            strange = familiar.strangeness(slab, modality)  # of what is there, not of what is guessed
+            slab = beyond_window(slab) if how.windowed else slab
             inside = body(slab, modality)
             said = self.looker.look(slab, inside, modality, prompt.regions, coded, most, number, temperature)
             count = tiles.share(number, len(pieces)) if with_tiles and self.model.assessor else 0
-            opinion = self._opinion(slab, inside, modality, count, number)
-            return said, inside, familiar.strangeness(slab, modality), opinion
+            looked = self._tiles(slab, inside, modality, count, number)
+            return said, inside, strange, looked
 
-        for piece, (said, inside, strange, opinion) in zip(pieces, self._side_by_side(hear, len(pieces)), strict=True):
+        for piece, (said, inside, strange, looked) in zip(pieces, self._side_by_side(hear, len(pieces)), strict=True):
             heard.slabs.append(said)
             heard.pieces.append(piece)
             heard.strange.append(strange)
             heard.goodness[piece], heard.looked[piece] = said.map_, said.looked & inside
-            heard.opinions.append(opinion)
+            heard.described.append(looked[0])
+            heard.opinions.append(looked[1])
         return heard
 
     def _side_by_side(self, work: Callable[[int], Found], count: int) -> Iterator[Found]:
@@ -194,14 +210,15 @@ class Scorer:
         with ThreadPoolExecutor(workers, "slab", initializer=torch.set_num_threads, initargs=(1,)) as pool:
             yield from pool.map(work, range(count))
 
-    def _opinion(
+    def _tiles(
         self, slab: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_], modality: str, count: int, turn: int
-    ) -> Opinion | None:
+    ) -> Looked:
         assessor = self.model.assessor
         if assessor is None or count == 0:
-            return None
+            return None, None
         cut = tiles.cut(slab, inside, modality, count, turn)
-        return assessor.judge(np.stack([assessor.describe(tile, modality) for tile in cut]), modality)
+        described = np.stack([assessor.describe(tile, modality) for tile in cut])
+        return described, assessor.judge(described, modality)
 
     def _conclude(self, heard: Heard) -> Estimate:
         calibration = self.model.calibration
@@ -263,6 +280,33 @@ def summary(said: list[Slab], sizes: list[int]) -> npt.NDArray[np.float64]:
     seen = np.average([slab.pooled for slab in said], axis=0, weights=sizes)
     grades = np.average([slab.attributes for slab in said], axis=0, weights=sizes)
     return np.concatenate([seen, grades, [_mean(scores, sizes), min(scores)]])
+
+
+def opinion_summary(heard: Heard) -> npt.NDArray[np.float64]:
+    """Return (21 + features,): mean score, score of the worst slab's worst tile, spread and artefacts of the assessor.
+
+    Then the mean of what it looked at. Nothing without an assessor.
+    """
+    there = [
+        (o, d, n)
+        for o, d, n in zip(heard.opinions, heard.described, heard.sizes, strict=True)
+        if o is not None and d is not None
+    ]
+    if not there:
+        return np.zeros(0)
+    sizes = [n for _, _, n in there]
+
+    def mean(values: list[Any]) -> Any:
+        return np.average(np.array(values), axis=0, weights=sizes)
+
+    return np.concatenate(
+        [
+            [mean([o.score.mean() for o, _, _ in there]), min(float(o.score.min()) for o, _, _ in there)],
+            [mean([o.spread.mean() for o, _, _ in there])],
+            mean([o.attributes.mean(0) for o, _, _ in there]),
+            mean([d.mean(0) for _, d, _ in there]),
+        ]
+    )
 
 
 def _graded(grades: list[npt.NDArray[np.float64]], sizes: Sequence[int]) -> npt.NDArray[np.float64]:

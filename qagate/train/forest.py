@@ -1,7 +1,7 @@
 """Extremely randomised regression trees, grown level by level in numpy. Source: Geurts et al., Machine Learning 2006.
 
-Each tree sees a random two thirds of the groups (subjects, contents), so that every item has predictions from trees
-that never saw its group: an honest estimate of the error for free, without a second round of cross-validation.
+Each tree sees a random part of the groups (subjects, contents), two thirds if not said otherwise, so that every item
+has predictions from trees that never saw its group: an honest estimate of the error without cross-validation.
 """
 
 from __future__ import annotations
@@ -49,27 +49,31 @@ def fit(
     leaf: int = 2,
     tried: float = 0.33,
     seed: int = 0,
-    first: int = 0,
+    columns: npt.NDArray[np.intp] | None = None,
+    share: float = SHARE_OF_GROUPS,
 ) -> Forest:
     """Return a forest. x: (items, features); y: (items,); groups: (items,) whole numbers from 0.
 
     trees: 240 if not given. leaf: fewest items in a leaf. tried: share of the features tried at each node.
-    first: features before this one are not looked at.
+    columns: features that are looked at, all if not given. share: of the groups that a tree sees; with 1 there are no
+    honest predictions, only the mean.
     """
     random = np.random.default_rng(seed)
     names = np.unique(groups)
+    seen_columns = np.arange(x.shape[1]) if columns is None else columns
+    x_seen = x if columns is None else np.ascontiguousarray(x[:, columns])
     kept: list[
         tuple[npt.NDArray[np.int32], npt.NDArray[np.float32], npt.NDArray[np.int32], npt.NDArray[np.float32]]
     ] = []
     offset, roots = 0, []
     outside, times = np.zeros(len(y)), np.zeros(len(y))
     for _ in range(TREES if trees is None else trees):
-        drawn = random.permutation(names)[: max(1, round(SHARE_OF_GROUPS * len(names)))]
-        seen = np.isin(groups, drawn) if len(names) > 2 else random.random(len(y)) < SHARE_OF_GROUPS
+        drawn = random.permutation(names)[: max(1, round(share * len(names)))]
+        seen = np.isin(groups, drawn) if len(names) > 2 else random.random(len(y)) < share
         if not seen.any():
             seen[:] = True
-        grown = _grow(x[seen, first:], y[seen], leaf, max(1, round(tried * (x.shape[1] - first))), random)
-        tree = (np.where(grown[0] >= 0, grown[0] + first, -1).astype(np.int32), *grown[1:])
+        grown = _grow(x_seen[seen], y[seen], leaf, max(1, round(tried * len(seen_columns))), random)
+        tree = (np.where(grown[0] >= 0, seen_columns[grown[0]], -1).astype(np.int32), *grown[1:])
         unseen = ~seen
         if unseen.any():
             outside[unseen] += forest(x[unseen], *tree, np.zeros(1, np.int32))

@@ -23,14 +23,14 @@ MOST = 3000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Process:
-    """A fitted process. weights: (parts, 2); lengths: (parts,); support: (items', features); dual: (items',).
+    """A fitted process. weights: (parts, 2); lengths: (parts,); chosen: (items',) items it stands on; dual: (items',).
 
     out_of_group: (items,) predictions for each item from all other groups.
     """
 
     weights: npt.NDArray[np.float32]
     lengths: npt.NDArray[np.float32]
-    support: npt.NDArray[np.float32]
+    chosen: npt.NDArray[np.intp]
     dual: npt.NDArray[np.float32]
     out_of_group: npt.NDArray[np.float64]
 
@@ -83,28 +83,32 @@ def fit(
     return Process(
         weights.numpy().astype(np.float32),
         lengths.numpy().astype(np.float32),
-        x[support],
+        support,
         dual.numpy().astype(np.float32),
         out_of_group,
     )
 
 
-def without_first(
+def fit_parts(
     x: npt.NDArray[np.float32],
     y: npt.NDArray[np.float64],
     groups: npt.NDArray[np.intp],
     parts: tuple[int, ...],
+    used: tuple[bool, ...],
     *,
     seed: int = 0,
 ) -> Process:
-    """Return a process like `fit` that gives the first part of the features no weight."""
-    found = fit(x[:, parts[0] :], y, groups, parts[1:], seed=seed)
-    return replace(
-        found,
-        weights=np.concatenate([np.zeros((1, 2), np.float32), found.weights]),
-        lengths=np.concatenate([np.ones(1, np.float32), found.lengths]),
-        support=np.concatenate([np.zeros((len(found.support), parts[0]), np.float32), found.support], axis=1),
-    )
+    """Return a process like `fit` that gives the parts that are not used no weight. used: (parts,)."""
+    columns = columns_of(parts, used)
+    found = fit(x[:, columns], y, groups, tuple(n for n, u in zip(parts, used, strict=True) if u), seed=seed)
+    weights, lengths = np.zeros((len(parts), 2), np.float32), np.ones(len(parts), np.float32)
+    weights[np.array(used)], lengths[np.array(used)] = found.weights, found.lengths
+    return replace(found, weights=weights, lengths=lengths)
+
+
+def columns_of(parts: tuple[int, ...], used: tuple[bool, ...]) -> npt.NDArray[np.intp]:
+    """Return the indices of the features in the parts that are used."""
+    return np.flatnonzero(np.repeat(used, parts))
 
 
 def _some(groups: npt.NDArray[np.intp], most: int, random: np.random.Generator) -> npt.NDArray[np.intp]:

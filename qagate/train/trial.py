@@ -24,8 +24,9 @@ import numpy.typing as npt
 from qagate.errors import InputError
 from qagate.score import handcrafted
 from qagate.train import bootstrap, finetune, metrics, raters
+from qagate.train.described import Describes, Labelled, describe
 from qagate.train.evaluate import FIGURES
-from qagate.train.finetune import Describes, Labelled
+from qagate.train.members import folds_of
 from qagate.train.pack import volumes
 from qagate.train.table import interval
 
@@ -50,7 +51,7 @@ def trees(
 
 def compare(data: Labelled, folds: int = finetune.FOLDS, resamples: int = 1000) -> dict[str, Any]:
     """Return everybody's figures on one set, and the lead of fine-tuning over extra-trees. Raises InputError."""
-    numbers = finetune.folds_of(data.groups, folds)
+    numbers = folds_of(data.groups, folds)
     started = time.process_time()
     said = {HEAD: finetune.cross_validate(data, folds)}
     seconds = time.process_time() - started
@@ -88,7 +89,7 @@ def trial(
     for number, name in enumerate(names):
         index = raters.write(name, packed, out / f"set{number}", share=share)
         started = time.process_time()
-        data = finetune.describe(index, scorer)
+        data = describe(index, scorer)
         seconds = time.process_time() - started
         found[name] = {**compare(data), "describe_processor_seconds": round(seconds, 1)}
         progress(line(name, found[name]))

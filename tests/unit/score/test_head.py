@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 
 from qagate.errors import ModelCorrupt
 from qagate.score import head
-from qagate.score.head import ARRAYS, FILE, Head, HeadRecipe, forest, kernel, standardised
+from qagate.score.head import ARRAYS, FILE, Described, Head, HeadRecipe, forest, kernel, standardised
 
 RECIPE = HeadRecipe(2, 1, 2.0, 0.5, 0.0, 4.0, 0.4, 10)
+NOTHING = Described(np.zeros(2), np.zeros(1), np.ones(5), 0.5)
+"""What a volume may look like to a head that was fitted before there was an assessor's part."""
 
 
 def _head() -> Head:
@@ -35,14 +38,14 @@ def test_prediction_by_hand() -> None:
     # support 0: the linear part is 0; the smooth part is exp(-0.5 * 0) = 1, times dual 1.5 → 1.5
     # features 0 → the tree says -0.25; 1.5 - 0.25 = 1.25; label 2 + 0.5 * 1.25 = 2.625
     assert _head().predict(np.zeros((1, 3)))[0] == pytest.approx(2.625)
-    score, (low, high) = _head().score(np.zeros(3))
+    score, (low, high) = _head().score(NOTHING)
     assert score == pytest.approx(65.625)  # 2.625 of 0..4
     assert (low, high) == pytest.approx((55.625, 75.625))  # ± 0.4 of 4
 
 
 def test_labels_where_low_is_good() -> None:
     head = Head(HeadRecipe(2, 1, 2.0, 0.5, 4.0, 0.0, 0.4, 10), _head().arrays)
-    score, (low, high) = head.score(np.zeros(3))
+    score, (low, high) = head.score(NOTHING)
     assert score == pytest.approx(100 - 65.625)
     assert low < score < high
 
@@ -120,3 +123,18 @@ def test_a_forest_says_what_walking_down_each_tree_says(monkeypatch: pytest.Monk
     arrays = (np.array(feature), np.array(threshold), np.array(left), np.array(value), np.array(root))
     assert forest(x, *arrays) == pytest.approx(walked)
     assert forest(x[:0], *arrays).shape == (0,)
+
+
+def test_a_head_of_other_features_is_refused() -> None:
+    with pytest.raises(ModelCorrupt, match=r"\(2, 1, 0\) features .* finds \(2, 4, 0\): fine-tune again"):
+        _head().score(Described(np.zeros(2), np.zeros(4), np.zeros(0), 0.5))
+
+
+def test_the_assessors_part_comes_last() -> None:
+    arrays = {**_head().arrays, "centre": np.zeros(5, np.float32), "scale": np.ones(5, np.float32)}
+    arrays["kernel_weights"] = np.zeros((1, 3, 2), np.float32)
+    arrays["kernel_lengths"], arrays["support"] = np.ones((1, 3), np.float32), np.zeros((1, 5), np.float32)
+    arrays["tree_feature"] = np.array([4, -1, -1], np.int32)
+    made = Head(replace(RECIPE, assessor_features=2), arrays)
+    low, high = (made.score(Described(np.zeros(2), np.zeros(1), np.array([0.0, v]), 0.5))[0] for v in (-1.0, 1.0))
+    assert (low, high) == pytest.approx((100 * (2 - 0.125) / 4, 100 * (2 + 0.125) / 4))

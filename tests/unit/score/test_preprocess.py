@@ -9,6 +9,7 @@ from qagate.score import preprocess
 from qagate.score.preprocess import (
     CHANNELS,
     apply_standard,
+    beyond_window,
     body,
     channels,
     filled,
@@ -30,9 +31,25 @@ def test_ct_stays_in_hu_and_is_clipped() -> None:
 @pytest.mark.parametrize(("white", "kind"), [(1.0, np.float32), (255, np.uint8)])
 def test_a_grey_ct_picture_is_taken_for_a_soft_tissue_window(white: float, kind: type) -> None:
     grey = (np.linspace(0, 1, 64).reshape(1, 8, 8) * white).astype(kind)
-    standard, _ = standardise(grey, "CT")
+    standard, how = standardise(grey, "CT")
+    assert how.windowed
     assert standard.min() == pytest.approx(-160)
     assert standard.max() == pytest.approx(240)
+    assert standard.ravel() == pytest.approx(-160 + 400 / white * grey.ravel().astype(float), abs=0.01)
+
+
+def test_what_a_window_cut_off_is_air_and_bone_and_no_plateau() -> None:
+    hu = ct(1, 128, 144).astype(np.float32)
+    grey = np.clip((hu + 160) / 400, 0, 1)
+    grey[0, 64, 40] = 0.0  # noise in tissue
+    found = beyond_window(standardise(grey, "CT")[0])[0]
+    assert (found[:8] == -1000).all()  # outside the body
+    assert found[64, 40] == pytest.approx(-160)
+    bone = found[grey[0] == 1.0]
+    assert bone.min() > 240
+    assert np.ptp(bone) > 50
+    inside = (grey[0] > 0) & (grey[0] < 1)
+    assert np.abs(found[inside] - hu[0][inside]).max() < 0.01
 
 
 def test_mr_does_not_depend_on_the_scanners_scale() -> None:

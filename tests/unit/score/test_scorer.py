@@ -9,6 +9,7 @@ import pytest
 from qagate.domain.prompt import Acquisition, Prompt
 from qagate.errors import ModelMissing, ScoringError
 from qagate.score import scorer
+from qagate.score.assessor import Opinion
 from qagate.score.patches import spots
 from qagate.score.scorer import Scorer
 from qagate.score.vocabulary import ATTRIBUTES_OF
@@ -164,8 +165,37 @@ def test_large_volumes_are_looked_at_less_densely(small: Scorer, monkeypatch: py
     assert sum(looked) == 2 * 5
 
 
-def test_features_have_one_length(small: Scorer) -> None:
-    assert small.features(volume(ct()), CHEST).shape == small.features(volume(ct(1)), Prompt()).shape == (128 + 20,)
+def test_a_windowed_picture_is_heard_as_what_it_was_before(small: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[np.ndarray] = []
+    look = small.looker.look
+
+    def kept(slab: np.ndarray, *rest: object) -> object:
+        seen.append(slab)
+        return look(slab, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(small.looker, "look", kept)
+    grey = np.clip((ct(1).astype(np.float32) + 160) / 400, 0, 1)
+    assert small.score(volume(grey), CHEST).in_domain
+    assert seen[0][0, 0, 0] == -1000  # air
+
+
+def test_a_description_has_one_length(small: Scorer) -> None:
+    for voxels, prompt in ((ct(), CHEST), (ct(1), Prompt())):
+        found = small.describe(volume(voxels), prompt)
+        assert (found.network.shape, found.handmade.shape, found.assessor.shape) == ((128 + 20,), (112,), (0,))
+        assert 0 <= found.score <= 1
+
+
+def test_the_opinion_of_an_assessor_is_summed_up_over_slabs(small: Scorer) -> None:
+    heard = small.hear(volume(ct(8)), CHEST)
+    attributes = np.linspace(0, 1, 36).reshape(2, 18)
+    first = Opinion(np.array([0.2, 0.6]), np.array([0.1, 0.1]), attributes)
+    heard.opinions[:] = [first, None]
+    heard.described[:] = [np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), None]
+    found = scorer.opinion_summary(heard)
+    assert found[:3] == pytest.approx([0.4, 0.2, 0.1])  # mean, worst tile, spread
+    assert found[3:21] == pytest.approx(attributes.mean(0))
+    assert found[21:] == pytest.approx([2.0, 3.0])
 
 
 def test_a_missing_bundle_or_device_is_said(tmp_path: Path) -> None:

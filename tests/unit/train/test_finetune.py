@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,21 +12,29 @@ from scipy import ndimage
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
 from qagate.errors import InputError
+from qagate.score import handcrafted
+from qagate.score.head import Described
 from qagate.score.scorer import Scorer
-from qagate.train import finetune, forest, metrics, trial
+from qagate.train import described, finetune, members, metrics, trial
+
+from ..score.bundles import tiny
 
 
 @pytest.fixture(autouse=True)
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(forest, "TREES", 30)
+    monkeypatch.setattr(members, "TREES", 20)
+    monkeypatch.setattr(members, "HONEST_TREES", 15)
+    monkeypatch.setattr(members, "BOOSTED", replace(members.BOOSTED, trees=40))
 
 
 class Means:
-    """A stand-in for a network: grey value and its spread, and one feature of chance."""
+    """A stand-in for a scorer: grey value and its spread, one feature of chance, and an assessor of two numbers."""
 
-    def features(self, volume: Volume, prompt: Prompt) -> np.ndarray:
+    def describe(self, volume: Volume, prompt: Prompt) -> Described:
         v = volume.voxels
-        return np.array([v.mean(), np.random.default_rng(int(v.sum())).normal(), -v.std(), 0.0])
+        seen = np.array([v.mean(), np.random.default_rng(int(v.sum())).normal(), -v.std(), 0.0])
+        made = handcrafted.features(v, prompt.modality, more=True)
+        return Described(seen, made, np.array([v.std(), v.max()]), float(-np.abs(np.diff(v)).mean()))
 
 
 @pytest.fixture
@@ -45,8 +54,8 @@ def index(tmp_path: Path) -> Path:
 
 
 def test_it_learns_what_raters_saw(index: Path) -> None:
-    data = finetune.describe(index, Means())
-    assert data.features.shape == (48, 4 + 112)
+    data = described.describe(index, Means())
+    assert data.features.shape == (48, 4 + 112 + 2)
     assert len(data.problems) == 1
     predicted = finetune.cross_validate(data, folds=4)
     assert metrics.srcc(predicted, data.labels) > 0.9
@@ -54,37 +63,29 @@ def test_it_learns_what_raters_saw(index: Path) -> None:
     assert {"srcc", "plcc", "krocc", "rmse", "rmse_sd", "n"} <= set(found)
     assert found["n"] == 48
     # 90 % of honest errors lie within the half width
-    head = finetune.fit_head(data)
+    head = members.fit_head(data)
     assert np.mean(np.abs(predicted - data.labels) <= head.recipe.half_width) == pytest.approx(0.9, abs=0.12)
 
 
 def test_shuffled_labels_teach_nothing(index: Path) -> None:
-    data = finetune.describe(index, Means())
+    data = described.describe(index, Means())
     shuffled = np.random.default_rng(1).permutation(data.labels)
-    blind = finetune.Labelled(data.network, data.handmade, shuffled, data.groups, data.names)
+    blind = replace(data, labels=shuffled)
     assert abs(metrics.srcc(finetune.cross_validate(blind, folds=4), shuffled)) < 0.45  # about 3 / sqrt(48)
-
-
-def test_folds_keep_groups_whole_and_are_of_like_size() -> None:
-    groups = np.repeat(np.arange(9), [1, 2, 3, 4, 5, 6, 7, 8, 9])
-    folds = finetune.folds_of(groups, 3)
-    assert all(len(set(folds[groups == g])) == 1 for g in range(9))
-    assert np.ptp(np.bincount(folds)) <= 5
-    assert finetune.folds_of(np.arange(3), 10).max() == 2
 
 
 def test_one_group_and_equal_scores_are_refused(index: Path) -> None:
     text = index.read_text()
     index.write_text("\n".join(["path,score,group", *(f"{n}_{i}.png,{i},all" for n in range(2) for i in range(6))]))
-    data = finetune.describe(index, Means())
+    data = described.describe(index, Means())
     with pytest.raises(InputError, match="at least two groups"):
         finetune.cross_validate(data)
     index.write_text("\n".join(["path,score", *(f"{n}_{i}.png,2" for n in range(2) for i in range(6))]))
     with pytest.raises(InputError, match="differ, got 2"):
-        finetune.describe(index, Means())
+        described.describe(index, Means())
     index.write_text("\n".join(text.splitlines()[:5]))
     with pytest.raises(InputError, match="at least 10"):
-        finetune.describe(index, Means())
+        described.describe(index, Means())
 
 
 def test_the_last_line_of_json_holds_six_figures(
@@ -93,8 +94,8 @@ def test_the_last_line_of_json_holds_six_figures(
     lines = index.read_text().splitlines()
     turned = [lines[0], *(",".join([a, str(-float(b)), c, d]) for a, b, c, d in (x.split(",") for x in lines[1:]))]
     index.write_text("\n".join([*turned, "0_0.png,four,CT,c0", "0_1.png,1,PET,c0"]))
-    monkeypatch.setattr(Scorer, "load", lambda model: Means())
-    asked = ["--index", str(index), "--out", str(tmp_path / "out"), "--folds", "3", "--json"]
+    monkeypatch.setattr(Scorer, "load", lambda model, **how: Means())
+    asked = ["--index", str(index), "--out", str(tmp_path / "out"), "--folds", "3", "--json", "--workers", "1"]
     assert finetune.main(asked) == 0
     printed = capsys.readouterr()
     found = json.loads(printed.out.splitlines()[-1])
@@ -111,7 +112,7 @@ def test_the_last_line_of_json_holds_six_figures(
 def test_a_trial_sets_fine_tuning_beside_trees(index: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     monkeypatch.setattr(trial, "COUNT", 20)
-    data = finetune.describe(index, Means())
+    data = described.describe(index, Means())
     found = trial.compare(data, folds=2, resamples=20)
     assert set(found["rows"]) == {trial.HEAD, trial.TREES, trial.MORE_TREES, trial.ZERO_SHOT}
     assert found["rows"][trial.HEAD]["srcc"]["value"] > 0.8
@@ -119,3 +120,26 @@ def test_a_trial_sets_fine_tuning_beside_trees(index: Path, monkeypatch: pytest.
     of = found["rows"]
     assert lead["value"] == pytest.approx(of[trial.HEAD]["srcc"]["value"] - of[trial.TREES]["srcc"]["value"])
     assert trial.line("a set", found).startswith("| a set | 48 in 8 |")
+
+
+def test_processes_side_by_side_find_the_same(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny(tmp_path)
+    few = index.parent / "few.csv"
+    few.write_text("\n".join([*index.read_text().splitlines()[:12], "absent.png,1,CT,c9"]))
+    alone = described.describe(few, Scorer.load(model, device="cpu", threads=1))
+    monkeypatch.setattr(described, "MANY", 10)
+    together = described.describe(few, Means(), model=model, workers=2)
+    assert np.allclose(together.features, alone.features, atol=1e-5)
+    assert together.names == alone.names
+    assert together.problems == alone.problems
+    assert len(alone.problems) == 1
+
+
+def test_rows_without_groups_are_told_that_figures_may_be_too_good(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = index.read_text().splitlines()[:14]
+    index.write_text("\n".join(line.rsplit(",", 1)[0] for line in lines))
+    monkeypatch.setattr(Scorer, "load", lambda model, **how: Means())
+    assert finetune.main(["--index", str(index), "--out", str(tmp_path / "out"), "--folds", "2"]) == 0
+    assert "no two rows share a group" in capsys.readouterr().err

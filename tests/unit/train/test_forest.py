@@ -43,3 +43,9 @@ def test_same_seed_same_forest() -> None:
     x, y = _data(50, 3)
     first, again = (forest.fit(x, y, np.arange(50), trees=5, seed=7) for _ in range(2))
     assert np.array_equal(first.threshold, again.threshold)
+
+
+def test_only_the_named_columns_are_looked_at() -> None:
+    x, y = _data(80, 4)
+    found = forest.fit(x, y, np.arange(80), trees=5, columns=np.array([1, 7]), share=1.0)
+    assert set(found.feature) <= {-1, 1, 7}

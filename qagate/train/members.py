@@ -1,0 +1,183 @@
+"""Members: what a fine-tuned head is made of, how its parts are fitted and weighed (`score.head` evaluates it).
+
+Gaussian processes, forests of extremely randomised trees and boosted trees, each on some of the features. Whole groups
+(contents, subjects) are left out to learn what each is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qagate.score.head import Head, HeadRecipe, standardised
+from qagate.train import boost, forest
+from qagate.train import gaussian as process
+from qagate.train.described import Features, Labelled, Parts
+
+COVERED = 0.9
+TREES, HONEST_TREES = 160, 50
+"""Trees of a forest, and of one that only says how good it is."""
+
+
+class Kind(StrEnum):
+    """What a member of a head is."""
+
+    PROCESS = "process"
+    FOREST = "forest"
+    BOOSTED = "boosted"
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One of the fitted members of a head. used: the parts of the features it sees; prior: its weight among equals."""
+
+    kind: Kind
+    used: tuple[bool, bool, bool]
+    prior: float
+
+
+MEMBERS = (
+    Member(Kind.PROCESS, (True, True, True), 1.0),
+    Member(Kind.PROCESS, (False, True, False), 0.5),
+    Member(Kind.FOREST, (False, True, True), 2.0),
+    Member(Kind.FOREST, (False, True, False), 2.0),
+    Member(Kind.BOOSTED, (True, True, True), 1.0),
+)
+"""Chosen on the six sets of `trial`. Forests alone are as good on some of them, processes on small ones."""
+BOOSTED = boost.Recipe(trees=200, rate=0.06, deepest=3, leaf=8, items=0.8, calm=4.0)
+BOOSTED_FOLDS = 4
+SHARPEST, HALF_SHARP_GROUPS = 8.0, 6
+"""Members weigh by this power of the share of variance that they explain of groups left out, by half of it with six
+groups: with few, that share says little, and equal weights are safer."""
+MOST_STRETCH = 1.25
+"""Means of several members lie too close together, but not by much."""
+
+
+def fit_head(
+    data: Labelled, *, worst_label: float | None = None, best_label: float | None = None, seed: int = 0
+) -> Head:
+    """Return the head fitted on all items. worst_label and best_label become 0 and 100; None takes the labels' ends."""
+    x, y, groups, parts = data.features, data.labels, data.groups, data.parts
+    centre = np.median(x, axis=0).astype(np.float32)
+    scale = np.maximum(x.std(axis=0), 1e-6).astype(np.float32)
+    z = standardised(x, centre, scale)
+    mean, spread = float(y.mean()), float(y.std()) or 1.0
+    target = (y - mean) / spread
+    members = _members(parts)
+    processes: list[process.Process] = []
+    grown: list[forest.Trees] = []
+    said = []
+    for member in members:
+        columns = process.columns_of(parts, member.used)
+        if member.kind is Kind.PROCESS:
+            processes.append(process.fit_parts(z, target, groups, parts, member.used, seed=seed))
+            said.append(processes[-1].out_of_group)
+        else:
+            trees, honest = (_forest if member.kind is Kind.FOREST else _boosted)(z, target, groups, columns, seed)
+            grown.append(trees)
+            said.append(honest)
+    honest_parts = np.array(said)  # (members, items)
+    weights = blend(honest_parts, target, np.array([member.prior for member in members]), len(np.unique(groups)))
+    honest = weights @ honest_parts
+    # where little can be learned, predictions must stay near the mean
+    shrink = float(np.clip(honest @ target / max(float(honest @ honest), 1e-12), 0.05, MOST_STRETCH))
+    honest = shrink * honest
+    recipe = HeadRecipe(
+        network_features=parts[0],
+        handcrafted_features=parts[1],
+        assessor_features=parts[2],
+        mean=mean,
+        spread=spread * shrink,
+        worst=float(y.min()) if worst_label is None else worst_label,
+        best=float(y.max()) if best_label is None else best_label,
+        half_width=float(np.quantile(np.abs(honest - target), COVERED)) * spread,
+        labels=len(y),
+    )
+    arrays = {
+        "centre": centre,
+        "scale": scale,
+        "kernel_weights": np.stack([p.weights for p in processes]),
+        "kernel_lengths": np.stack([p.lengths for p in processes]),
+        "support": z[processes[0].chosen],
+        "dual": np.stack([p.dual * np.float32(w) for p, w in zip(processes, weights, strict=False)]),
+        **joined(grown, weights[len(processes) :]),
+    }
+    return Head(recipe, arrays)
+
+
+def _members(parts: Parts) -> list[Member]:
+    """Return the members, processes first, each seeing something else than those before: an assessor may be missing."""
+    found: dict[tuple[Kind, tuple[bool, ...]], Member] = {}
+    for member in sorted(MEMBERS, key=lambda one: one.kind is not Kind.PROCESS):
+        found.setdefault((member.kind, tuple(u and n > 0 for u, n in zip(member.used, parts, strict=True))), member)
+    return list(found.values())
+
+
+def blend(
+    honest: npt.NDArray[np.float64], target: npt.NDArray[np.float64], prior: npt.NDArray[np.float64], groups: int
+) -> npt.NDArray[np.float64]:
+    """Return (members,) weights, sum 1: the prior ones, and more for those that explain more of groups left out.
+
+    honest: (members, items); target: (items,), mean 0 and SD 1. Weights of least error are no better than equal ones
+    with some ten or twenty groups; what matters is that a member that explains nothing has no say.
+    """
+    explained = np.maximum(1.0 - ((honest - target) ** 2).mean(1), 1e-3)
+    weights = prior * (explained / explained.max()) ** (SHARPEST * groups / (groups + HALF_SHARP_GROUPS))
+    found: npt.NDArray[np.float64] = weights / weights.sum()
+    return found
+
+
+def _forest(
+    z: Features, target: npt.NDArray[np.float64], groups: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], seed: int
+) -> tuple[forest.Trees, npt.NDArray[np.float64]]:
+    """Return a forest of all items, and (items,) predictions of fewer trees that never saw the item's group."""
+    how: dict[str, Any] = {"columns": columns, "leaf": 1, "tried": 1.0}
+    honest = forest.fit(z, target, groups, trees=HONEST_TREES, seed=seed, share=0.8, **how).out_of_group
+    return forest.fit(z, target, groups, trees=TREES, seed=seed + 1, share=1.0, **how), honest
+
+
+def _boosted(
+    z: Features, target: npt.NDArray[np.float64], groups: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], seed: int
+) -> tuple[forest.Trees, npt.NDArray[np.float64]]:
+    """Return boosted trees of all items, and (items,) predictions of some fitted without the item's group."""
+    x = z if len(columns) == z.shape[1] else z * np.isin(np.arange(z.shape[1]), columns)
+    folds = folds_of(groups, BOOSTED_FOLDS, seed)
+    honest = np.zeros(len(target))
+    for fold in range(folds.max() + 1):
+        out = folds == fold
+        if not out.all():
+            honest[out] = boost.fit(x[~out], target[~out], groups[~out], BOOSTED, seed)(x[out])
+    return boost.fit(x, target, groups, BOOSTED, seed), honest
+
+
+def joined(forests: Sequence[forest.Trees], weights: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:
+    """Return forests as one whose mean over trees is their weighted sum."""
+    starts = np.cumsum([0, *(len(f.feature) for f in forests[:-1])])
+    count = sum(len(f.root) for f in forests)
+    share = [w * count / len(f.root) for f, w in zip(forests, weights, strict=True)]
+    return {
+        "tree_feature": np.concatenate([f.feature for f in forests]),
+        "tree_threshold": np.concatenate([f.threshold for f in forests]),
+        "tree_left": np.concatenate([f.left + n for f, n in zip(forests, starts, strict=True)]).astype(np.int32),
+        "tree_value": np.concatenate([f.value * w for f, w in zip(forests, share, strict=True)]).astype(np.float32),
+        "tree_root": np.concatenate([f.root + n for f, n in zip(forests, starts, strict=True)]).astype(np.int32),
+    }
+
+
+def folds_of(groups: npt.NDArray[np.intp], folds: int, seed: int = 0) -> npt.NDArray[np.intp]:
+    """Return (items,) fold numbers: whole groups, dealt large ones first so that folds are of like size."""
+    names, sizes = np.unique(groups, return_counts=True)
+    count = min(folds, len(names))
+    order = np.random.default_rng(seed).permutation(len(names))
+    order = order[np.argsort(-sizes[order], kind="stable")]
+    filled, chosen = np.zeros(count, int), np.zeros(len(names), int)
+    for name in order:
+        chosen[name] = int(filled.argmin())
+        filled[chosen[name]] += sizes[name]
+    found: npt.NDArray[np.intp] = chosen[np.searchsorted(names, groups)]
+    return found

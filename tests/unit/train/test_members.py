@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qagate.train import forest, members, metrics
+from qagate.train.described import Labelled
+from qagate.train.members import blend, fit_head, folds_of, joined
+
+
+@pytest.fixture(autouse=True)
+def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "TREES", 20)
+    monkeypatch.setattr(members, "HONEST_TREES", 20)
+    monkeypatch.setattr(members, "BOOSTED", replace(members.BOOSTED, trees=60))
+
+
+def _labelled(items: int, seed: int, assessor: int = 6, noise: float = 0.3) -> Labelled:
+    """Labels follow one number of the assessor, or of the hand-made ones when there is no assessor."""
+    random = np.random.default_rng(seed)
+    network, handmade, other = (random.normal(size=(items, n)).astype(np.float32) for n in (5, 8, assessor))
+    said = (other if assessor else handmade)[:, 0]
+    labels = 2.0 + said + random.normal(0, noise, items)
+    return Labelled(network, handmade, other, said.astype(float), labels, np.arange(items) // 6)
+
+
+@pytest.mark.parametrize("assessor", [6, 0])
+def test_a_head_learns_from_the_assessor_or_does_without(assessor: int) -> None:
+    data, fresh = _labelled(120, 0, assessor), _labelled(120, 1, assessor)
+    head = fit_head(data)
+    assert head.recipe.parts == (5, 8, assessor)
+    assert metrics.srcc(head.predict(fresh.features), fresh.labels) > 0.75
+
+
+def test_labels_of_chance_are_shrunk_to_their_mean() -> None:
+    data = _labelled(60, 2, noise=30.0)
+    said = fit_head(data).predict(_labelled(60, 3).features)
+    assert np.std(said) < 0.5 * np.std(data.labels)
+    assert np.mean(said) == pytest.approx(np.mean(data.labels), abs=0.4 * np.std(data.labels))
+
+
+def test_whole_numbers_with_ties_are_labels_too() -> None:
+    data = _labelled(90, 4)
+    whole = Labelled(
+        data.network, data.handmade, data.assessor, data.zero_shot, np.round(data.labels).clip(0, 4), data.groups
+    )
+    fresh = _labelled(90, 5)
+    assert metrics.srcc(fit_head(whole).predict(fresh.features), fresh.labels) > 0.65
+
+
+def test_who_explains_nothing_has_no_say() -> None:
+    random = np.random.default_rng(0)
+    target = random.normal(size=200)
+    good, fair, none = target + random.normal(0, 0.4, 200), 0.7 * target, random.normal(size=200)
+    weights = blend(np.stack([good, fair, none]), target, np.array([1.0, 1.0, 2.0]), 20)
+    assert weights.sum() == pytest.approx(1.0)
+    assert weights[2] < 0.01
+    assert min(weights[:2]) > 0.3
+
+
+def test_few_groups_leave_weights_nearer_to_the_prior_ones() -> None:
+    target = np.random.default_rng(0).normal(size=200)
+    honest = np.stack([0.9 * target, 0.4 * target])
+    spread = [np.subtract(*blend(honest, target, np.ones(2), groups)) for groups in (2, 10, 100)]
+    assert 0 < spread[0] < spread[1] < spread[2]
+
+
+def test_joined_forests_say_their_weighted_sum() -> None:
+    data = _labelled(60, 6)
+    first = forest.fit(data.handmade, data.labels, data.groups, trees=5)
+    second = forest.fit(data.handmade, data.labels, data.groups, trees=9, seed=1)
+    whole = joined([first, second], np.array([0.3, 0.5]))
+    said = forest.Trees(*(whole[f"tree_{n}"] for n in ("feature", "threshold", "left", "value", "root")))
+    assert said(data.handmade) == pytest.approx(0.3 * first(data.handmade) + 0.5 * second(data.handmade), abs=1e-4)
+
+
+def test_folds_keep_groups_whole_and_are_of_like_size() -> None:
+    groups = np.repeat(np.arange(9), [1, 2, 3, 4, 5, 6, 7, 8, 9])
+    folds = folds_of(groups, 3)
+    assert all(len(set(folds[groups == g])) == 1 for g in range(9))
+    assert np.ptp(np.bincount(folds)) <= 5
+    assert folds_of(np.arange(3), 10).max() == 2
