@@ -37,7 +37,7 @@ EMPTY = 0.03
 SPARSE = 4
 """Every so many rows and columns tell whether a slice is empty."""
 AIR_HU, BONE_HU = -1000.0, 600.0
-AROUND_PIXELS, MOSTLY = 5, 0.7
+AROUND_PIXELS, MOSTLY, MOST_BONE = 5, 0.7, 0.1
 NOISE_UNIT = {"CT": 20.0, "MR": 0.03}
 """Noise of a usual picture; high-pass channels are in these units."""
 
@@ -99,8 +99,9 @@ def beyond_window(slices: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     for picture in found:
         black, white = picture <= low + 1.0, picture >= high - 1.0
         air = black & (ndimage.uniform_filter(black.astype(np.float32), AROUND_PIXELS) > MOSTLY)
-        inner = ndimage.gaussian_filter(white.astype(np.float32), 2.0)
-        picture[white] += BONE_HU * inner[white]
+        if white.mean() < MOST_BONE:  # more is soft tissue in a lung window
+            inner = ndimage.gaussian_filter(white.astype(np.float32), 2.0)
+            picture[white] += BONE_HU * inner[white]
         picture[air] = AIR_HU
     return found
 
