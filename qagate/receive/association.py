@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,11 @@ from qagate.errors import SpoolError, TooLarge
 from qagate.receive.incoming import Incoming
 from qagate.receive.provider import MessageProvider, NetworkProvider, StoreRequest
 from qagate.receive.waking import Announced, Checkpoint
+
+logger = logging.getLogger(__name__)
+
+_PROVIDER = 0x02
+"""Source of an A-ABORT. PS3.8 Table 9-26."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +72,13 @@ class AcceptedAssociation(Association):
         """Run until the association is over, then say so."""
         try:
             super().run_reactor()
+        except Exception as error:  # top of this thread
+            # a request that can be read and not be answered; nobody else would ever end its connection
+            logger.warning(
+                "receive: a request from %s cannot be used: %s", self.requestor.address, type(error).__name__
+            )
+            self.is_aborted = True
+            self.acse.send_abort(_PROVIDER)
+            self.kill()
         finally:
             self._on_end(self)

@@ -40,7 +40,13 @@ def _impatient() -> bytes:
     return association_request() + b"".join(p_data(1, 0, data_sets()[0]))
 
 
-@pytest.mark.parametrize("make", [_even_context, _impatient])
+def _context_without_a_sop_class() -> bytes:
+    request = bytearray(association_request())
+    request[request.index(b"\x30\0", 74)] = 0x40  # its abstract syntax becomes one more transfer syntax
+    return bytes(request)
+
+
+@pytest.mark.parametrize("make", [_even_context, _impatient, _context_without_a_sop_class])
 def test_what_the_fuzzer_found(tmp_path: Path, make: object) -> None:
     ended: list[object] = []
     hook, threading.excepthook = threading.excepthook, ended.append
