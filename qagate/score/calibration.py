@@ -9,7 +9,7 @@ mean, directions: of the pooled features of training, for the distance of a volu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,8 +26,8 @@ class Calibration:
 
     directions: (k, c) rows that turn centred features into unit variance. usual: the distance of an ordinary volume,
     unusual: the distance from which a volume is out of domain. worst_share: part of the score that the worst fifth of
-    a volume's slabs has. assessor_share, grade_share: what part of score and of grades the assessor has, beside the
-    network.
+    a volume's slabs has. assessor_share: what part of the score the assessor has, beside the network, by modality;
+    grade_share: what part of the grades.
     """
 
     temperature: float = 1.0
@@ -39,13 +39,24 @@ class Calibration:
     usual: float = 1.0
     unusual: float = 2.0
     worst_share: float = 0.25
-    assessor_share: float = 0.0
+    assessor_share: Mapping[str, float] = field(default_factory=lambda: {"CT": 0.0, "MR": 0.0})
     grade_share: float = 0.0
 
-    def mixed(self, network: npt.ArrayLike, assessor: npt.ArrayLike | None) -> npt.NDArray[np.float64]:
-        """Return what both say together: a mean by the share of the assessor; the network alone without one."""
+    def mixed(
+        self, network: npt.ArrayLike, assessor: npt.ArrayLike | None, modality: str | Sequence[str]
+    ) -> npt.NDArray[np.float64]:
+        """Return what both say together: a mean by the share of the assessor; the network alone without one.
+
+        network, assessor: of one volume, or (n, ...) of several, each with its modality.
+        """
         said = np.asarray(network, np.float64)
-        return said if assessor is None else said + self.assessor_share * (np.asarray(assessor) - said)
+        if assessor is None:
+            return said
+        if isinstance(modality, str):
+            share: npt.ArrayLike = self.assessor_share[modality]
+        else:
+            share = np.array([self.assessor_share[str(one)] for one in modality]).reshape(-1, *[1] * (said.ndim - 1))
+        return said + np.asarray(share) * (np.asarray(assessor) - said)
 
     def score(self, said: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return scores 0-100 for network scores 0..1."""
@@ -84,11 +95,11 @@ class Calibration:
             "usual": self.usual,
             "unusual": self.unusual,
             "worst_share": self.worst_share,
-            "assessor_share": self.assessor_share,
             "grade_share": self.grade_share,
             "mean": [float(f"{v:.5g}") for v in self.mean],
             "directions": [[float(f"{v:.5g}") for v in row] for row in self.directions],
             "multiples": {k: round(v, 3) for k, v in self.multiples.items()},
+            "assessor_share": dict(self.assessor_share),
         }
 
     @classmethod
@@ -104,7 +115,7 @@ class Calibration:
             usual=float(plain["usual"]),
             unusual=float(plain["unusual"]),
             worst_share=float(plain["worst_share"]),
-            assessor_share=float(plain.get("assessor_share", 0.0)),
+            assessor_share=_by_modality(plain.get("assessor_share", 0.0)),
             grade_share=float(plain.get("grade_share", 0.0)),
         )
         if (
@@ -114,6 +125,12 @@ class Calibration:
         ):
             raise ValueError("calibration needs a temperature above 0 and rising knots in pairs")
         return found
+
+
+def _by_modality(share: Any) -> dict[str, float]:
+    """Return a share for each modality; a bundle from before 0.4.0 has one for all."""
+    listed = share if isinstance(share, Mapping) else {"CT": share, "MR": share}
+    return {modality: float(listed[modality]) for modality in ("CT", "MR")}
 
 
 OUT_OF_DOMAIN = 0.5

@@ -154,7 +154,7 @@ class Scorer:
 
     def _described(self, heard: Heard, volume: Volume, prompt: Prompt) -> Described:
         share = self.model.calibration.worst_share
-        mixed = self.model.calibration.mixed(heard.network(share), heard.assessor(share))
+        mixed = self.model.calibration.mixed(heard.network(share), heard.assessor(share), heard.modality)
         return Described(
             summary(heard.slabs, heard.sizes),
             handcrafted.features(volume.voxels[_usable(volume)], prompt.modality, more=True),
@@ -184,11 +184,12 @@ class Scorer:
         def hear(number: int) -> tuple[Slab, npt.NDArray[np.bool_], float, Looked]:
             slab = apply_standard(voxels[pieces[number]], how)
             strange = familiar.strangeness(slab, modality)  # of what is there, not of what is guessed
-            slab = beyond_window(slab) if how.windowed else slab
-            inside = body(slab, modality)
+            whole = beyond_window(slab) if how.windowed else slab
+            inside = body(whole, modality)
+            # the network judges better what is there; the assessor would take the plateaus of a window for a fault
             said = self.looker.look(slab, inside, modality, prompt.regions, coded, most, number, temperature)
             count = tiles.share(number, len(pieces)) if with_tiles and self.model.assessor else 0
-            looked = self._tiles(slab, inside, modality, count, number)
+            looked = self._tiles(whole, inside, modality, count, number)
             return said, inside, strange, looked
 
         for piece, (said, inside, strange, looked) in zip(pieces, self._side_by_side(hear, len(pieces)), strict=True):
@@ -224,7 +225,9 @@ class Scorer:
         calibration = self.model.calibration
         value, spread = (
             float(v)
-            for v in calibration.mixed(heard.network(calibration.worst_share), heard.assessor(calibration.worst_share))
+            for v in calibration.mixed(
+                heard.network(calibration.worst_share), heard.assessor(calibration.worst_share), heard.modality
+            )
         )
         score = float(calibration.score(value))
         graded = heard.grades(calibration.grade_share)
@@ -254,7 +257,7 @@ class Scorer:
         moved = value - heard.network(calibration.worst_share)[0]
         for slab, piece, opinion in zip(heard.slabs, heard.pieces, heard.opinions, strict=True):
             if opinion is not None:
-                moved_slab = float(calibration.mixed(slab.score, opinion.score.mean())) - slab.score
+                moved_slab = float(calibration.mixed(slab.score, opinion.score.mean(), heard.modality)) - slab.score
             else:
                 moved_slab = moved
             scores[piece] = calibration.score(np.clip(slab.slices + moved_slab, 0.0, 1.0))

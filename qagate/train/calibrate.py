@@ -46,7 +46,8 @@ class Said:
 class Answers:
     """What was said of volumes. network, assessor: (n, 2) score and spread 0..1; grades: (n, 2, 18), of each of them.
 
-    present: (n, 18) strength of the artefacts that are there; quality: (n,) 0..1, the truth.
+    present: (n, 18) strength of the artefacts that are there; quality: (n,) 0..1, the truth. independent: (n,) whether
+    the artefacts are those of the independent simulator.
     """
 
     network: npt.NDArray[np.float64]
@@ -56,6 +57,11 @@ class Answers:
     quality: npt.NDArray[np.float64]
     modality: npt.NDArray[np.str_]
     subject: npt.NDArray[np.str_]
+    independent: npt.NDArray[np.bool_]
+
+    def mixed(self, calibration: Calibration) -> npt.NDArray[np.float64]:
+        """Return what both say together, (n, 2) score and spread."""
+        return calibration.mixed(self.network, self.assessor, list(self.modality))
 
 
 @torch.no_grad()
@@ -76,27 +82,29 @@ def listen(network: Network, contents: Sequence[Packed], count: int, seed: int) 
 
 
 def hear(scorer: Scorer, contents: Sequence[Packed], count: int, seed: int) -> Answers:
-    """Return what network and assessor say of `count` samples, as volumes are scored in use."""
+    """Return what both say of `count` samples of each simulator, as volumes are scored in use."""
     rows = []
     worst_share = scorer.model.calibration.worst_share
-    for sample in sampling.samples(contents, count, seed):
-        heard = scorer.hear(sample.volume, sample.prompt)
-        network, assessor = heard.network(worst_share), heard.assessor(worst_share)
-        present = np.zeros(len(ATTRIBUTES))
-        for name, strength in sample.artefacts.items():
-            place = ATTRIBUTES.index(REGISTRY[name].attribute)
-            present[place] = max(present[place], strength)
-        grades = np.stack([heard.grades(0.0), heard.grades(1.0)])
-        rows.append(
-            (network, assessor or network, grades, present, sample.quality / 100, sample.modality, sample.subject)
-        )
+    for independent in (False, True):
+        for sample in sampling.samples(contents, count, seed, independent=independent):
+            heard = scorer.hear(sample.volume, sample.prompt)
+            network, assessor = heard.network(worst_share), heard.assessor(worst_share)
+            present = np.zeros(len(ATTRIBUTES))
+            for name, strength in sample.artefacts.items():
+                if name in REGISTRY:  # those of the independent simulator have names of their own
+                    place = ATTRIBUTES.index(REGISTRY[name].attribute)
+                    present[place] = max(present[place], strength)
+            grades = np.stack([heard.grades(0.0), heard.grades(1.0)])
+            about = (sample.quality / 100, sample.modality, sample.subject, independent)
+            rows.append((network, assessor or network, grades, present, *about))
     return Answers(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def calibrate(heard: Answers, begun: Calibration) -> Calibration:
     """Return `begun` with the shares of the assessor, the map to 0-100 and the intervals."""
-    shares = replace(begun, assessor_share=_best_share(heard), grade_share=_best_grade_share(heard))
-    value, spread = shares.mixed(heard.network, heard.assessor).T
+    best = {modality: _best_share(heard, modality) for modality in ("CT", "MR")}
+    shares = replace(begun, assessor_share=best, grade_share=_best_grade_share(heard))
+    value, spread = heard.mixed(shares).T
     knots_from, knots_to = monotone(value, heard.quality)
     mapped = np.interp(value, knots_from, knots_to)
     residual = np.abs(mapped - 100 * heard.quality) / np.maximum(100 * spread, NARROWEST)
@@ -105,13 +113,18 @@ def calibrate(heard: Answers, begun: Calibration) -> Calibration:
     return replace(shares, knots_from=tuple(knots_from), knots_to=tuple(knots_to), multiples=multiples)
 
 
-def _best_share(heard: Answers) -> float:
-    """Return the share of the assessor with the best rank correlation within each modality."""
+def _best_share(heard: Answers, modality: str) -> float:
+    """Return the share of the assessor with the best rank correlation, each simulator counting the same.
+
+    By training's simulator alone the assessor would judge nearly alone: it learned just those faults by heart.
+    """
+    kinds = [(heard.modality == modality) & (heard.independent == kind) for kind in (False, True)]
+    kinds = [of for of in kinds if of.sum() > 2]
 
     def agreement(share: float) -> float:
         value = (1 - share) * heard.network[:, 0] + share * heard.assessor[:, 0]
-        found = [stats.spearmanr(value[of], heard.quality[of]).statistic for of in _by(heard.modality)]
-        return float(np.nan_to_num(np.mean(found)))
+        found = [stats.spearmanr(value[of], heard.quality[of]).statistic for of in kinds]
+        return float(np.nan_to_num(np.mean(found))) if found else 0.0
 
     return max(SHARES, key=agreement)
 
@@ -123,6 +136,7 @@ def _best_grade_share(heard: Answers) -> float:
         grades = (1 - share) * heard.grades[:, 0] + share * heard.grades[:, 1]
         found = []
         for of in _by(heard.modality):
+            of = of & ~heard.independent
             for place in range(len(ATTRIBUTES)):
                 strength = heard.present[of, place]
                 clear = (strength == 0) | (strength >= CLEAR)
@@ -205,17 +219,19 @@ def _half_width(residual: npt.NDArray[np.float64], subject: npt.NDArray[np.str_]
 def report(heard: Answers, calibration: Calibration) -> Mapping[str, Any]:
     found: dict[str, Any] = {
         "temperature": calibration.temperature,
-        "assessor_share": calibration.assessor_share,
+        "assessor_share": dict(calibration.assessor_share),
         "grade_share": calibration.grade_share,
         "multiples": dict(calibration.multiples),
     }
-    mixed, spread = calibration.mixed(heard.network, heard.assessor).T
+    mixed, spread = heard.mixed(calibration).T
     for modality in np.unique(heard.modality):
         of = heard.modality == modality
-        if of.sum() > 2:
+        for words, kind in (("", of & ~heard.independent), ("independent_", of & heard.independent)):
             for name, value in (("network", heard.network[:, 0]), ("assessor", heard.assessor[:, 0]), ("both", mixed)):
-                agreement = float(stats.spearmanr(value[of], heard.quality[of]).statistic)
-                found[f"srcc_{modality}_{name}"] = round(agreement, 3)
+                if kind.sum() > 2:
+                    agreement = float(stats.spearmanr(value[kind], heard.quality[kind]).statistic)
+                    found[f"srcc_{words}{modality}_{name}"] = round(agreement, 3)
+        if of.sum() > 2:
             width = 200 * calibration.multiples.get(str(modality), 3.0) * np.maximum(spread[of], NARROWEST / 100)
             found[f"width_{modality}"] = round(float(width.mean()), 1)
     found["srcc"] = round(float(stats.spearmanr(mixed, heard.quality).statistic), 3)

@@ -51,7 +51,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument(
         "--groups", type=int, default=60, help="groups of crops of each part, for temperature and usual"
     )
-    parser.add_argument("--samples", type=int, default=300, help="volumes of the select part, for shares and intervals")
+    parser.add_argument("--samples", type=int, default=300, help="volumes of each simulator, for shares and intervals")
     options = parser.parse_args(arguments)
     kept = list(volumes(options.pack, ("select",)))
     if options.network is not None:

@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,10 +132,10 @@ def ablated(
             said[name][variant] = calibration.score(judge(test))
 
     def mixed(test: Test, assessor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return calibration.mixed(test.network, assessor)
+        return calibration.mixed(test.network, assessor, [s.modality for s in test.samples])
 
     add(SHIPPED, lambda test: mixed(test, judged(shipped, test)))
-    add("no prompt", lambda test: calibration.mixed(test.promptless, judged(shipped, test)))
+    add("no prompt", lambda test: mixed(replace(test, network=test.promptless), judged(shipped, test)))
     add("no network", lambda test: judged(shipped, test))
     add("no assessor", lambda test: test.network)
     for variant, shares in SHARES.items():

@@ -119,7 +119,8 @@ def test_the_score_is_a_mixture(tmp_path: Path) -> None:
         one = made(quality=quality, tree=float(quality > 0))
         (tmp_path / name).mkdir()
         bundle.save(
-            tmp_path / name, Network(SIZES["tiny"]), Calibration(assessor_share=1.0, grade_share=0.5),
+            tmp_path / name, Network(SIZES["tiny"]),
+            Calibration(assessor_share={"CT": 1.0, "MR": 1.0}, grade_share=0.5),
             Seen.everything(), name, "1.0", {"about": {"licence": "x"}}, Assessor({"CT": one, "MR": one}),
         )  # fmt: skip
         found = Scorer.load(tmp_path / name, "cpu", 1).score(volume(ct(9)), Prompt(modality="CT"))

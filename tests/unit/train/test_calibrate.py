@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,9 @@ from qagate.score.calibration import Calibration
 from qagate.train import calibrate
 
 
-def answers(count: int = 200, network_error: float = 0.3, assessor_error: float = 0.05) -> calibrate.Answers:
+def answers(
+    count: int = 200, network_error: float = 0.3, assessor_error: float = 0.05, independent: bool = False
+) -> calibrate.Answers:
     """Made-up volumes of ten subjects: quality is uniform, and both judges err by normal amounts."""
     draws = np.random.default_rng(0)
     quality = draws.uniform(0, 1, count)
@@ -19,21 +23,31 @@ def answers(count: int = 200, network_error: float = 0.3, assessor_error: float 
     return calibrate.Answers(
         np.stack([said[0], spreads[0]], 1), np.stack([said[1], spreads[1]], 1), grades, present, quality,
         np.array(["CT", "MR"])[np.arange(count) % 2], np.array([f"s{i % 10}" for i in range(count)]),
+        np.full(count, independent),
     )  # fmt: skip
 
 
 def test_who_knows_more_has_the_larger_share() -> None:
     sure = calibrate.calibrate(answers(), Calibration())
-    assert sure.assessor_share >= 0.9
+    assert min(sure.assessor_share.values()) >= 0.9
     assert sure.grade_share > 0
     unsure = calibrate.calibrate(answers(network_error=0.05, assessor_error=0.3), Calibration())
-    assert unsure.assessor_share <= 0.1
+    assert max(unsure.assessor_share.values()) <= 0.1
+
+
+def test_both_simulators_have_a_say_in_the_shares() -> None:
+    parts = (answers(), answers(network_error=0.05, assessor_error=0.3, independent=True))
+    columns = (f.name for f in fields(calibrate.Answers))
+    both = calibrate.Answers(*(np.concatenate([getattr(part, name) for part in parts]) for name in columns))
+    found = calibrate.calibrate(both, Calibration()).assessor_share
+    assert 0.3 <= found["CT"] <= 0.7
+    assert 0.3 <= found["MR"] <= 0.7
 
 
 def test_intervals_hold_nine_in_ten_of_what_they_were_made_from() -> None:
     heard = answers()
     made = calibrate.calibrate(heard, Calibration())
-    value, spread = made.mixed(heard.network, heard.assessor).T
+    value, spread = heard.mixed(made).T
     inside = []
     for v, s, quality, modality in zip(value, spread, heard.quality, heard.modality, strict=True):
         low, high = made.interval(float(made.score(v)), 100 * s, str(modality))

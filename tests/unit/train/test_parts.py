@@ -43,7 +43,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def scorer() -> Scorer:
     identity = ModelIdentity("x", "1", "0" * 64)
     assessor = parts.Assessor({"CT": made(quality=1.0), "MR": made(quality=1.0)})
-    network, calibration = Network(SIZES["tiny"]).eval(), Calibration(assessor_share=0.5)
+    network, calibration = Network(SIZES["tiny"]).eval(), Calibration(assessor_share={"CT": 0.5, "MR": 0.5})
     model = Bundle(parts.Path(), identity, SIZES["tiny"], calibration, Seen.everything(), {}, network, assessor)
     return Scorer(model, torch.device("cpu"))
 
