@@ -5,7 +5,8 @@
 What is measured is the time between the first and the last verdict of series that all wait, taken from the database:
 receiving, starting and delivering are outside, and nothing is judged ahead; and the processor time that the workers
 spent on each series, which other work on the machine hardly stretches: where it is the same with two as with one,
-neither is in the other's way.
+neither is in the other's way. Each worker has one processor of its own, as on two machines of one each: left alone, one
+worker keeps more than one of them busy, because it measures beside judging.
 """
 
 from __future__ import annotations
@@ -54,6 +55,8 @@ def run(workers: int, *, count: int, images: int) -> Run:
             settings={"completion": {"quiet_seconds": QUIET_SECONDS, "ahead": False}},
         )
         with node:
+            for number, name in enumerate(node.workers):
+                bind(node.pid(name), number)
             before = sum(cpu_seconds(node.pid(name)) for name in node.workers)
             sender, begun = Sender(node.port), time.monotonic()
             for one in made:
@@ -70,6 +73,13 @@ def run(workers: int, *, count: int, images: int) -> Run:
     assert len(times) >= count  # more when a sender had to begin anew
     per_minute = (len(times) - workers) / ((times[-1] - times[workers - 1]) / timedelta(minutes=1))
     return Run(per_minute, spent / len(times))
+
+
+def bind(pid: int, number: int) -> None:
+    """Let a process and all threads that it will have run on one processor; number: 0-based, beyond the last from 0."""
+    processors = sorted(os.sched_getaffinity(0))
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {processors[number % len(processors)]})
 
 
 def cpu_seconds(pid: int) -> float:
@@ -90,7 +100,7 @@ def main() -> None:
         for workers, runs in found.items():
             runs.append(run(workers, count=asked.series, images=asked.images))
             print(f"{workers} at work: {runs[-1].per_minute:.1f} series/min", file=sys.stderr, flush=True)
-    print(f"{asked.series} MR series of {asked.images} images, {os.cpu_count()} cores, PostgreSQL, one thread a worker")
+    print(f"{asked.series} MR series of {asked.images} images, {os.cpu_count()} cores, PostgreSQL, one core a worker")
     print(f"{'workers':>8} {'series/min':>11} {'ratio':>6} {'CPU s/series':>13} {'ratio':>6}  series/min of each run")
     rate, cost = (statistics.median(getattr(one, what) for one in found[1]) for what in ("per_minute", "cpu_seconds"))
     for workers, runs in found.items():

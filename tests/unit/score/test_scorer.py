@@ -165,18 +165,25 @@ def test_large_volumes_are_looked_at_less_densely(small: Scorer, monkeypatch: py
     assert sum(looked) == 2 * 5
 
 
-def test_a_windowed_picture_is_heard_as_what_it_was_before(small: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[np.ndarray] = []
-    look = small.looker.look
+def test_of_a_windowed_picture_the_assessor_alone_is_shown_what_it_was_before(
+    small: Scorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, np.ndarray] = {}
+    look, tiles = small.looker.look, Scorer._tiles
 
-    def kept(slab: np.ndarray, *rest: object) -> object:
-        seen.append(slab)
+    def looked(slab: np.ndarray, *rest: object) -> object:
+        seen["network"] = slab
         return look(slab, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(small.looker, "look", kept)
+    def tiled(self: Scorer, slab: np.ndarray, *rest: object) -> object:
+        seen["assessor"] = slab
+        return tiles(self, slab, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(small.looker, "look", looked)
+    monkeypatch.setattr(Scorer, "_tiles", tiled)
     grey = np.clip((ct(1).astype(np.float32) + 160) / 400, 0, 1)
     assert small.score(volume(grey), CHEST).in_domain
-    assert seen[0][0, 0, 0] == -1000  # air
+    assert (seen["network"][0, 0, 0], seen["assessor"][0, 0, 0]) == (-160, -1000)  # black, and the air that it was
 
 
 def test_a_description_has_one_length(small: Scorer) -> None:
