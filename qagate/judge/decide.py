@@ -161,10 +161,9 @@ def _where(within: str, at: str, part: tuple[int, int]) -> str:
     return at.format(slice=first) if first == last else within.format(first=first, last=last)
 
 
-def _below(score: float, limit: float) -> int:
-    """Return a score as a whole number that still reads as below the limit: 49.6 below 50 is shown as 49."""
-    shown = round(score)
-    return math.floor(score) if shown >= limit else shown
+def _below(score: float, limit: float) -> str:
+    """Return a score that reads as below the limit: whole, with a tenth where it is shown as the limit elsewhere."""
+    return f"{math.floor(10 * score) / 10:g}" if round(score) >= limit else f"{score:.0f}"
 
 
 def _finding_reason(finding: Finding) -> tuple[float, str]:

@@ -60,7 +60,8 @@ def test_good() -> None:
     [
         ({"score": 50.0}, Outcome.ACCEPT, ()),
         ({"score": 41.0}, Outcome.REVIEW, ("Score 41, below this site's 50",)),
-        ({"score": 49.7}, Outcome.REVIEW, ("Score 49, below this site's 50",)),  # never "50, below 50"
+        ({"score": 49.7}, Outcome.REVIEW, ("Score 49.7, below this site's 50",)),  # never "50, below 50"
+        ({"score": 49.96}, Outcome.REVIEW, ("Score 49.9, below this site's 50",)),
         # an artefact above its own limit
         ({"attributes": {"motion": 0.71}}, Outcome.REVIEW, ("Patient moved",)),
         ({"attributes": {"motion": 0.7}}, Outcome.ACCEPT, ()),
