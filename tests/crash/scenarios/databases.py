@@ -20,6 +20,7 @@ AWAY_SECONDS = float(os.environ.get("QAGATE_TEST_AWAY_SECONDS", "5"))
 """How long a database server stays away."""
 
 SERVER = Setup("server-goes-away")
+NOT_AHEAD = Setup("server-goes-away-while-judging", settings={"completion": {"ahead": False}})
 FILE = Setup("locked-file")
 FULL_DATABASE = Setup("full-database", disks={"database": "40m", "postgres": "400m"}, own=True)
 SMALL_SERVER = Setup("full-server", disks={"postgres": "400m"}, own=True)
@@ -51,9 +52,9 @@ def _(stage: Stage) -> None:
     stage.at_end(*numbers, seconds=240)
 
 
-@scenario("server-down-while-judging", "the server goes away while a series is judged", SERVER, databases=POSTGRESQL)
+@scenario("server-down-while-judging", "the server goes away while a series is judged", NOT_AHEAD, databases=POSTGRESQL)
 def _(stage: Stage) -> None:
-    number = stage.send()
+    number = stage.send(30)
     stage.wait(lambda: stage.state(number)[0] == "queued", "it to be judged")
     with _away(stage):
         time.sleep(AWAY_SECONDS)

@@ -23,6 +23,7 @@ from tests.crash.stage import Setup, Stage, uid
 
 TWO = Setup("two-workers", workers=2)
 FOUR_RECEIVERS = Setup("poison", own=True)
+NOT_AHEAD = Setup("not-ahead", settings={"completion": {"ahead": False}})  # so that being judged takes a while
 
 
 @scenario(
@@ -79,9 +80,11 @@ def _(stage: Stage) -> None:
     stage.wait(lambda: stage.known(number) == 30, "all images to be known")
 
 
-@scenario("restart-while-judging", "the worker is restarted in order while a series is judged", BESIDE, databases=BOTH)
+@scenario(
+    "restart-while-judging", "the worker is restarted in order while a series is judged", NOT_AHEAD, databases=BOTH
+)
 def _(stage: Stage) -> None:
-    number = stage.send(6)
+    number = stage.send(30)
     stage.wait(lambda: stage.state(number)[0] == "queued", "it to be judged")
     stage.node.restart("work")
     stage.at_end(number)
