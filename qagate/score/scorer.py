@@ -29,7 +29,7 @@ from qagate.domain.volume import Volume
 from qagate.errors import ScoringError
 from qagate.score import bundle, familiar, handcrafted, tiles
 from qagate.score.assessor import Opinion
-from qagate.score.calibration import OUT_OF_DOMAIN
+from qagate.score.calibration import OUT_OF_DOMAIN, Calibration
 from qagate.score.head import Described, Head
 from qagate.score.patches import Looker, Slab
 from qagate.score.preprocess import CELL, apply_standard, beyond_window, body, filled, standard_of
@@ -85,6 +85,11 @@ class Heard:
         sizes = [n for _, n in there]
         values = [float(o.score.mean()) for o, _ in there]
         return pooled(values, sizes, worst_share), _mean([float(o.spread.mean()) for o, _ in there], sizes)
+
+    def mixed(self, calibration: Calibration) -> npt.NDArray[np.float64]:
+        """Return (2,) score and spread, 0..1, that both judges say together."""
+        share = calibration.worst_share
+        return calibration.mixed(self.network(share), self.assessor(share), self.modality)
 
     def grades(self, share: float) -> npt.NDArray[np.float64]:
         """Return (18,) grades of artefacts, 0..1: the mean of the slabs drawn towards the worst. share: assessor's."""
@@ -153,13 +158,11 @@ class Scorer:
         return self._described(heard, volume, prompt)
 
     def _described(self, heard: Heard, volume: Volume, prompt: Prompt) -> Described:
-        share = self.model.calibration.worst_share
-        mixed = self.model.calibration.mixed(heard.network(share), heard.assessor(share), heard.modality)
         return Described(
             summary(heard.slabs, heard.sizes),
             handcrafted.features(volume.voxels[_usable(volume)], prompt.modality, more=True),
             opinion_summary(heard),
-            float(mixed[0]),
+            float(heard.mixed(self.model.calibration)[0]),
         )
 
     def hear(self, volume: Volume, prompt: Prompt, *, with_tiles: bool = True) -> Heard:
@@ -223,12 +226,7 @@ class Scorer:
 
     def _conclude(self, heard: Heard) -> Estimate:
         calibration = self.model.calibration
-        value, spread = (
-            float(v)
-            for v in calibration.mixed(
-                heard.network(calibration.worst_share), heard.assessor(calibration.worst_share), heard.modality
-            )
-        )
+        value, spread = (float(v) for v in heard.mixed(calibration))
         score = float(calibration.score(value))
         graded = heard.grades(calibration.grade_share)
         seen = np.average([slab.pooled for slab in heard.slabs], axis=0, weights=heard.sizes)

@@ -108,9 +108,8 @@ class Lane:
             logger.warning("%s: %s", self.destination.name, error)
             self._mark(taken)
             left = list(open_ones.values())
-            tried = (
-                left if len(left) == len(batch) else left[:1]
-            )  # it took some: it is the next one that it broke off at
+            # where it took some, it is the next one that it broke off at
+            tried = left if len(left) == len(batch) else left[:1]
             self._failed(tried, error)
             self._leave(left[len(tried) :])
             return len(batch)

@@ -13,6 +13,7 @@ from pathlib import Path
 import psycopg
 
 from tests.crash.scenario import BOTH, POSTGRESQL, scenario
+from tests.crash.scenarios.destinations import NOT_AHEAD
 from tests.crash.sending import series
 from tests.crash.stage import Setup, Stage
 
@@ -20,7 +21,6 @@ AWAY_SECONDS = float(os.environ.get("QAGATE_TEST_AWAY_SECONDS", "5"))
 """How long a database server stays away."""
 
 SERVER = Setup("server-goes-away")
-NOT_AHEAD = Setup("server-goes-away-while-judging", settings={"completion": {"ahead": False}})
 FILE = Setup("locked-file")
 FULL_DATABASE = Setup("full-database", disks={"database": "40m", "postgres": "400m"}, own=True)
 SMALL_SERVER = Setup("full-server", disks={"postgres": "400m"}, own=True)

@@ -17,13 +17,12 @@ from qagate.store.database import Database
 from qagate.store.tables import DocumentRow, InstanceRow
 from tests.crash.ledger import digest
 from tests.crash.scenario import BOTH, POSTGRESQL, scenario
-from tests.crash.scenarios.destinations import BESIDE
+from tests.crash.scenarios.destinations import BESIDE, NOT_AHEAD
 from tests.crash.sending import Sender, in_background, series
 from tests.crash.stage import Setup, Stage, uid
 
 TWO = Setup("two-workers", workers=2)
 FOUR_RECEIVERS = Setup("poison", own=True)
-NOT_AHEAD = Setup("not-ahead", settings={"completion": {"ahead": False}})  # so that being judged takes a while
 
 
 @scenario(

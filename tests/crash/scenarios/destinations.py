@@ -9,6 +9,7 @@ from tests.crash.scenario import BOTH, scenario
 from tests.crash.stage import Setup, Stage, uid
 
 BESIDE = Setup("beside")
+NOT_AHEAD = Setup("not-ahead", settings={"completion": {"ahead": False}})  # so that being judged takes a while
 IMPATIENT = Setup("beside-impatient", patience_seconds=3)
 COMPREHENSIVE_3D_SR = "1.2.840.10008.5.1.4.1.1.88.34"
 
