@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import io
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +11,7 @@ from playwright.sync_api import expect
 
 from qagate.store import decisions, holding
 from qagate.web.pages import VENDOR
+from tests.web.eyes import pixels, still, until
 from tests.web.seeds import Seed
 
 pytestmark = pytest.mark.peers
@@ -84,24 +84,15 @@ def test_the_heatmap_tints_the_images(served, page, viewer):
     served.add(LOOK)
     page.goto(f"{served.url}/series/{LOOK.uid}?viewer={viewer}")
     page.wait_for_selector("#viewer[data-ready=true]")
-    page.wait_for_timeout(300)
-    plain = pixels(page)
+    plain = still(page)
     page.keyboard.press("h")
     expect(page.locator("#heat-on")).to_have_attribute("aria-pressed", "true")
-    page.wait_for_timeout(500)
-    warm = pixels(page)
-    assert warm != plain
+    until(lambda: pixels(page) != plain)
+    warm = still(page)
     page.locator("#heat-opacity").fill("80")
-    page.wait_for_timeout(500)
-    assert pixels(page) not in (plain, warm)
+    until(lambda: pixels(page) not in (plain, warm))
     page.keyboard.press("h")
-    page.wait_for_timeout(500)
-    assert pixels(page) == plain
-
-
-def pixels(page) -> str:
-    """A digest of what the viewer shows."""
-    return hashlib.sha256(page.locator("#volume").screenshot()).hexdigest()
+    until(lambda: pixels(page) == plain)
 
 
 def test_a_limit_is_tried_set_and_taken_back(served, page):

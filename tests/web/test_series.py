@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect
 
 from qagate.web.pages import VENDOR
+from tests.web.eyes import pixels, still, until
 from tests.web.seeds import Seed, judge, late_image
 
 pytestmark = pytest.mark.peers
 
 LOOK = Seed("look", "review", 41.0, reasons=("Noise 24 HU",), minutes=3, images=True)
-
-
-def pixels(page) -> str:
-    """A digest of what the viewer shows."""
-    return hashlib.sha256(page.locator("#volume").screenshot()).hexdigest()
 
 
 @pytest.fixture(params=["canvas", "niivue"])
@@ -28,7 +23,7 @@ def series(request, served, page):
     served.add(LOOK)
     page.goto(f"{served.url}/series/{LOOK.uid}?viewer={request.param}")
     page.wait_for_selector("#viewer[data-ready=true]")
-    page.wait_for_timeout(300)
+    still(page)
     return page
 
 
@@ -38,17 +33,14 @@ def test_pixels_change_with_slice_and_window(series):
     seen = [pixels(page)]
     for key, slice_ in (("ArrowDown", "10"), ("Home", "1"), ("w", "9"), ("w", "8")):
         page.keyboard.press(key)
-        page.wait_for_timeout(100)
-        assert page.inner_text("#at") == slice_
-        seen.append(pixels(page))
+        expect(page.locator("#at")).to_have_text(slice_)
+        seen.append(still(page))
     assert seen[0] == seen[3]  # back at the worst one
     assert len({seen[0], seen[1], seen[2], seen[4]}) == 4
     page.keyboard.press("4")  # lung
-    page.wait_for_timeout(300)
-    assert pixels(page) != seen[4]
+    until(lambda: pixels(page) != seen[4])
     page.keyboard.press("m")
-    page.wait_for_timeout(300)
-    assert page.get_attribute('[data-plane="all"]', "aria-pressed") == "true"
+    expect(page.locator('[data-plane="all"]')).to_have_attribute("aria-pressed", "true")
 
 
 def test_wheel_and_curve_move_the_same_slice(series):
@@ -57,13 +49,12 @@ def test_wheel_and_curve_move_the_same_slice(series):
     page.mouse.wheel(0, 120)
     expect(page.locator("#at")).not_to_have_text("9")
     box = page.locator("#curve").bounding_box()
-    before = pixels(page)
+    before = still(page)
     page.mouse.click(box["x"] + box["width"] * 2.5 / 12, box["y"] + 20)  # the third of twelve slices
-    assert page.inner_text("#at") == "3"
-    page.wait_for_timeout(100)
-    assert pixels(page) != before
+    expect(page.locator("#at")).to_have_text("3")
+    until(lambda: pixels(page) != before)
     page.click('[data-slice="7"]')
-    assert page.inner_text("#at") == "8"
+    expect(page.locator("#at")).to_have_text("8")
 
 
 def test_the_page_keeps_itself_current(served, page):
