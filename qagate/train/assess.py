@@ -1,17 +1,21 @@
 """Assess: fit the assessor, perceptrons and trees on hand-made features, on samples of the fit part of a pack.
 
-    python -m qagate.train assess PACK OUT_DIR [--samples 9500] [--seed 0]
+    python -m qagate.train assess PACK OUT_DIR [--samples 9500] [--seed 0] [--workers 1]
 
-Samples are those of `sampling` (the simulator of training, never the independent one) of varied volumes (`variety`).
-Each is looked at twice, in guises that must not count (`looked`). What was looked at is kept in OUT_DIR/looks, block by
-block, and is not made again. `export` puts the fitted assessor into a bundle.
+Samples are those of `sampling` (the simulator of training, never the independent one) of varied volumes (`variety`),
+and stacks of CT shown as MR are among those of MR (`enlarged`). Each is looked at twice: as it is, and as it might also
+look without being better or worse (`another`). What was looked at is kept in OUT_DIR/looks, block by block, and is not
+made again. `export` puts the fitted assessor into a bundle.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, fields, replace
+from functools import lru_cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +28,22 @@ from qagate.domain.assessment import ATTRIBUTES
 from qagate.errors import InputError
 from qagate.score import tiles
 from qagate.score.assessor import BOOSTED, LAYERS, MODALITIES, TREES, Assessor, standardised
-from qagate.score.preprocess import apply_standard, standard_of
+from qagate.score.preprocess import GREY_WINDOW_HU, apply_standard, beyond_window, standard_of
 from qagate.train import boost, forest, perceptron, sampling
 from qagate.train.degrade import REGISTRY
 from qagate.train.guises import disguise
 from qagate.train.pack import Packed, volumes
 from qagate.train.sampling import Sample
-from qagate.train.variety import varied
+from qagate.train.variety import enlarged, varied
 
 BLOCK = 250
 """Samples that are drawn with one seed; the next block has the next seed."""
 LOOKS = 7000
 """Difference of the seeds of looks from those of samples."""
 SHARPER, SHARPER_PIXELS = (0.1, 0.5), (0.7, 1.3)
+SHARPENED, IN_GUISE, EXPORTED = 0.7, 0.7, 0.25
+"""How often another look is one of another kernel, in a guise, and (CT) through a window."""
+EXPORT_CENTRES_HU, EXPORT_WIDTHS_HU, WIDE_WINDOW_HU = (0.0, 80.0), (300.0, 500.0), (-1000.0, 600.0)
 LEAST = 20
 """Fewest samples of a modality."""
 
@@ -83,10 +90,8 @@ class Table:
         return self.some(np.array([not names & set(said.split("+")) for said in self.artefacts], bool))
 
     def plain(self) -> Table:
-        """Return the samples as they are: those first looks that are in no guise."""
-        first = np.r_[True, self.sample[1:] != self.sample[:-1]]
-        block, number = np.divmod(self.sample, BLOCK)
-        return self.some(first & ((block + number) % 2 == 0))
+        """Return the samples as they are: the first looks."""
+        return self.some(np.r_[True, self.sample[1:] != self.sample[:-1]])
 
     def with_features(self, features: npt.NDArray[np.float32]) -> Table:
         """Return the same looks described otherwise."""
@@ -120,11 +125,11 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("out", type=Path, help="folder of fit, beside its checkpoints")
     parser.add_argument("--samples", type=int, default=9500)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes that look at samples")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    fitted = list(volumes(options.pack, ("fit",)))
     tables = []
-    for number, table in enumerate(looks(fitted, options.out, options.samples, options.seed)):
+    for number, table in enumerate(looks(options.pack, options.out, options.samples, options.seed, options.workers)):
         tables.append(table)
         print(f"{min((number + 1) * BLOCK, options.samples)} samples", flush=True)
     digest = fit(joined(tables), options.seed).save(options.out)
@@ -132,18 +137,33 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def looks(contents: Sequence[Packed], out: Path, samples: int, seed: int) -> Iterator[Table]:
+def looks(pack: Path, out: Path, samples: int, seed: int, workers: int = 1) -> Iterator[Table]:
     """Yield tables of looks, block by block: what OUT/looks has, the rest made and kept there. Raises InputError."""
     folder = out / "looks"
     folder.mkdir(parents=True, exist_ok=True)
-    for number, first in enumerate(range(0, samples, BLOCK)):
-        count, path = min(BLOCK, samples - first), folder / f"{seed + number}.npz"
-        if not path.exists():
-            tabled(sampling.samples(contents, count, seed + number, vary=varied), number, number).save(path)
-        table = Table.load(path)
-        if len(np.unique(table.sample)) != count:
-            raise InputError(f"{path} must hold {count} samples, got {len(np.unique(table.sample))}")
-        yield table
+    made = partial(_block, pack, folder, seed, samples)
+    numbers = range(-(-samples // BLOCK))
+    if workers < 2:
+        yield from map(made, numbers)
+        return
+    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        yield from pool.map(made, numbers)
+
+
+def _block(pack: Path, folder: Path, seed: int, samples: int, number: int) -> Table:
+    count, path = min(BLOCK, samples - number * BLOCK), folder / f"{seed + number}.npz"
+    if not path.exists():
+        drawn = sampling.samples(_contents(pack), count, seed + number, vary=varied)
+        tabled(drawn, number, number).save(path)
+    table = Table.load(path)
+    if len(np.unique(table.sample)) != count:
+        raise InputError(f"{path} must hold {count} samples, got {len(np.unique(table.sample))}")
+    return table
+
+
+@lru_cache(maxsize=1)
+def _contents(pack: Path) -> list[Packed]:
+    return enlarged(list(volumes(pack, ("fit",))))
 
 
 def tabled(samples: Iterable[Sample], seed: int, block: int = 0) -> Table:
@@ -152,7 +172,8 @@ def tabled(samples: Iterable[Sample], seed: int, block: int = 0) -> Table:
     random = np.random.default_rng(LOOKS + seed)
     features, attributes, rest = [], [], []
     for number, sample in enumerate(samples):
-        seen = looked(standard(sample), sample.modality, (number + block) % 2 == 1, generator, random)
+        first = standard(sample)
+        seen = (first, another(first, sample.modality, generator, random))
         features += [tiles.describe(look, sample.modality) for look in seen]
         row = np.zeros(len(ATTRIBUTES), np.float32)
         for name, strength in sample.artefacts.items():
@@ -168,14 +189,19 @@ def tabled(samples: Iterable[Sample], seed: int, block: int = 0) -> Table:
     )  # fmt: skip
 
 
-def looked(
-    slab: Slices, modality: str, in_guise: bool, generator: torch.Generator, random: np.random.Generator
-) -> tuple[Slices, Slices]:
-    """Return two looks at a slab: as it is or in a guise, and as a sharper kernel shows it, that too with a guise."""
-    first = disguised(slab, modality, generator) if in_guise else slab
-    if random.random() < 0.6:
-        return first, sharper(slab, random)
-    return first, disguised(sharper(slab, random), modality, generator)
+def another(slab: Slices, modality: str, generator: torch.Generator, random: np.random.Generator) -> Slices:
+    """Return a slab as it might also look: from a sharper kernel, in a guise, exported through a window and read again.
+
+    The number of draws is always the same.
+    """
+    draw = random.random(3)
+    sharp, window = random.uniform(size=2), random.uniform(size=3)
+    if draw[0] < SHARPENED:
+        slab = sharper(slab, *sharp)
+    in_guise = disguised(slab, modality, generator)
+    if draw[1] < IN_GUISE:
+        slab = in_guise
+    return exported(slab, *window) if modality == "CT" and draw[2] < EXPORTED else slab
 
 
 def joined(tables: Sequence[Table]) -> Table:
@@ -190,10 +216,21 @@ def disguised(slab: Slices, modality: str, generator: torch.Generator) -> Slices
     return found
 
 
-def sharper(slab: Slices, random: np.random.Generator) -> Slices:
-    """Return a slab as a sharper kernel shows it: 10 to 50 % of an unsharp mask of about 1 pixel."""
-    amount, sigma = random.uniform(*SHARPER), random.uniform(*SHARPER_PIXELS)
-    return np.asarray(slab + amount * (slab - ndimage.gaussian_filter(slab, (0, sigma, sigma))), np.float32)
+def sharper(slab: Slices, amount: float, radius: float) -> Slices:
+    """Return a slab as a sharper kernel shows it: 10 to 50 % of an unsharp mask of about 1 pixel. Both 0..1."""
+    share, sigma = np.interp(amount, (0, 1), SHARPER), np.interp(radius, (0, 1), SHARPER_PIXELS)
+    return np.asarray(slab + share * (slab - ndimage.gaussian_filter(slab, (0, sigma, sigma))), np.float32)
+
+
+def exported(slab: Slices, wide: float, centre: float, width: float) -> Slices:
+    """Return a CT slab that was exported in 256 greys of a window and read again as if it were the usual one.
+
+    All 0..1. wide: below 0.15 the window holds everything from air to bone; else it is one of soft tissue.
+    """
+    middle, span = np.interp(centre, (0, 1), EXPORT_CENTRES_HU), np.interp(width, (0, 1), EXPORT_WIDTHS_HU)
+    low, high = WIDE_WINDOW_HU if wide < 0.15 else (middle - span / 2, middle + span / 2)
+    grey = np.round(np.clip((slab - low) / (high - low), 0.0, 1.0) * 255.0) / 255.0
+    return beyond_window(np.asarray(np.interp(grey, (0, 1), GREY_WINDOW_HU), np.float32))
 
 
 def standard(sample: Sample) -> Slices:

@@ -31,7 +31,7 @@ CT_FIELD, MR_FIELD = 176, 224
 """Side of the field in which artefacts are made, in pixels; larger pictures are cropped or shrunk to it."""
 SLICES = 4
 LEVELS = 4
-KIND_WEIGHTS = {"CT": 1.0, "CT2d": 0.35, "MR": 1.0, "crop": 0.02, "phantom": 0.1}
+KIND_WEIGHTS = {"CT": 1.0, "CT2d": 0.35, "MR": 1.0, "crop": 0.02, "phantom": 0.1, "CT as MR": 0.15}
 
 OFTEN = {
     "noise": 2.0, "blur": 1.3, "motion": 2.0, "ghosting": 2.0, "beam_hardening": 1.6, "truncation": 1.4, "metal": 1.4,

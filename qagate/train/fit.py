@@ -1,6 +1,6 @@
 """Fit: train the network on a pack.
 
-    python -m qagate.train fit PACK OUT_DIR [--size small] [--minutes 50] [--seed 0] [--resume | --warm CHECKPOINT]
+    python -m qagate.train fit PACK OUT_DIR [--size small] [--minutes 50] [--seed 0] [--resume | --warm FOLDER]
 
 Everything that is drawn comes from the seed and the number of the step, so that a run can be stopped and resumed.
 Checkpoints are safetensors and JSON, never pickle. Selection looks at the select part only.
@@ -23,12 +23,14 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from qagate.errors import InputError
+from qagate.score import bundle
 from qagate.score.network import SIZES, Architecture, Network, Prediction, Tokens, size
 from qagate.score.preprocess import statistics
 from qagate.train import data, labels, losses
 from qagate.train.checkpoint import Run, restore, save
 from qagate.train.degrade import REGISTRY, Artefact
 from qagate.train.pack import Packed, volumes
+from qagate.train.variety import enlarged
 
 WARM_UP_STEPS = 60
 EMA = 0.998
@@ -82,7 +84,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("pack", type=Path)
     parser.add_argument("out", type=Path, help="folder for checkpoints and the log")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint in OUT")
-    parser.add_argument("--warm", type=Path, help="begin with the weights of this checkpoint of another run")
+    parser.add_argument("--warm", type=Path, help="begin with the weights of this checkpoint or bundle")
     for name, default in asdict(Plan()).items():
         option = "--" + name.replace("_", "-")
         if isinstance(default, bool):
@@ -96,17 +98,15 @@ def main(arguments: list[str]) -> int:
 
 
 def fit(pack: Path, out: Path, plan: Plan, resume: bool = False, warm: Path | None = None) -> dict[str, float]:
-    """Train and return what the last selection measured. warm: a checkpoint to begin with. Raises InputError."""
+    """Train and return what the last selection measured. warm: where the first weights are. Raises InputError."""
     torch.set_num_threads(1 if plan.device == "cpu" else max(1, (os.cpu_count() or 2) - 2))
     out.mkdir(parents=True, exist_ok=True)
-    fitted, kept = list(volumes(pack, ("fit",))), list(volumes(pack, ("select",)))
+    fitted, kept = enlarged(list(volumes(pack, ("fit",)))), list(volumes(pack, ("select",)))
     run = start(plan, len(fitted))
     if resume:
         restore(run, out / "last")
     elif warm is not None:
-        restore(run, warm)
-        run.network.load_state_dict(run.ema.state_dict())
-        run.step, run.seconds, run.best = 0, 0.0, -math.inf
+        _begin_with(run, warm)
     else:
         measure(run, fitted, plan)
     say(
@@ -162,6 +162,21 @@ def measure(run: Run, fitted: list[Packed], plan: Plan) -> None:
     for network in (run.network, run.ema):
         network.texture.centre.copy_(found.mean(0))
         network.texture.spread.copy_(found.std(0) + 1e-3)
+
+
+def _begin_with(run: Run, folder: Path) -> None:
+    """Put the weights of a checkpoint of another run, or of a bundle, into a run. Raises InputError."""
+    if (folder / bundle.SHEET).exists():
+        weights = bundle.load(folder, with_assessor=False).network.state_dict()
+    else:
+        restore(run, folder)
+        weights = run.ema.state_dict()
+    try:
+        for network in (run.network, run.ema):
+            network.load_state_dict(weights)
+    except RuntimeError as error:
+        raise InputError(f"{folder} must hold a network of the same size, got {error}") from error
+    run.step, run.seconds, run.best = 0, 0.0, -math.inf
 
 
 def step(run: Run, groups: list[data.Group], contents: list[Packed], plan: Plan) -> dict[str, float]:

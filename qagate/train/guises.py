@@ -12,13 +12,15 @@ from qagate.score.preprocess import MR_BODY
 
 SHARPER = 0.45
 """Largest part of an unsharp mask that is still the same picture from another kernel."""
+PHASE_HU, SOFT_TISSUE_HU = 30.0, 120.0
+"""How far contrast medium lifts or leaves the middle of soft tissue, which lies from 0 to so many HU."""
 
 
 def disguise(crops: Tensor, fields: Tensor, modality: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Change how pictures look but not how good they are: each (n, s, h, w) and its field in the same way.
 
-    Contrast (a smooth monotone curve for MR, shift and gain of HU for CT), flips and transposition, background taken
-    away, coarse grey steps, a sharper kernel, and noise and blur below what can be seen.
+    Contrast (a smooth monotone curve for MR; shift, gain and another phase of contrast medium for CT), flips and
+    transposition, background taken away, coarse grey steps, a sharper kernel, noise and blur below what can be seen.
     """
     done: list[tuple[Tensor, Tensor]] = []
     for crop, field in zip(crops, fields, strict=True):
@@ -27,6 +29,7 @@ def disguise(crops: Tensor, fields: Tensor, modality: str, generator: torch.Gene
         if modality == "CT":
             shift, gain = 30.0 * (draw[0] - 0.5), 1.0 + 0.06 * (draw[1] - 0.5)
             pair = [(x + 1000.0) * gain - 1000.0 + shift * (x > -900.0) for x in pair]
+            pair = [_phase(x, PHASE_HU * (2 * draw[2] - 1)) for x in pair]
         else:
             gamma, gain, bend = math.exp(0.3 * (draw[0] - 0.5) * 2), 0.75 + 0.4 * draw[1], 0.24 * (draw[2] - 0.5)
             pair = [_curve(x, gamma, gain, bend) for x in pair]
@@ -54,6 +57,12 @@ def disguise(crops: Tensor, fields: Tensor, modality: str, generator: torch.Gene
             pair[0] = _soften(pair[0], -SHARPER * draw[13] * 0.25)
         done.append((pair[0], pair[1]))
     return torch.stack([c for c, _ in done]), torch.stack([f for _, f in done])
+
+
+def _phase(x: Tensor, lift_hu: float) -> Tensor:
+    """Move the middle of soft tissue, smoothly: water stays, and so does bone."""
+    share = (x / SOFT_TISSUE_HU).clamp(0.0, 1.0)
+    return x + 4.0 * lift_hu * share * (1.0 - share)
 
 
 def _curve(x: Tensor, gamma: float, gain: float, bend: float) -> Tensor:

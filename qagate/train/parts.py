@@ -222,16 +222,16 @@ def main(arguments: list[str]) -> int:
     def progress(text: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
 
-    contents = list(volumes(options.pack, ("fit",)))
     held = list(volumes(options.pack, ("benchmark",)))
-    table = assess.joined(list(assess.looks(contents, options.fit, options.samples, options.seed)))
+    table = assess.joined(list(assess.looks(options.pack, options.fit, options.samples, options.seed)))
     scorer = Scorer.load(options.model)
     progress("samples")
     tests = {
         "T1": gather(list(sampling.samples(held, sizes.t1, SEEDS["T1"])), scorer),
         "T3": gather(list(sampling.samples(held, sizes.t3, SEEDS["T3"], independent=True)), scorer),
     }
-    learned = list(sampling.samples(contents, sizes.fit, SEEDS["learned"]))
+    fitted = list(volumes(options.pack, ("fit",)))
+    learned = list(sampling.samples(fitted, sizes.fit, SEEDS["learned"]))
     said = ablated(table, tests, scorer, options.seed, progress)
     families = left_out(table, held, learned, sizes.t2, options.seed, progress)
     found = {

@@ -1,7 +1,7 @@
 """Perceptrons of the assessor: small networks from features made by hand to quality, its error, and artefacts.
 
-A member is trained on two looks at each sample at once (`assess.looked`), and pays for saying different things of them:
-what guises change must not count.
+A member is trained on two looks at each sample at once (`assess.another`), and pays for saying different things of
+them: what guises change must not count.
 """
 
 from __future__ import annotations

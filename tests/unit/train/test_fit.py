@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from qagate.score import bundle
 from qagate.train import __main__ as commands
 from qagate.train import calibrate, checkpoint, fit, pack, sampling
 from qagate.train.degrade import REGISTRY
+from qagate.train.variety import enlarged
 
 from .volumes import folder
 
@@ -52,7 +53,7 @@ def test_a_resumed_run_is_the_same(packed: Path, tmp_path: Path) -> None:
     try:
         whole = fit.fit(packed, tmp_path / "whole", PLAN)
         # a run that ends at step 2 has another rate of learning, so it is stopped by hand
-        fitted = list(pack.volumes(packed, ("fit",)))
+        fitted = enlarged(list(pack.volumes(packed, ("fit",))))
         run = fit.start(PLAN, len(fitted))
         fit.measure(run, fitted, PLAN)
         source = fit.feed(fitted, PLAN, 0)
@@ -99,6 +100,23 @@ def test_export_writes_a_bundle_that_loads(packed: Path, tmp_path: Path, capsys:
     parts = json.loads((out / "parts.json").read_text())
     assert any("knee" in name for name in parts["benchmark"])
     assert not any("knee" in name for name in parts["fit"])
+
+
+def test_a_run_can_begin_with_a_checkpoint_or_a_bundle(packed: Path, tmp_path: Path) -> None:
+    fit.fit(packed, tmp_path / "fit", PLAN)
+    options = ["--version", "1.0.0", "--checkpoint", "last", "--groups", "4", "--samples", "24"]
+    made = tmp_path / "made-1.0.0"
+    assert commands.main(["export", str(packed), str(tmp_path / "fit"), str(made), *options]) == 0
+    begun = bundle.load(made).network.state_dict()
+    for folder_ in (tmp_path / "fit" / "last", made):
+        run = fit.start(PLAN, 1)
+        run.step = 7
+        fit._begin_with(run, folder_)
+        assert run.step == 0
+        for network in (run.network, run.ema):
+            assert all(torch.equal(network.state_dict()[name], value) for name, value in begun.items())
+    with pytest.raises(InputError, match="same size"):
+        fit._begin_with(fit.start(replace(PLAN, size="small"), 1), made)
 
 
 def test_the_map_rises_whatever_is_said() -> None:

@@ -28,6 +28,17 @@ def test_ct_noise_has_the_logged_standard_deviation() -> None:
     assert found.parameters["noise_sd_hu"][0].item() == pytest.approx(23.45, abs=0.01)
 
 
+def test_ct_noise_comes_in_every_grain() -> None:
+    volume = torch.full((24, 1, 64, 64), 40.0)
+    noise = degraded("ct_noise", volume, "CT").volume - volume
+    # how alike neighbours are, where they are least: over 0.6 after a very smooth kernel, below 0.1 after a sharp one
+    power = noise.square().mean((1, 2, 3))
+    across = (noise[..., 1:] * noise[..., :-1]).mean((1, 2, 3)) / power
+    down = (noise[..., 1:, :] * noise[..., :-1, :]).mean((1, 2, 3)) / power
+    assert torch.minimum(across, down).max() > 0.6
+    assert torch.minimum(across, down).min() < 0.1
+
+
 def test_mr_noise_in_air_is_rayleigh() -> None:
     volume = torch.zeros(8, 3, 64, 64)
     found = degraded("mr_noise", volume, "MR")
