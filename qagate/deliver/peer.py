@@ -25,6 +25,7 @@ from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocke
 
 from qagate.deliver.checkpoint import Checkpoint
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from qagate.domain.status import SUCCESS
 from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, SettingsError, Unreachable
 from qagate.settings import Destination
 from qagate.tls import client_context, words
@@ -33,7 +34,6 @@ logger = logging.getLogger(__name__)
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # what is given as a path is not read and written anew
 
-_SUCCESS = 0x0000
 _MAX_PDU_BYTES = 131072
 
 
@@ -214,7 +214,7 @@ class Peer:
     def echo(self) -> None:
         """C-ECHO. Raises DeliveryError."""
         status = self._status(self.association.send_c_echo)
-        if status != _SUCCESS:
+        if status != SUCCESS:
             raise DeliveryError(f"{self.name} must answer an echo with 0x0000, got 0x{status:04X}")
 
     def answer(self, request: Any) -> int:

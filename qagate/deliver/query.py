@@ -27,6 +27,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from qagate.deliver.peer import Peer
 from qagate.deliver.receipt import meaning
+from qagate.domain.status import OUT_OF_RESOURCES, SUCCESS, WARNING
 from qagate.errors import DeliveryError, QagateError
 from qagate.settings import Destination
 
@@ -36,7 +37,6 @@ FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
 GET = "1.2.840.10008.5.1.4.1.2.2.3"
 
-_SUCCESS, _OUT_OF_RESOURCES, _WARNING = 0x0000, 0xA700, 0xB000
 _PENDING = (0xFF00, 0xFF01)
 _UIDS_AT_ONCE = 100
 """UIDs in one identifier: 64 characters each, 6.4 kB together, which every archive takes."""
@@ -148,7 +148,7 @@ def _matches(peer: Peer, identifier: Dataset) -> tuple[Dataset, ...]:
         return Dataset()
 
     status = peer.answer(ask)
-    if status != _SUCCESS:
+    if status != SUCCESS:
         raise DeliveryError(f"{peer.name} must answer a query, got status 0x{status:04X} ({meaning(status)})")
     return tuple(matches)
 
@@ -182,9 +182,9 @@ def get(
             keep(event.encoded_dataset())
         except QagateError as error:
             logger.warning("an object that %s sent cannot be kept: %s", destination.name, error)
-            return _OUT_OF_RESOURCES
+            return OUT_OF_RESOURCES
         kept.append(str(event.request.AffectedSOPInstanceUID))
-        return _SUCCESS
+        return SUCCESS
 
     contexts: list[PresentationContext] = [build_context(GET)]
     roles = []
@@ -224,6 +224,6 @@ def _retrieve(peer: Peer, identifier: Dataset, request: Callable[[Dataset], Any]
         return last
 
     status = peer.answer(ask)
-    if status not in (_SUCCESS, _WARNING):
+    if status not in (SUCCESS, WARNING):
         raise DeliveryError(f"{peer.name} must hand over images, got status 0x{status:04X} ({meaning(status)})")
     return done

@@ -11,14 +11,14 @@ from typing import Literal
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
+from qagate.domain.status import NOT_AUTHORISED, PROCESSING_FAILURE, RESOURCE_LIMITATION, SUCCESS
 from qagate.errors import DeliveryError, DeliveryRefused, ReportError
 
 logger = logging.getLogger(__name__)
 
-_SUCCESS = 0x0000
 _DELIVERED_WITH_WARNING = frozenset({0x0111, 0xB000, 0xB006, 0xB007})
-# processing failure, resource limitation, not authorised (an administrator can change that)
-_TRY_AGAIN = frozenset({0x0110, 0x0213, 0x0124})
+# an administrator can change who is authorised
+TRY_AGAIN = frozenset({PROCESSING_FAILURE, RESOURCE_LIMITATION, NOT_AUTHORISED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +84,12 @@ def receipt_for(status: int, sop_instance_uid: str, peer: str) -> Receipt:
     peer: its name, for messages. Source: PS3.4 Table B.2-1, PS3.7 Annex C.
     """
     said = f"status 0x{status:04X} ({meaning(status)})"
-    if status == _SUCCESS:
+    if status == SUCCESS:
         return Receipt(sop_instance_uid, "stored", status)
     if status in _DELIVERED_WITH_WARNING or 0xB000 <= status <= 0xBFFF:
         logger.warning("deliver: %s took %s with %s", peer, sop_instance_uid, said)
         return Receipt(sop_instance_uid, "warning", status, meaning(status))
-    if status in _TRY_AGAIN or 0xA700 <= status <= 0xA7FF:
+    if status in TRY_AGAIN or 0xA700 <= status <= 0xA7FF:
         raise DeliveryError(f"{peer} could not take {sop_instance_uid} now, got {said}")
     raise DeliveryRefused(f"{peer} refused {sop_instance_uid}, got {said}")
 

@@ -11,13 +11,12 @@ from dicomweb_client.api import DICOMwebClient
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from qagate.deliver.receipt import Receipt, Variant, meaning, raise_refused, read_variants
+from qagate.deliver.receipt import TRY_AGAIN, Receipt, Variant, meaning, raise_refused, read_variants
 from qagate.deliver.web import from_http, name_of, session_of, unreachable
 from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
 from qagate.settings import Destination
 
 _DUPLICATE = 0x0111
-_TRY_AGAIN = frozenset({0x0110, 0x0124, 0x0213})
 
 
 def store(documents: Sequence[Sequence[Any]], destination: Destination) -> tuple[Receipt, ...]:
@@ -93,7 +92,7 @@ def _receipt(uid: str, answer: Dataset, destination: Destination) -> Receipt:
         if code == _DUPLICATE:
             return Receipt(uid, "warning", code, meaning(code))
         words = f"failure reason 0x{code:04X} ({meaning(code)})"
-        if code in _TRY_AGAIN or 0xA700 <= code <= 0xA7FF:
+        if code in TRY_AGAIN or 0xA700 <= code <= 0xA7FF:
             raise DeliveryError(f"{name_of(destination)} could not take {uid} now, got {words}")
         raise DeliveryRefused(f"{name_of(destination)} refused {uid}, got {words}")
     for item in answer.get("ReferencedSOPSequence") or ():

@@ -19,6 +19,7 @@ from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts
 from pynetdicom.transport import ThreadedAssociationServer
 
 from qagate.demo.shelf import Shelf, StoredObject
+from qagate.domain.status import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, PENDING, SUCCESS
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +28,6 @@ VERIFICATION = "1.2.840.10008.1.1"
 STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 COMMITMENT = "1.2.840.10008.1.20.1"
 COMMITMENT_INSTANCE = "1.2.840.10008.1.20.1.1"
-
-SUCCESS, PENDING, CANNOT_UNDERSTAND, OUT_OF_RESOURCES = 0x0000, 0xFF00, 0xC000, 0xA700
 
 
 class MiniPacs:

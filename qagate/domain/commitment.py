@@ -6,11 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from qagate.domain.status import CLASS_INSTANCE_CONFLICT, NO_SUCH_OBJECT, PROCESSING_FAILURE
 from qagate.settings import Destination
-
-PROCESSING_FAILURE = 0x0110
-NO_SUCH_OBJECT = 0x0112
-CLASS_INSTANCE_CONFLICT = 0x0119
 
 UNKNOWN_FOR = timedelta(seconds=30)
 """How long an object may be unknown: the database learns of it a moment after its sender was told Success."""

@@ -20,6 +20,7 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.timer import Timer
 
+from qagate.domain.status import CANNOT_UNDERSTAND
 from qagate.errors import SpoolError, TooLarge
 from qagate.receive.incoming import Incoming
 from qagate.receive.waking import Announced
@@ -29,7 +30,6 @@ logger = logging.getLogger(__name__)
 _C_STORE_RQ = 0x0001
 _C_STORE_RSP = 0x8001
 _NO_DATA_SET = 0x0101
-_CANNOT_UNDERSTAND = 0xC000
 _P_DATA_TF = 0x04
 _PDU_HEAD_BYTES = 6
 _DATA_TRANSFER = "Sta6"  # PS3.8 Table 9-4
@@ -154,7 +154,7 @@ class MessageProvider(DIMSEServiceProvider):
 
     def _status(self, command: _StoreCommand, transfer_syntax_uid: str, data_set: bytes | memoryview) -> int:
         if not len(data_set):
-            return _CANNOT_UNDERSTAND
+            return CANNOT_UNDERSTAND
         return self._on_c_store(
             StoreRequest(
                 message_id=command.message_id,

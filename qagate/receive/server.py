@@ -20,6 +20,7 @@ from pynetdicom import AE, evt
 from qagate.clock import Clock, SystemClock
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.domain.series import StoredInstance
+from qagate.domain.status import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS
 from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError, TooLarge
 from qagate.receive.admission import rejection, too_many, too_often
 from qagate.receive.association import AcceptedAssociation, AssociationEvent
@@ -39,11 +40,6 @@ from qagate.tls import server_context
 __all__ = ["AssociationEvent", "Receiver"]
 
 logger = logging.getLogger(__name__)
-
-_SUCCESS = 0x0000
-_PROCESSING_FAILURE = 0x0110
-_OUT_OF_RESOURCES = 0xA700
-_CANNOT_UNDERSTAND = 0xC000
 
 
 @dataclass
@@ -147,9 +143,9 @@ class Receiver:
         handlers: list[Any] = [
             (evt.EVT_REQUESTED, self._negotiate),
             (evt.EVT_ESTABLISHED, self._opened),
-            (evt.EVT_C_ECHO, lambda event: _SUCCESS),
+            (evt.EVT_C_ECHO, lambda event: SUCCESS),
             # whole requests take the straight path; only one whose command set is broken comes here
-            (evt.EVT_C_STORE, lambda event: _CANNOT_UNDERSTAND),
+            (evt.EVT_C_STORE, lambda event: CANNOT_UNDERSTAND),
             (evt.EVT_N_ACTION, services.commitment_request),
             (evt.EVT_N_EVENT_REPORT, services.commitment),
             (evt.EVT_N_CREATE, services.step_begun),
@@ -279,13 +275,13 @@ class Receiver:
     def _store(self, association: AcceptedAssociation, request: StoreRequest) -> int:
         running = self._of(association)
         if running is None:
-            return _PROCESSING_FAILURE
+            return PROCESSING_FAILURE
         try:
             status = self._keep(request, running)
         except Exception:  # top of this thread's work: a fault with one object must not end the association
             logger.exception("receive: an object from %s could not be stored", running.calling_ae_title)
-            status = _PROCESSING_FAILURE
-        if status != _SUCCESS:
+            status = PROCESSING_FAILURE
+        if status != SUCCESS:
             running.refused += 1
         return status
 
@@ -303,10 +299,10 @@ class Receiver:
             )
         except SpoolFull as error:
             self._log.warn(("full",), f"receive: objects are refused: {error}")
-            return _OUT_OF_RESOURCES
+            return OUT_OF_RESOURCES
         except SpoolError as error:
             self._log.warn(("spool",), f"receive: objects are refused: {error}")
-            return _OUT_OF_RESOURCES
+            return OUT_OF_RESOURCES
         running.stored += 1
         running.bytes += instance.size_bytes
         if instance.arrival == "conflicting":
@@ -319,7 +315,7 @@ class Receiver:
             self._on_stored(instance)
         except StoreError as error:
             self._log.warn(("store",), f"receive: objects are safe in the spool but not in the database yet: {error}")
-        return _SUCCESS
+        return SUCCESS
 
     def _incoming(self) -> Incoming:
         return Incoming(self._spool.root, self._max_object_bytes, self._spool.free_bytes)
@@ -330,4 +326,4 @@ class Receiver:
             running.refused += 1
         who = running.calling_ae_title if running is not None else ""
         self._log.warn(("lost", type(error).__name__, who), f"receive: an object from {who} is refused: {error}")
-        return _OUT_OF_RESOURCES
+        return OUT_OF_RESOURCES

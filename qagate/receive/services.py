@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import generate_uid
 
 from qagate.clock import Clock
+from qagate.domain.status import NO_SUCH_ACTION, PROCESSING_FAILURE, SUCCESS, UNRECOGNISED_OPERATION
 from qagate.domain.step import PerformedStep
 from qagate.errors import QagateError
 from qagate.receive import steps
@@ -22,10 +23,6 @@ from qagate.receive.steps import BadStep, OnStep
 
 logger = logging.getLogger(__name__)
 
-_SUCCESS = 0x0000
-_PROCESSING_FAILURE = 0x0110
-_NO_SUCH_ACTION = 0x0123
-_UNRECOGNISED_OPERATION = 0x0211
 
 _REQUEST_STORAGE_COMMITMENT = 1  # the only action type, PS3.4 J.3.2
 
@@ -56,28 +53,28 @@ class Services:
     def commitment_request(self, event: Any) -> tuple[int, None]:
         """Answer an N-ACTION: may a peer delete what it sent? Source: PS3.4 J.3.2."""
         if self._asked is None:
-            return _UNRECOGNISED_OPERATION, None
+            return UNRECOGNISED_OPERATION, None
         peer = self._peer(event.assoc)
         if event.action_type != _REQUEST_STORAGE_COMMITMENT:
-            return _NO_SUCH_ACTION, None
+            return NO_SUCH_ACTION, None
         if peer is None:
-            return _PROCESSING_FAILURE, None
+            return PROCESSING_FAILURE, None
         asked, (who, host) = self._asked, peer
         what = f"a storage commitment request of {who}"
         information = _decoded(what, lambda: event.action_information)
         if information is None:
-            return _PROCESSING_FAILURE, None
+            return PROCESSING_FAILURE, None
         return _recorded(what, lambda: asked(information, who, host)), None
 
     def commitment(self, event: Any) -> tuple[int, None]:
         """Take an N-EVENT-REPORT: an archive says what it keeps. Source: PS3.4 J.3.3."""
         if self._promised is None:
-            return _UNRECOGNISED_OPERATION, None
+            return UNRECOGNISED_OPERATION, None
         promised, who = self._promised, self._title(event)
         what = f"a storage commitment result of {who}"
         information = _decoded(what, lambda: event.event_information)
         if information is None:
-            return _PROCESSING_FAILURE, None
+            return PROCESSING_FAILURE, None
         return _recorded(what, lambda: promised(information, who)), None
 
     def step_begun(self, event: Any) -> tuple[Dataset | int, Dataset | None]:
@@ -88,7 +85,7 @@ class Services:
             given.AffectedSOPInstanceUID = uid = str(generate_uid(prefix=None))
         said = _decoded("a performed procedure step", lambda: event.attribute_list)
         if said is None:
-            return _PROCESSING_FAILURE, None
+            return PROCESSING_FAILURE, None
         answer = self._step(event, lambda title, at: steps.begun(said, uid, title, at), begins=True)
         return answer, given or None
 
@@ -97,12 +94,12 @@ class Services:
         uid = str(event.request.RequestedSOPInstanceUID or "")
         said = _decoded("a performed procedure step", lambda: event.modification_list)
         if said is None:
-            return _PROCESSING_FAILURE, None
+            return PROCESSING_FAILURE, None
         return self._step(event, lambda title, at: steps.went_on(said, uid, title, at), begins=False), None
 
     def _step(self, event: Any, read: Callable[[str, datetime], PerformedStep], *, begins: bool) -> Dataset | int:
         if self._stepped is None:
-            return _UNRECOGNISED_OPERATION
+            return UNRECOGNISED_OPERATION
         who = self._title(event)
         try:
             return steps.answer_of(self._stepped(read(who, self._clock.now()), begins))
@@ -113,7 +110,7 @@ class Services:
             self._log.warn(("step",), f"receive: a performed procedure step of {who} could not be recorded: {error}")
         except Exception:  # top of this thread's work
             logger.exception("receive: a performed procedure step of %s could not be recorded", who)
-        return _PROCESSING_FAILURE
+        return PROCESSING_FAILURE
 
     def _title(self, event: Any) -> str:
         peer = self._peer(event.assoc)
@@ -138,8 +135,8 @@ def _recorded(what: str, record: Callable[[], int | None]) -> int:
         status = record()
     except QagateError as error:
         logger.warning("receive: %s could not be recorded: %s", what, error)
-        return _PROCESSING_FAILURE
+        return PROCESSING_FAILURE
     except Exception:  # top of this thread's work
         logger.exception("receive: %s could not be recorded", what)
-        return _PROCESSING_FAILURE
-    return _SUCCESS if status is None else status
+        return PROCESSING_FAILURE
+    return SUCCESS if status is None else status

@@ -15,6 +15,7 @@ from python_multipart.multipart import MultipartParser
 
 from qagate.clock import Clock
 from qagate.domain.series import StoredInstance
+from qagate.domain.status import CANNOT_UNDERSTAND, OUT_OF_RESOURCES
 from qagate.errors import InputError, NotDicom, QagateError, SpoolError, TooLarge
 from qagate.receive import part10
 from qagate.receive.header import read_header
@@ -23,9 +24,7 @@ from qagate.receive.part10 import FileMeta
 from qagate.receive.spool import Spool
 
 # failure reasons, PS3.18 10.5.3 and PS3.4 B.2.3
-OUT_OF_RESOURCES = 0xA700
 WRONG_STUDY = 0xA900
-CANNOT_UNDERSTAND = 0xC000
 
 MAX_PARTS = 100_000
 _HEAD_BYTES = 1 << 17  # file meta information ends well before this

@@ -14,6 +14,7 @@ from pydicom.dataset import Dataset
 from qagate.clock import Clock
 from qagate.deliver.commitment import report
 from qagate.domain.commitment import standing
+from qagate.domain.status import INVALID_ARGUMENT, NOT_AUTHORISED, RESOURCE_LIMITATION, SUCCESS
 from qagate.errors import DeliveryError
 from qagate.settings import Destination, Settings
 from qagate.store import commitments
@@ -22,10 +23,6 @@ from qagate.store.database import Database
 
 logger = logging.getLogger(__name__)
 
-_SUCCESS = 0x0000
-_INVALID_ARGUMENT = 0x0115
-_NOT_AUTHORISED = 0x0124
-_RESOURCE_LIMITATION = 0x0213
 
 MOST_INSTANCES = 50_000
 """Objects in one request."""
@@ -60,18 +57,18 @@ class Promising:
             for item in action_information.get("ReferencedSOPSequence") or ()
         ]
         if not 0 < len(transaction_uid) <= 64 or not instances:
-            return _INVALID_ARGUMENT
+            return INVALID_ARGUMENT
         if any(not 0 < len(uid) <= 64 or " " in uid for pair in instances for uid in pair):
-            return _INVALID_ARGUMENT
+            return INVALID_ARGUMENT
         if len(instances) > MOST_INSTANCES:
-            return _RESOURCE_LIMITATION
+            return RESOURCE_LIMITATION
         if self._address(calling_ae_title, host) is None:
             logger.warning(
                 "receive: storage commitment for %s refused: set port under its entry in node.peers, "
                 "so that the result can be sent to it",
                 calling_ae_title,
             )
-            return _NOT_AUTHORISED
+            return NOT_AUTHORISED
         with self.database.begin() as session:
             commitments.ask(
                 session,
@@ -81,7 +78,7 @@ class Promising:
                 instances=instances,
                 at=self.clock.now(),
             )
-        return _SUCCESS
+        return SUCCESS
 
     def answer(self) -> None:
         """Answer every request of which everything is known. Safe to repeat, and in several processes at once."""

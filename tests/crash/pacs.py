@@ -12,9 +12,10 @@ from typing import Any, Literal
 from pydicom.dataset import Dataset
 from pynetdicom import AE
 
-from qagate.demo.pacs import SUCCESS, MiniPacs
+from qagate.demo.pacs import MiniPacs
+from qagate.domain.status import NO_SUCH_OBJECT, PROCESSING_FAILURE, SUCCESS
 
-PROCESSING_FAILURE, DUPLICATE, NO_SUCH_OBJECT = 0x0110, 0x0111, 0x0112
+DUPLICATE = 0x0111
 
 
 class Pacs(MiniPacs):
