@@ -170,13 +170,13 @@ def series_page(
     if found is None:
         raise HTTPException(404, f"there is no series with this UID, got {uid}")
     note(request, Act.SERIES_VIEWED, uid)
+    found = veil.verdict(request, found)
     judged = next((r for r in found["revisions"] if r["assessments"]), None)
     assessment = stack.chosen(judged["assessments"], volume) if judged else None
     folder = previews_folder(settings, database, uid)
     with database.read() as session:
         row = worklist.series(session, uid)
         assert row is not None  # series are never deleted
-        found |= veil.shown(request, session, [row])[0]
         study, alike = neighbours.same_study(session, row), neighbours.alike(session, row)
         beside = {
             "rank": neighbours.rank(session, row),

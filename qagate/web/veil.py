@@ -39,10 +39,15 @@ def shown(request: Request, session: Session, rows: Sequence[SeriesRow]) -> list
     return [views.reviewed(row, stands.get(row.series_instance_uid), veiled=lies(request)) for row in rows]
 
 
+def verdict(request: Request, found: dict[str, Any]) -> dict[str, Any]:
+    """Return one series as who asks may see it: hidden, it comes without its verdict."""
+    return {**found, **views.VEILED} if found["hidden"] and lies(request) else found
+
+
 def whole(request: Request, found: dict[str, Any]) -> dict[str, Any]:
-    """Return everything about one series as who asks may see it: hidden, it comes without its assessments."""
+    """Return everything about one series as who asks may see it: hidden, it comes without its assessments too."""
     if not (found["hidden"] and lies(request)):
         return found
     bare = [{**revision, "assessments": []} for revision in found["revisions"]]
     events = [event for event in found["events"] if event["what"] != "verdict"]
-    return {**found, **views.VEILED, "revisions": bare, "events": events}
+    return {**verdict(request, found), "revisions": bare, "events": events}
