@@ -16,6 +16,7 @@ COMMANDS = {
     "export": ("qagate.train.export", "calibrate a checkpoint and write a bundle"),
     "benchmark": ("qagate.train.benchmark", "measure a bundle on the benchmark part of a pack"),
     "parts": ("qagate.train.parts", "measure what parts of a bundle are worth, and artefacts it never saw"),
+    "contrasts": ("qagate.train.contrasts", "measure a bundle on real pairs of a better and a worse picture"),
     "ablate": ("qagate.train.ablations", "train and measure what the parts of the model are worth"),
     "card": ("qagate.train.card", "put the figures of a benchmark into a card"),
     "evaluate": ("qagate.train.evaluate", "measure a bundle on pictures with human scores"),
@@ -25,7 +26,7 @@ COMMANDS = {
 """Command → (module with main(arguments) -> exit status, one line of help)."""
 
 
-WITH_PICTURES = ("evaluate", "finetune")
+WITH_PICTURES = ("evaluate", "finetune", "contrasts")
 """Commands that read pictures of any kind."""
 
 

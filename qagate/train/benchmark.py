@@ -1,13 +1,13 @@
 """Benchmark: T0 to T7 for one bundle and every baseline, with intervals over subjects.
 
     python -m qagate.train benchmark PACK --model DIR --out benchmark.json [--quick | --share 0.5] [--parts FILE]
-        [--ablations FILE]
+        [--ablations FILE] [--contrasts FILE]
 
 T0 select subjects, same simulator (sanity). T1 the benchmark part: subjects never seen, most from scanners or organs
 never seen. T2 families of artefacts left out of training, and what parts of the model are worth: from `parts`; other
-networks and ablations of ours: from `ablate`. T3 another simulator. T4 real
-contrasts and T5 human raters need data that are not in a pack. T6 controls. T7 intervals, artefacts and slices.
-Baselines learn from samples of the fit part. What was not run says so.
+networks and ablations of ours: from `ablate`. T3 another simulator. T4 real pairs of a better and a worse picture: from
+`contrasts`. T5 human raters: `evaluate`, on data that are not in a pack. T6 controls. T7 intervals, artefacts and
+slices. Baselines learn from samples of the fit part. What was not run says so.
 """
 
 from __future__ import annotations
@@ -76,8 +76,12 @@ def benchmark(
     ablations: dict[str, Any] | None = None,
     progress: Callable[[str], None] = lambda text: None,
     worth: dict[str, Any] | None = None,
+    real: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return the whole document. ablations: what `ablate` found; worth: what `parts` found, which gives T2."""
+    """Return the whole document.
+
+    ablations: what `ablate` found; worth: what `parts` found, which gives T2; real: what `contrasts` found, T4.
+    """
     parts: dict[str, list[Packed]] = {"fit": [], "select": [], "benchmark": []}
     for packed in volumes(pack):
         parts[packed.part].append(packed)
@@ -108,7 +112,7 @@ def benchmark(
             if chosen.sum() >= 10:
                 tests[f"{name} {label}"] = compare(heard.some(chosen), sizes.resamples, curve)
     tests["T2"] = (worth or {}).get("tests", {}).get("T2", f"{NOT_RUN}: comes from `parts` (--parts)")
-    tests["T4"] = f"{NOT_RUN}: real pairs (thick and thin, full and low dose, still and moving) are not in a pack"
+    tests["T4"] = (real or {}).get("tests", {}).get("T4", f"{NOT_RUN}: comes from `contrasts` (--contrasts)")
     tests["T5"] = f"{NOT_RUN}: use evaluate and finetune on pictures with human scores"
     progress("T6")
     tests["T6"] = controls.measure(
@@ -157,15 +161,17 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--share", type=float, default=1.0, help="share of the samples that are judged")
     parser.add_argument("--parts", type=Path, default=None, help="parts.json of `parts`")
     parser.add_argument("--ablations", type=Path, default=None, help="ablations.json of `ablate`")
+    parser.add_argument("--contrasts", type=Path, default=None, help="contrasts.json of `contrasts`")
     options = parser.parse_args(arguments)
-    ablations, worth = (None if path is None else read(path) for path in (options.ablations, options.parts))
+    others = (options.ablations, options.parts, options.contrasts)
+    ablations, worth, real = (None if path is None else read(path) for path in others)
     sizes = QUICK if options.quick else Sizes().scaled(options.share)
     started = time.monotonic()
 
     def progress(text: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
 
-    found = benchmark(options.pack, Scorer.load(options.model), sizes, ablations, progress, worth)
+    found = benchmark(options.pack, Scorer.load(options.model), sizes, ablations, progress, worth, real)
     found["quick"] = bool(options.quick)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -17,7 +17,7 @@ from qagate.errors import InputError
 from qagate.train import svg
 from qagate.train.benchmark import read
 from qagate.train.heard import MODEL
-from qagate.train.table import controls, interval, number, usable, word
+from qagate.train.table import contrasts, controls, interval, number, usable, word
 
 BEGIN, END = "<!-- made from benchmark.json by `qagate train card` -->", "<!-- end -->"
 TREES, SAME = "47 features + ExtraTrees", "47 features + extra-trees, same samples"
@@ -55,6 +55,8 @@ def tables(found: dict[str, Any]) -> str:
         lines += _parts(found["parts"])
     if isinstance(found.get("ablations"), dict):
         lines += _ablations(found["ablations"])
+    if isinstance(found["tests"].get("T4"), dict):
+        lines += contrasts(found["tests"]["T4"])
     if isinstance(found["tests"].get("T6"), dict):
         lines += controls(found["tests"]["T6"])
     if isinstance(found["tests"].get("T7"), dict):

@@ -1,8 +1,8 @@
 """Data: groups of pictures of one content, from clean to bad, and the ways to change a picture but not its quality.
 
-A group is a slab of one volume as it is, plus the same slab with one artefact (or a mixture) at rising levels. Labels
-are full-reference distances of the very crop the network sees. Group `index` is a pure function of the seed and the
-index, so that training can be repeated and resumed.
+A group is a slab of one varied volume (`variety`), plus the same slab with one artefact (or a mixture) at rising
+levels. Labels are full-reference distances of the very crop the network sees. Group `index` is a pure function of the
+seed and the index, so that training can be repeated and resumed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from qagate.train import labels
 from qagate.train.degrade.artefact import Artefact, Context
 from qagate.train.guises import disguise
 from qagate.train.pack import Packed
+from qagate.train.variety import varied
 
 PATCH = 96
 CT_FIELD, MR_FIELD = 176, 224
@@ -115,7 +116,7 @@ class Groups(IterableDataset[Group]):
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + index)
         modality = sorted(self.by_modality)[index % len(self.by_modality)]
         chosen = int(torch.multinomial(self.by_modality[modality], 1, generator=generator))
-        packed = self.volumes[chosen]
+        packed = varied(self.volumes[chosen], np.random.default_rng(_seed(generator)))
         slab, spacing = _slab(packed, generator)
         names = [
             n
@@ -134,7 +135,7 @@ class Groups(IterableDataset[Group]):
             weight[0, int(torch.randint(slab.shape[0], (1,), generator=generator))] = 1.0
         pictures = [slab]
         attributes = torch.zeros(LEVELS + 1, len(ATTRIBUTES))
-        seeds = [int(torch.randint(2**31, (1,), generator=generator)) for _ in picked]
+        seeds = [_seed(generator) for _ in picked]
         for number, level in enumerate(levels, start=1):
             picture = slab[None]
             for name, seed in zip(picked, seeds, strict=True):
@@ -234,6 +235,10 @@ def batch(
         torch.cat(pictures), torch.cat(fields), stack(prompts), joined[0], joined[1], joined[2], torch.cat(known),
         joined[3], joined[4], joined[5], joined[6],
     )  # fmt: skip
+
+
+def _seed(generator: torch.Generator) -> int:
+    return int(torch.randint(2**31, (1,), generator=generator))
 
 
 def _visible(attributes: Tensor, distances: Tensor) -> Tensor:

@@ -16,6 +16,8 @@ def table(found: dict[str, Any]) -> str:
             lines += [f"{name}: {test}", ""]
         elif "rows" in test:
             lines += _rows(name, test)
+    if isinstance(tests.get("T4"), dict):
+        lines += contrasts(tests["T4"])
     if isinstance(tests.get("T6"), dict):
         lines += controls(tests["T6"])
     if isinstance(tests.get("T7"), dict):
@@ -40,6 +42,18 @@ def _rows(name: str, test: dict[str, Any]) -> list[str]:
             f"{row['rmse_sd']:.2f}", number(row["pair_accuracy"]), number(row["srcc_within"]), lead,
         )  # fmt: skip
         lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def contrasts(test: dict[str, Any]) -> list[str]:
+    """Return T4 as lines."""
+    lines = [
+        "### T4: real pairs, one better than the other", "",
+        "| what makes it better | pairs | subjects | scored higher (95 %) | by points (95 %) |",
+        "|---|---|---|---|---|",
+    ]  # fmt: skip
+    for why, row in [*test["each"].items(), ("all", test)]:
+        lines.append(f"| {why} | {row['n']} | {row['subjects']} | {interval(row['sign'])} | {points(row['points'])} |")
     return [*lines, ""]
 
 
@@ -80,6 +94,13 @@ def interval(row: dict[str, Any]) -> str:
     if row["low"] is None:
         return f"{row['value']:.3f}"
     return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
+
+
+def points(row: dict[str, Any]) -> str:
+    """Return points of 100 with their interval."""
+    if row["low"] is None:
+        return f"{row['value']:+.1f}"
+    return f"{row['value']:+.1f} ({row['low']:+.1f} to {row['high']:+.1f})"
 
 
 def number(value: float | None) -> str:

@@ -1,6 +1,6 @@
 """Variety: other pictures of the same subject, made before any artefact: few subjects must stand for many.
 
-Coarser pixels, wider steps between slices, mirrored or turned pictures, another contrast of MR. Unlike guises
+Coarser or finer pixels, wider steps between slices, mirrored or turned pictures, another contrast of MR. Unlike guises
 (`guises`) these come before the artefact, so the label is measured against the varied picture. `enlarged` adds the
 trunk, of which there is little MR, as MR might show it: new anatomy in new contrasts, so that the brain is no rule.
 """
@@ -19,13 +19,14 @@ from scipy import ndimage
 
 from qagate.domain.prompt import Prompt
 from qagate.score.preprocess import CT_BODY_HU, MR_RANGE, apply_standard, standard_of
-from qagate.train.data import CT_FIELD, MR_FIELD
 from qagate.train.pack import Packed
 
-COARSEST = 1.8
-"""Largest factor by which pixels grow."""
-SMALLEST = 0.8
-"""Share of a field below which no picture is shrunk."""
+COARSER, FINER = 0.45, 0.15
+"""How often pixels grow, and how often a picture is interpolated to finer ones, as for a small field of view."""
+COARSEST, FINEST = 4.0, {"CT": 0.625, "MR": 0.5}
+"""Largest and smallest factor by which pixels grow."""
+SMALLEST = {"CT": 140, "MR": 64}
+"""Pixels below which no picture is shrunk: those of a body in a wide field, and of echo-planar pictures."""
 GAMMA = 0.3
 CONTRASTS, STACK = 3, 4
 """So many contrasts of each CT of at least so many slices are shown as MR."""
@@ -45,12 +46,12 @@ def varied(packed: Packed, random: np.random.Generator) -> Packed:
     ct = packed.prompt.modality == "CT"
     if draw[0] < 0.2 and len(voxels) >= 7:  # four slices must be left
         voxels, spacing = voxels[::2], (2 * spacing[0], *spacing[1:])
-    most = min(COARSEST, min(voxels.shape[1:]) / (SMALLEST * (CT_FIELD if ct else MR_FIELD)))
-    if draw[1] < 0.5 and most > 1.05:
-        factor = 1.0 + (most - 1.0) * draw[2]
-        size = [round(n / factor) for n in voxels.shape[1:]]
-        voxels = F.interpolate(torch.from_numpy(np.ascontiguousarray(voxels))[None], size, mode="area")[0].numpy()
-        spacing = (spacing[0], spacing[1] * factor, spacing[2] * factor)
+    modality = "CT" if ct else "MR"
+    coarsest = min(COARSEST, min(voxels.shape[1:]) / SMALLEST[modality])
+    if draw[1] < COARSER and coarsest > 1.05:
+        voxels, spacing = _resized(voxels, spacing, coarsest ** draw[2], "area")
+    elif 1.0 - draw[1] < FINER:
+        voxels, spacing = _resized(voxels, spacing, FINEST[modality] ** draw[2], "bicubic")
     if draw[3] < 0.5:
         voxels = voxels[:, :, ::-1]
     if draw[4] < 0.5:
@@ -61,6 +62,15 @@ def varied(packed: Packed, random: np.random.Generator) -> Packed:
         low, high = MR_RANGE
         voxels = np.clip(np.clip(voxels, 0.0, None) ** math.exp(GAMMA * (2 * draw[7] - 1)), low, high)
     return replace(packed, voxels=np.ascontiguousarray(voxels), spacing_mm=spacing)
+
+
+def _resized(
+    voxels: npt.NDArray[np.float32], spacing_mm: tuple[float, float, float], factor: float, mode: str
+) -> tuple[npt.NDArray[np.float32], tuple[float, float, float]]:
+    """Return a volume with pixels `factor` times as wide."""
+    size = [round(n / factor) for n in voxels.shape[1:]]
+    found = F.interpolate(torch.from_numpy(np.ascontiguousarray(voxels))[None], size, mode=mode)[0].numpy()
+    return found, (spacing_mm[0], spacing_mm[1] * factor, spacing_mm[2] * factor)
 
 
 def enlarged(contents: Sequence[Packed]) -> list[Packed]:
@@ -86,11 +96,9 @@ def as_mr(packed: Packed, random: np.random.Generator) -> Packed:
     Every tissue gets a grey of its own, in no fixed order; air and cortical bone stay dark. Idea: Billot et al.,
     Med Image Anal 2023 (contrasts drawn at random make a network indifferent to them).
     """
-    row, column = packed.spacing_mm[1:]
-    factor = max(1.0, MR_PIXEL_MM / row)
+    factor = max(1.0, MR_PIXEL_MM / packed.spacing_mm[1])
     smooth = ndimage.gaussian_filter(np.asarray(packed.voxels, np.float32), (0, 0.8 * factor, 0.8 * factor))
-    size = [round(n / factor) for n in smooth.shape[1:]]
-    coarse = F.interpolate(torch.from_numpy(smooth)[None], size, mode="area")[0].numpy()
+    coarse, spacing = _resized(smooth, packed.spacing_mm, factor, "area")
     coarse = np.where(_patient(coarse), coarse, TISSUES_HU[0])  # MR shows no table
     fat, muscle = random.uniform(0.25, 1.0), random.uniform(0.2, 0.8)
     water, vessel = random.uniform(0.05, 1.0), random.uniform(0.05, 1.0)
@@ -102,7 +110,6 @@ def as_mr(packed: Packed, random: np.random.Generator) -> Packed:
     hiss = random.normal(0.0, HISS, (2, *grey.shape))
     grey = np.hypot(grey + hiss[0], hiss[1]).astype(np.float32)
     voxels = apply_standard(grey, standard_of(grey, "MR"))
-    spacing = (packed.spacing_mm[0], row * factor, column * factor)
     prompt = Prompt(modality="MR", regions=packed.prompt.regions, organ=packed.prompt.organ)
     name = f"{packed.name} as MR"
     return replace(packed, name=name, kind=AS_MR, prompt=prompt, spacing_mm=spacing, voxels=voxels)
