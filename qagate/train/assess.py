@@ -1,11 +1,12 @@
 """Assess: fit the assessor, perceptrons and trees on hand-made features, on samples of the fit part of a pack.
 
-    python -m qagate.train assess PACK OUT_DIR [--samples 9500] [--seed 0] [--workers 1]
+    python -m qagate.train assess PACK OUT_DIR [--samples 9500] [--twice N] [--seed 0] [--workers 1]
 
 Samples are those of `sampling` (the simulator of training, never the independent one) of varied volumes (`variety`),
-and stacks of CT shown as MR are among those of MR (`enlarged`). Each is looked at twice: as it is, and as it might also
-look without being better or worse (`another`). What was looked at is kept in OUT_DIR/looks, block by block, and is not
-made again. `export` puts the fitted assessor into a bundle.
+and stacks of CT shown as MR are among those of MR (`enlarged`). Each is looked at as it is, and the first N (all, if not
+said) a second time as they might also look without being better or worse (`another`): that teaches what must not count,
+and the rest what does. What was looked at is kept in OUT_DIR/looks, block by block, and is not made again. `export`
+puts the fitted assessor into a bundle.
 """
 
 from __future__ import annotations
@@ -124,12 +125,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("pack", type=Path)
     parser.add_argument("out", type=Path, help="folder of fit, beside its checkpoints")
     parser.add_argument("--samples", type=int, default=9500)
+    parser.add_argument("--twice", type=int, default=None, help="so many of them are looked at twice, whole blocks")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=1, help="processes that look at samples")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     tables = []
-    for number, table in enumerate(looks(options.pack, options.out, options.samples, options.seed, options.workers)):
+    twice = options.samples if options.twice is None else options.twice
+    found = looks(options.pack, options.out, options.samples, options.seed, twice, options.workers)
+    for number, table in enumerate(found):
         tables.append(table)
         print(f"{min((number + 1) * BLOCK, options.samples)} samples", flush=True)
     digest = fit(joined(tables), options.seed).save(options.out)
@@ -137,11 +141,16 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def looks(pack: Path, out: Path, samples: int, seed: int, workers: int = 1) -> Iterator[Table]:
-    """Yield tables of looks, block by block: what OUT/looks has, the rest made and kept there. Raises InputError."""
+def looks(
+    pack: Path, out: Path, samples: int, seed: int, twice: int | None = None, workers: int = 1
+) -> Iterator[Table]:
+    """Yield tables of looks, block by block: what OUT/looks has, the rest made and kept there.
+
+    twice: samples of which there is another look, all if not given. Raises InputError.
+    """
     folder = out / "looks"
     folder.mkdir(parents=True, exist_ok=True)
-    made = partial(_block, pack, folder, seed, samples)
+    made = partial(_block, pack, folder, seed, samples, samples if twice is None else twice)
     numbers = range(-(-samples // BLOCK))
     if workers < 2:
         yield from map(made, numbers)
@@ -150,11 +159,11 @@ def looks(pack: Path, out: Path, samples: int, seed: int, workers: int = 1) -> I
         yield from pool.map(made, numbers)
 
 
-def _block(pack: Path, folder: Path, seed: int, samples: int, number: int) -> Table:
+def _block(pack: Path, folder: Path, seed: int, samples: int, twice: int, number: int) -> Table:
     count, path = min(BLOCK, samples - number * BLOCK), folder / f"{seed + number}.npz"
     if not path.exists():
         drawn = sampling.samples(_contents(pack), count, seed + number, vary=varied)
-        tabled(drawn, number, number).save(path)
+        tabled(drawn, number, number, again=number * BLOCK < twice).save(path)
     table = Table.load(path)
     if len(np.unique(table.sample)) != count:
         raise InputError(f"{path} must hold {count} samples, got {len(np.unique(table.sample))}")
@@ -166,14 +175,15 @@ def _contents(pack: Path) -> list[Packed]:
     return enlarged(list(volumes(pack, ("fit",))))
 
 
-def tabled(samples: Iterable[Sample], seed: int, block: int = 0) -> Table:
-    """Return two looks at each sample as numbers. block: of the numbers of the samples."""
+def tabled(samples: Iterable[Sample], seed: int, block: int = 0, again: bool = True) -> Table:
+    """Return looks at each sample as numbers: as it is and, again, another. block: of the numbers of the samples."""
     generator = torch.Generator().manual_seed(LOOKS + seed)
     random = np.random.default_rng(LOOKS + seed)
     features, attributes, rest = [], [], []
     for number, sample in enumerate(samples):
-        first = standard(sample)
-        seen = (first, another(first, sample.modality, generator, random))
+        seen = [standard(sample)]
+        if again:
+            seen.append(another(seen[0], sample.modality, generator, random))
         features += [tiles.describe(look, sample.modality) for look in seen]
         row = np.zeros(len(ATTRIBUTES), np.float32)
         for name, strength in sample.artefacts.items():
