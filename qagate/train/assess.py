@@ -3,10 +3,10 @@
     python -m qagate.train assess PACK OUT_DIR [--samples 9500] [--twice N] [--seed 0] [--workers 1]
 
 Samples are those of `sampling` (the simulator of training, never the independent one) of varied volumes (`variety`),
-and stacks of CT shown as MR are among those of MR (`enlarged`). Each is looked at as it is, and the first N (all, if not
-said) a second time as they might also look without being better or worse (`another`): that teaches what must not count,
-and the rest what does. What was looked at is kept in OUT_DIR/looks, block by block, and is not made again. `export`
-puts the fitted assessor into a bundle.
+and stacks of CT shown as MR are among those of MR (`enlarged`). Each is looked at as it is, and the first N (all, if
+not said) a second time as they might also look without being better or worse (`another`): that teaches what must not
+count, and the rest what does. What was looked at is kept in OUT_DIR/looks, block by block, and is not made again.
+`export` puts the fitted assessor into a bundle.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Recipe:
 
     naming: tuple[float, ...] = (0.7, 0.7, 0.7, 0.7, 0.7, 4.0, 4.0)
     grown: int = 120
-    leaf: int = 4
+    leaf: int = 10
     boosted: boost.Recipe = field(default_factory=boost.Recipe)
 
 

@@ -1,6 +1,6 @@
 """Parts: what each part of a model is worth, and what it is worth on artefacts that it never saw (T2).
 
-    python -m qagate.train parts PACK FIT_DIR --model BUNDLE --out parts.json [--samples 9500] [--seed 0]
+    python -m qagate.train parts PACK FIT_DIR --model BUNDLE --out parts.json [--samples 9500] [--seed 0] [--workers 1]
 
 The assessor learns from numbers that `assess` has kept in FIT_DIR/looks, so it can be fitted again in minutes without
 a part of them. Each variant judges the very samples of T1 and T3 of the benchmark, mixed with the network as the bundle
@@ -16,7 +16,9 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +121,9 @@ def classic(table: Table, test: Test, seed: int) -> npt.NDArray[np.float64]:
 
 
 def ablated(
-    table: Table, tests: Mapping[str, Test], scorer: Scorer, seed: int, progress: Callable[[str], None]
+    table: Table, tests: Mapping[str, Test], scorer: Scorer, seed: int, progress: Callable[[str], None], pool: Executor
 ) -> dict[str, dict[str, npt.NDArray[np.float64]]]:
-    """Return test → variant → scores 0-100."""
+    """Return test → variant → scores 0-100. pool: where assessors are fitted."""
     calibration, shipped = scorer.model.calibration, scorer.model.assessor
     if shipped is None or shipped.arrays["CT"]["centre"].shape != (tiles.LENGTH,):
         raise InputError("a model must have an assessor of 0.3.0 or later, got none or an older one")
@@ -134,6 +136,11 @@ def ablated(
     def mixed(test: Test, assessor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return calibration.mixed(test.network, assessor, [s.modality for s in test.samples])
 
+    again: dict[str, tuple[Table, range | None]] = {REFERENCE: (table, None)}
+    again |= {variant: (table, hidden) for variant, hidden in GROUPS.items()}
+    again["no guises"] = (table.plain(), None)
+    again["a quarter of the samples"] = (table.some(table.sample // 2 % 4 == 0), None)
+    others = {variant: pool.submit(fitted, part, seed, hidden) for variant, (part, hidden) in again.items()}
     add(SHIPPED, lambda test: mixed(test, judged(shipped, test)))
     add("no prompt", lambda test: mixed(replace(test, network=test.promptless), judged(shipped, test)))
     add("no network", lambda test: judged(shipped, test))
@@ -141,13 +148,9 @@ def ablated(
     for variant, shares in SHARES.items():
         add(variant, lambda test, shares=shares: mixed(test, judged(shipped, test, shares=shares)))  # type: ignore[misc]
     add(SAME, lambda test: classic(table, test, seed))
-    again: dict[str, tuple[Table, range | None]] = {REFERENCE: (table, None)}
-    again |= {variant: (table, hidden) for variant, hidden in GROUPS.items()}
-    again["no guises"] = (table.plain(), None)
-    again["a quarter of the samples"] = (table.some(table.sample // 2 % 4 == 0), None)
-    for variant, (part, hidden) in again.items():
+    for variant, (_, hidden) in again.items():
         progress(variant)
-        other = fitted(part, seed, hidden)
+        other = others[variant].result()
         add(variant, lambda test, other=other, hidden=hidden: mixed(test, judged(other, test, hidden)))  # type: ignore[misc]
     return said
 
@@ -159,16 +162,20 @@ def left_out(
     count: int,
     seed: int,
     progress: Callable[[str], None],
+    pool: Executor,
     names: Sequence[str] = tuple(FAMILIES),
 ) -> dict[str, Heard]:
     """Return family → its samples with what an assessor and baselines that never saw the family say of them, 0-100."""
+    rests = {name: table.without(family(name)) for name in names}
+    assessors = {name: pool.submit(fitted, rest, seed) for name, rest in rests.items()}
     found = {}
     for name in names:
         progress(f"without {name}")
         samples = list(sampling.samples(held, count, SEEDS["T2"], only=family(name)))
         described = np.array([tiles.describe(assess.standard(s), s.modality) for s in samples])
-        test, rest = Test(samples, np.zeros(count), np.zeros(count), described), table.without(family(name))
-        predicted = {MODEL: 100.0 * judged(fitted(rest, seed), test), SAME: 100.0 * classic(rest, test, seed)}
+        test = Test(samples, np.zeros(count), np.zeros(count), described)
+        trees = pool.submit(classic, rests[name], test, seed)
+        predicted = {MODEL: 100.0 * judged(assessors[name].result(), test), SAME: 100.0 * trees.result()}
         features = baselines.describe(samples)
         others = [s for s in learned if not family(name) & s.artefacts.keys()]
         predicted |= {who: predict(features) for who, predict in fit_baselines(others).items()}
@@ -213,6 +220,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
     parser.add_argument("--samples", type=int, default=9500, help="samples of assess")
     parser.add_argument("--seed", type=int, default=0, help="seed of assess")
+    parser.add_argument("--workers", type=int, default=1, help="processes that fit")
     parser.add_argument("--share", type=float, default=1.0, help="share of the samples that are judged")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -232,8 +240,9 @@ def main(arguments: list[str]) -> int:
     }
     fitted = list(volumes(options.pack, ("fit",)))
     learned = list(sampling.samples(fitted, sizes.fit, SEEDS["learned"]))
-    said = ablated(table, tests, scorer, options.seed, progress)
-    families = left_out(table, held, learned, sizes.t2, options.seed, progress)
+    with ProcessPoolExecutor(options.workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        said = ablated(table, tests, scorer, options.seed, progress, pool)
+        families = left_out(table, held, learned, sizes.t2, options.seed, progress, pool)
     found = {
         "schema": SCHEMA,
         "model": scorer.identity.version,

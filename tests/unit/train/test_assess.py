@@ -109,12 +109,12 @@ def test_the_command_writes_an_assessor(
     monkeypatch.setattr(assess, "LEAST", 2)
     monkeypatch.setattr(assess, "BLOCK", 6)
     pack.write(folder(tmp_path, 10), tmp_path / "x.qpk")
-    line = ["assess", str(tmp_path / "x.qpk"), str(tmp_path / "out"), "--samples", "10"]
+    line = ["assess", str(tmp_path / "x.qpk"), str(tmp_path / "out"), "--twice", "6", "--samples", "10"]
     assert commands.main(line) == 0
     assert "10 samples" in capsys.readouterr().out
     kept = sorted((tmp_path / "out" / "looks").iterdir())
-    assert [path.name for path in kept] == ["0.npz", "1.npz"]  # 6 and 4 samples, two looks at each
-    assert [len(assess.Table.load(path).sample) for path in kept] == [12, 8]
+    assert [path.name for path in kept] == ["0.npz", "1.npz"]  # two looks at each of 6 samples, one at each of 4
+    assert [len(assess.Table.load(path).sample) for path in kept] == [12, 4]
     first = (tmp_path / "out" / "assessor.safetensors").read_bytes()
     monkeypatch.setattr(assess, "tabled", None)  # nothing is described again
     assert commands.main(line) == 0

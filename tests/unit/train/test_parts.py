@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -57,7 +58,8 @@ def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
     test = parts.gather(list(sampling.samples(contents, 6, 3)), scorer)
     assert test.network.shape == test.promptless.shape == (6,)
     told: list[str] = []
-    said = parts.ablated(table, {"T1": test, "T3": test}, scorer, 0, told.append)
+    pool = ThreadPoolExecutor(1)
+    said = parts.ablated(table, {"T1": test, "T3": test}, scorer, 0, told.append, pool)
     assert set(said["T1"]) >= {
         "shipped",
         "no network",
@@ -72,7 +74,7 @@ def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
     assert said["T1"]["no network"] == pytest.approx(100 * shares[0], abs=0.1)
     assert said["T1"]["shipped"] == pytest.approx(50 * (test.network + shares[0]), abs=0.1)
     assert said["T1"]["no perceptrons"] == pytest.approx(50 * (test.network + shares[1]), abs=0.1)
-    families = parts.left_out(table, contents, learned, 4, 0, told.append, ("noise",))
+    families = parts.left_out(table, contents, learned, 4, 0, told.append, pool, ("noise",))
     assert {name for s in families["noise"].samples for name in s.artefacts} == {"mr_noise"}
     assert set(families["noise"].predicted) == {"model", parts.SAME, *baselines.BASELINES}
     assert told[-1] == "without noise"
