@@ -127,7 +127,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--samples", type=int, default=9500)
     parser.add_argument("--twice", type=int, default=None, help="so many of them are looked at twice, whole blocks")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--workers", type=int, default=1, help="processes that look at samples")
+    parser.add_argument("--workers", type=int, default=1, help="processes that look at samples and fit")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     tables = []
@@ -136,7 +136,7 @@ def main(arguments: list[str]) -> int:
     for number, table in enumerate(found):
         tables.append(table)
         print(f"{min((number + 1) * BLOCK, options.samples)} samples", flush=True)
-    digest = fit(joined(tables), options.seed).save(options.out)
+    digest = fit(joined(tables), options.seed, workers=options.workers).save(options.out)
     print(f"{options.out}: assessor on {options.samples} samples, SHA-256 {digest}")
     return 0
 
@@ -155,7 +155,7 @@ def looks(
     if workers < 2:
         yield from map(made, numbers)
         return
-    with ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with side_by_side(workers) as pool:
         yield from pool.map(made, numbers)
 
 
@@ -249,15 +249,22 @@ def standard(sample: Sample) -> Slices:
     return apply_standard(voxels, standard_of(voxels, sample.modality))
 
 
-def fit(table: Table, seed: int = 0, recipe: Recipe | None = None) -> Assessor:
+def fit(table: Table, seed: int = 0, recipe: Recipe | None = None, workers: int = 1) -> Assessor:
     """Return the assessor of a table with both modalities. Raises InputError."""
-    arrays = {}
-    for modality in MODALITIES:
-        part = table.some(table.modality == modality)
+    tables = [table.some(table.modality == modality) for modality in MODALITIES]
+    for modality, part in zip(MODALITIES, tables, strict=True):
         if len(part.quality) < LEAST:
             raise InputError(f"an assessor needs {LEAST} samples of {modality}, got {len(part.quality)}")
-        arrays[modality] = fit_modality(part, seed, recipe or Recipe())
-    return Assessor(arrays)
+    one = partial(fit_modality, seed=seed, recipe=recipe or Recipe())
+    if workers < 2:
+        return Assessor(dict(zip(MODALITIES, map(one, tables), strict=True)))
+    with side_by_side(workers) as pool:
+        return Assessor(dict(zip(MODALITIES, pool.map(one, tables), strict=True)))
+
+
+def side_by_side(workers: int) -> ProcessPoolExecutor:
+    """Return processes that each use one core."""
+    return ProcessPoolExecutor(workers, get_context("spawn"), torch.set_num_threads, (1,))
 
 
 def fit_modality(part: Table, seed: int, recipe: Recipe) -> dict[str, npt.NDArray[Any]]:

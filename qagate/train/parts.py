@@ -16,9 +16,8 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -240,7 +239,7 @@ def main(arguments: list[str]) -> int:
     }
     fitted = list(volumes(options.pack, ("fit",)))
     learned = list(sampling.samples(fitted, sizes.fit, SEEDS["learned"]))
-    with ProcessPoolExecutor(options.workers, get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+    with assess.side_by_side(options.workers) as pool:
         said = ablated(table, tests, scorer, options.seed, progress, pool)
         families = left_out(table, held, learned, sizes.t2, options.seed, progress, pool)
     found = {
