@@ -58,12 +58,14 @@ class Recipe:
 
     naming: for each perceptron how much naming artefacts counts; the last ones do nothing else, see `assessor.NAMING`.
     grown, leaf: trees of the forest and fewest items in a leaf.
+    again: how many times more than a first look another look counts for trees, which know nothing of pairs.
     """
 
     naming: tuple[float, ...] = (0.7, 0.7, 0.7, 0.7, 0.7, 4.0, 4.0)
     grown: int = 120
     leaf: int = 10
     boosted: boost.Recipe = field(default_factory=boost.Recipe)
+    again: int = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -283,8 +285,10 @@ def fit_modality(part: Table, seed: int, recipe: Recipe) -> dict[str, npt.NDArra
     found: dict[str, npt.NDArray[Any]] = {"centre": centre.astype(np.float32), "scale": scale.astype(np.float32)}
     for place, name in enumerate(LAYERS):
         found[name] = np.stack([member[place] for member in members])
-    groups = np.unique(part.subject, return_inverse=True)[1]
-    quality = part.quality.astype(np.float64)
+    others = np.setdiff1d(np.arange(len(known)), first)
+    rows = np.concatenate([np.arange(len(known)), np.repeat(others, recipe.again)])
+    known, quality = known[rows], part.quality[rows].astype(np.float64)
+    groups = np.unique(part.subject[rows], return_inverse=True)[1]
     trees = forest.fit(known, quality, groups, trees=recipe.grown, leaf=recipe.leaf, seed=seed)
     boosted = boost.fit(known, quality, groups, recipe.boosted, seed)
     for name in TREES:

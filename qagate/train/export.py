@@ -1,6 +1,6 @@
 """Export: calibrate a checkpoint and write a bundle.
 
-    python -m qagate.train export PACK FIT_DIR OUT_DIR [--version 0.4.0] [--checkpoint best | --network BUNDLE]
+    python -m qagate.train export PACK FIT_DIR OUT_DIR [--version 0.5.0] [--checkpoint best | --network BUNDLE]
 
 An assessor that lies in FIT_DIR goes into the bundle too. With --network the network is that of another bundle, with
 its temperature and what is usual of it, and only the rest is calibrated anew. The select part gives temperature, the
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("pack", type=Path)
     parser.add_argument("fit", type=Path, help="folder of fit")
     parser.add_argument("out", type=Path, help="folder of the bundle, <name>-<version>")
-    parser.add_argument("--version", default="0.4.0")
+    parser.add_argument("--version", default="0.5.0")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument("--network", type=Path, default=None, help="bundle whose network is kept")
     parser.add_argument(

@@ -19,7 +19,7 @@ from qagate.score.assessor import OUTPUTS
 HIDDEN, HALF = 160, 64
 EPOCHS, BATCH, RATE, DECAY = 40, 64, 2e-3, 0.1
 UNSEEN, DROPOUT, NOISE = 0.15, 0.3, 0.15
-ALIKE = 4.0
+ALIKE = 12.0
 """How much two looks at one sample that are judged differently cost, beside the error of each."""
 
 Array = npt.NDArray[np.float32]
