@@ -56,6 +56,9 @@ def test_everything_is_measured_or_says_not_run(parts: None, monkeypatch: pytest
     assert tests["T2"].startswith("not run")
     assert found["ablations"].startswith("not run")
     assert tests["T6"]["unmoved"]["identity re-save"]["largest"] == pytest.approx(0, abs=1e-3)
+    sharper = [name for name in tests["T6"]["unmoved"] if name.startswith("sharper kernel")]
+    assert sharper == ["sharper kernel", "sharper kernel, noisy or blurred, less the label's move"]
+    assert tests["T6"]["unmoved"][sharper[1]]["itself"]["largest"] > 0
     assert 0 <= tests["T7"]["interval T1"]["coverage"] <= 1
     json.dumps(found)
     text = table(found)

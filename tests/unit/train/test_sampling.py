@@ -70,3 +70,12 @@ def test_changes_keep_the_shape_and_are_mild(contents: list[Packed], name: str) 
         assert changed.voxels.shape == sample.volume.voxels.shape
         assert prompt == sample.prompt
         assert changed.voxels.mean() == pytest.approx(sample.volume.voxels.mean(), rel=0.4, abs=30)
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_a_sharper_kernel_mends_blur_and_lifts_noise_by_the_label(modality: str) -> None:
+    source = sampling.slabs([packed("a", modality)], 1, np.random.default_rng(0))[0]
+    noise = "ct_noise" if modality == "CT" else "mr_noise"
+    blurred, noisy = (sampling.degraded(source, {name: 0.5}, 3) for name in ("blur", noise))
+    assert controls.better_by_label(source, blurred) > 0.5
+    assert controls.better_by_label(source, noisy) < -0.5
