@@ -59,8 +59,10 @@ def read_pairs(path: Path) -> list[Pair]:
         empty = [name for name in COLUMNS if not row[name]]
         if empty:
             raise InputError(f"{path} must say what is {empty[0]} in every row, got nothing in line {line}")
-        modality = pictures.MODALITY_WORDS.get(row.get("modality", "").upper())
-        prompt = pictures.prompt(modality, row.get("organ") or None)
+        word = row.get("modality", "").upper()
+        if word and word not in pictures.MODALITY_WORDS:
+            raise InputError(f"{path} must give CT or MR as modality, or nothing, got {word!r} in line {line}")
+        prompt = pictures.prompt(pictures.MODALITY_WORDS.get(word), row.get("organ") or None)
         better, worse = (path.parent / row[name] for name in ("better", "worse"))
         found.append(Pair(line, better, worse, row["why"], row["subject"], prompt))
     return found

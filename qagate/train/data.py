@@ -25,14 +25,14 @@ from qagate.train import labels
 from qagate.train.degrade.artefact import Artefact, Context
 from qagate.train.guises import disguise
 from qagate.train.pack import Packed
-from qagate.train.variety import varied
+from qagate.train.variety import AS_MR, varied
 
 PATCH = 96
 CT_FIELD, MR_FIELD = 176, 224
 """Side of the field in which artefacts are made, in pixels; larger pictures are cropped or shrunk to it."""
 SLICES = 4
 LEVELS = 4
-KIND_WEIGHTS = {"CT": 1.0, "CT2d": 0.35, "MR": 1.0, "crop": 0.02, "phantom": 0.1, "CT as MR": 0.15}
+KIND_WEIGHTS = {"CT": 1.0, "CT2d": 0.35, "MR": 1.0, "crop": 0.02, "phantom": 0.1, AS_MR: 0.15}
 
 OFTEN = {
     "noise": 2.0, "blur": 1.3, "motion": 2.0, "ghosting": 2.0, "beam_hardening": 1.6, "truncation": 1.4, "metal": 1.4,

@@ -64,6 +64,7 @@ def test_what_cannot_be_used_is_said(index: Path) -> None:
         ("better,worse,why\n", "got no subject"),
         ("better,worse,why,subject\na.png,,x,s\n", "got nothing in line 2"),
         ("better,worse,why,subject\na.png\n", "what is worse"),
+        ("better,worse,why,subject,modality\na.png,b.png,x,s,XA\n", "got 'XA' in line 2"),
     ],
 )
 def test_a_wrong_index_is_refused(tmp_path: Path, text: str, words: str) -> None:
