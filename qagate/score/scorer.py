@@ -248,17 +248,19 @@ class Scorer:
     def _places(self, heard: Heard, value: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return (slices,) scores, NaN where nothing was scored, and the heatmap.
 
-        The assessor knows no slices: those of a slab move with its opinion of the slab, or with that of the volume.
+        The assessor knows no slices: those of a slab move with its opinion of the slab, or with that of the volume, and
+        all of them lie around the score of the volume.
         """
         calibration = self.model.calibration
         scores = np.full(len(heard.goodness), np.nan, np.float32)
         moved = value - heard.network(calibration.worst_share)[0]
+        above = _mean([float(slab.slices.mean()) - slab.score for slab in heard.slabs], heard.sizes)
         for slab, piece, opinion in zip(heard.slabs, heard.pieces, heard.opinions, strict=True):
             if opinion is not None:
                 moved_slab = float(calibration.mixed(slab.score, opinion.score.mean(), heard.modality)) - slab.score
             else:
                 moved_slab = moved
-            scores[piece] = calibration.score(np.clip(slab.slices + moved_slab, 0.0, 1.0))
+            scores[piece] = calibration.score(np.clip(slab.slices - above + moved_slab, 0.0, 1.0))
         bad = 1.0 - calibration.score(heard.goodness) / 100.0
         return scores, np.where(heard.looked, bad, 0.0).clip(0.0, 1.0).astype(np.float32)
 
