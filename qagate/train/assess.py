@@ -133,8 +133,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
     tables = []
-    twice = options.samples if options.twice is None else options.twice
-    found = looks(options.pack, options.out, options.samples, options.seed, twice, options.workers)
+    found = looks(options.pack, options.out, options.samples, options.seed, options.twice, options.workers)
     for number, table in enumerate(found):
         tables.append(table)
         print(f"{min((number + 1) * BLOCK, options.samples)} samples", flush=True)

@@ -59,10 +59,10 @@ def read_pairs(path: Path) -> list[Pair]:
         empty = [name for name in COLUMNS if not row[name]]
         if empty:
             raise InputError(f"{path} must say what is {empty[0]} in every row, got nothing in line {line}")
-        word = row.get("modality", "").upper()
-        if word and word not in pictures.MODALITY_WORDS:
-            raise InputError(f"{path} must give CT or MR as modality, or nothing, got {word!r} in line {line}")
-        prompt = pictures.prompt(pictures.MODALITY_WORDS.get(word), row.get("organ") or None)
+        try:
+            prompt = pictures.prompt(*pictures.words(row.get("modality", ""), row.get("organ", "")))
+        except InputError as error:
+            raise InputError(f"{path}: {error} in line {line}") from error
         better, worse = (path.parent / row[name] for name in ("better", "worse"))
         found.append(Pair(line, better, worse, row["why"], row["subject"], prompt))
     return found

@@ -123,9 +123,7 @@ def better_by_label(source: Slab, sample: Sample) -> float:
     found = []
     for volume_ in (sample.volume, sharper_kernel(sample)[0]):
         picture = torch.from_numpy(volume_.voxels.astype(np.float32) / unit)[None]
-        by_slice = labels.slice_distance(reference, picture, modality)
-        share = labels.body_mask(reference, modality).flatten(2).float().mean(2)
-        found.append(100.0 * float(labels.quality(labels.pool_slices(by_slice, share))[0]))
+        found.append(100.0 * float(labels.quality(labels.distance(reference, picture, modality))[0]))
     return found[1] - found[0]
 
 

@@ -237,8 +237,7 @@ def main(arguments: list[str]) -> int:
         "T1": gather(list(sampling.samples(held, sizes.t1, SEEDS["T1"])), scorer),
         "T3": gather(list(sampling.samples(held, sizes.t3, SEEDS["T3"], independent=True)), scorer),
     }
-    fitted = list(volumes(options.pack, ("fit",)))
-    learned = list(sampling.samples(fitted, sizes.fit, SEEDS["learned"]))
+    learned = list(sampling.samples(list(volumes(options.pack, ("fit",))), sizes.fit, SEEDS["learned"]))
     with assess.side_by_side(options.workers) as pool:
         said = ablated(table, tests, scorer, options.seed, progress, pool)
         families = left_out(table, held, learned, sizes.t2, options.seed, progress, pool)

@@ -91,13 +91,16 @@ def _row(value: Callable[[str], str], line: int, folder: Path, modality: str | N
         score = math.nan
     if not math.isfinite(score):
         raise InputError(f"score must be a finite number, got {text!r}")
-    word = value("modality").upper()
+    said, organ = words(value("modality"), value("organ"))
+    return Row(line, folder / name, score, said or modality, organ, value("group") or f"line {line}")
+
+
+def words(modality: str, organ: str) -> tuple[str | None, str | None]:
+    """Return the two words of a row as prompts have them, None for what is empty. Raises InputError."""
+    word = modality.upper()
     if word and word not in MODALITY_WORDS:
         raise InputError(f"modality must be CT or MR, or empty, got {word!r}")
-    organ = value("organ").lower().replace(" ", "_").replace("/", "_")
-    return Row(
-        line, folder / name, score, MODALITY_WORDS.get(word, modality), organ or None, value("group") or f"line {line}"
-    )
+    return MODALITY_WORDS.get(word), organ.lower().replace(" ", "_").replace("/", "_") or None
 
 
 def pictures(rows: list[Row], problems: list[str], reader: Reader | None = None) -> Iterator[Picture]:

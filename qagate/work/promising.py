@@ -23,7 +23,6 @@ from qagate.store.database import Database
 
 logger = logging.getLogger(__name__)
 
-
 MOST_INSTANCES = 50_000
 """Objects in one request."""
 
