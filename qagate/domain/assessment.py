@@ -25,7 +25,7 @@ SCHEMA = "qagate.assessment/1"
 
 @dataclass(frozen=True, slots=True)
 class ModelIdentity:
-    """Which model said it. `sha256` is of the weights file."""
+    """Which model said it. `sha256` is of its sheet, which names the digest of every file of it."""
 
     name: str
     version: str

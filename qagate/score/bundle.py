@@ -2,7 +2,8 @@
 
 models/<name>-<version>/  weights.safetensors  assessor.safetensors  bundle.toml  card.md  benchmark.json
 
-Weights are never pickle. Their SHA-256 stands in bundle.toml and is checked at every load.
+Weights are never pickle. The SHA-256 of every file stands in bundle.toml and is checked at every load; that of
+bundle.toml itself is the model's identity, so it covers weights, assessor, head and calibration alike.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def load(folder: Path | None = None, *, with_assessor: bool = True) -> Bundle:
         architecture = Architecture(**sizes)
         calibration = Calibration.from_plain(about["calibration"])
         seen = Seen(frozenset(about["vocabulary"]["words"]), frozenset(about["vocabulary"]["values"]))
-        identity = ModelIdentity(str(about["name"]), str(about["version"]), wanted)
+        identity = ModelIdentity(str(about["name"]), str(about["version"]), sha256(sheet))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, KeyError, TypeError, ValueError) as error:
         raise ModelCorrupt(f"{sheet} must be a whole {SCHEMA} sheet, got {error!r}") from error
     if about.get("schema") != SCHEMA:
@@ -99,11 +100,10 @@ def save(
     about: Mapping[str, Mapping[str, Any]],
     assessor: Assessor | None = None,
 ) -> str:
-    """Write weights and sheet, and return the SHA-256 of the weights. `about` is more tables for the sheet."""
+    """Write weights and sheet, and return the SHA-256 of the sheet. `about` is more tables for it."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = folder / WEIGHTS
     save_tensors({n: t.detach().cpu().contiguous() for n, t in network.state_dict().items()}, weights)
-    digest = sha256(weights)
     tables: dict[str, Mapping[str, Any]] = {
         "architecture": asdict(network.sizes),
         "vocabulary": {"words": sorted(seen.words), "values": sorted(seen.values)},
@@ -111,11 +111,11 @@ def save(
         **({} if assessor is None else {"assessor": {"sha256": assessor.save(folder)}}),
         **about,
     }
-    lines = [f'schema = "{SCHEMA}"', f'name = "{name}"', f'version = "{version}"', f'sha256 = "{digest}"']
+    lines = [f'schema = "{SCHEMA}"', f'name = "{name}"', f'version = "{version}"', f'sha256 = "{sha256(weights)}"']
     for title, table in tables.items():
         lines += ["", *_table(title, table)]
     (folder / SHEET).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return digest
+    return sha256(folder / SHEET)
 
 
 def save_tensors(tensors: Mapping[str, Tensor], path: Path) -> None:

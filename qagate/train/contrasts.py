@@ -9,7 +9,6 @@ whom or what they show. Nobody need have rated them: what is asked is whether th
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import numpy as np
 
 from qagate.domain.prompt import Prompt
 from qagate.errors import InputError, QagateError
-from qagate.train import bootstrap, pictures
+from qagate.train import bootstrap, index, pictures
 from qagate.train.evaluate import Scores, say, worst
 from qagate.train.pictures import Reader
 from qagate.train.table import contrasts as table
@@ -43,24 +42,13 @@ class Pair:
 
 def read_pairs(path: Path) -> list[Pair]:
     """Return the rows of an index; paths are taken from its folder. Raises InputError."""
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            missing = [name for name in COLUMNS if name not in (reader.fieldnames or ())]
-            if missing:
-                raise InputError(
-                    f"{path} must have the columns {','.join(COLUMNS)}[,modality,organ], got no {missing[0]}"
-                )
-            rows = [(reader.line_num, {k: (v or "").strip() for k, v in row.items() if k}) for row in reader]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} must be a readable CSV of pairs, got {error}") from error
     found = []
-    for line, row in rows:
+    for line, row in index.read(path, COLUMNS, ("modality", "organ")):
         empty = [name for name in COLUMNS if not row[name]]
         if empty:
             raise InputError(f"{path} must say what is {empty[0]} in every row, got nothing in line {line}")
         try:
-            prompt = pictures.prompt(*pictures.words(row.get("modality", ""), row.get("organ", "")))
+            prompt = pictures.prompt(*pictures.words(row["modality"], row["organ"]))
         except InputError as error:
             raise InputError(f"{path}: {error} in line {line}") from error
         better, worse = (path.parent / row[name] for name in ("better", "worse"))

@@ -7,9 +7,8 @@ used costs one sentence and nothing else.
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ import numpy.typing as npt
 from qagate.domain.prompt import MODALITIES, Prompt, placed
 from qagate.domain.volume import Geometry, SliceRef, Volume
 from qagate.errors import InputError, QagateError
-from qagate.train import nifti
+from qagate.train import index, nifti
 
 Spacing = tuple[float, float, float]
 Reader = Callable[[Path], tuple[npt.NDArray[Any], Spacing]]
@@ -57,32 +56,17 @@ def read_index(path: Path, modality: str | None = None) -> tuple[list[Row], list
     Paths are taken from the folder of the CSV. Without a group each row is its own group. Commas or semicolons part the
     columns. Raises InputError when there is no such file or no columns `path` and `score`.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} must be a readable CSV with the columns path,score, got {error}") from error
-    lines = text.splitlines()
-    header = lines[0] if lines else ""
-    reader = csv.DictReader(lines, delimiter=";" if header.count(";") > header.count(",") else ",")
-    columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
-    if "path" not in columns or "score" not in columns:
-        raise InputError(f"{path} must have the columns path,score[,modality,organ,group], got {header[:200]!r}")
     rows, problems = [], []
-    for record in reader:
-
-        def value(name: str, record: dict[str, Any] = record) -> str:
-            return str(record.get(columns.get(name, ""), "") or "").strip()
-
-        line = reader.line_num
+    for line, said in index.read(path, ("path", "score"), ("modality", "organ", "group")):
         try:
-            rows.append(_row(value, line, path.parent, modality))
+            rows.append(_row(said, line, path.parent, modality))
         except InputError as error:
             problems.append(f"line {line}: {error}")
     return rows, problems
 
 
-def _row(value: Callable[[str], str], line: int, folder: Path, modality: str | None) -> Row:
-    name, text = value("path"), value("score")
+def _row(said: Mapping[str, str], line: int, folder: Path, modality: str | None) -> Row:
+    name, text = said["path"], said["score"]
     if not name:
         raise InputError("path must name an image, got nothing")
     try:
@@ -91,8 +75,8 @@ def _row(value: Callable[[str], str], line: int, folder: Path, modality: str | N
         score = math.nan
     if not math.isfinite(score):
         raise InputError(f"score must be a finite number, got {text!r}")
-    said, organ = words(value("modality"), value("organ"))
-    return Row(line, folder / name, score, said or modality, organ, value("group") or f"line {line}")
+    word, organ = words(said["modality"], said["organ"])
+    return Row(line, folder / name, score, word or modality, organ, said["group"] or f"line {line}")
 
 
 def words(modality: str, organ: str) -> tuple[str | None, str | None]:

@@ -19,10 +19,20 @@ def test_what_is_saved_comes_back(tmp_path: Path) -> None:
     folder = tiny(tmp_path)
     loaded = bundle.load(folder)
     assert loaded.identity.name == "tiny"
-    assert loaded.identity.sha256 == hashlib.sha256((folder / bundle.WEIGHTS).read_bytes()).hexdigest()
+    assert loaded.identity.sha256 == hashlib.sha256((folder / bundle.SHEET).read_bytes()).hexdigest()
     assert loaded.architecture == SIZES["tiny"]
     assert loaded.calibration == Calibration()
     assert loaded.about["about"]["licence"] == "x"
+
+
+def test_another_calibration_of_the_same_weights_is_another_model(tmp_path: Path) -> None:
+    folder = tiny(tmp_path)
+    before = bundle.load(folder).identity
+    sheet = folder / bundle.SHEET
+    sheet.write_text(sheet.read_text().replace("temperature = 1.0", "temperature = 1.5"))
+    after = bundle.load(folder).identity
+    assert (after.name, after.version) == (before.name, before.version)
+    assert after.sha256 != before.sha256
 
 
 def test_a_changed_weight_is_noticed_and_both_digests_are_named(tmp_path: Path) -> None:

@@ -61,7 +61,8 @@ def test_what_cannot_be_used_is_said(index: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("better,worse,why\n", "got no subject"),
+        ("better,worse,why\n", "subject.* got .better,worse,why"),
+        ("better;worse;why;subject\na.png;;x;s\n", "what is worse"),
         ("better,worse,why,subject\na.png,,x,s\n", "got nothing in line 2"),
         ("better,worse,why,subject\na.png\n", "what is worse"),
         ("better,worse,why,subject,modality\na.png,b.png,x,s,XA\n", "got 'XA' in line 2"),
