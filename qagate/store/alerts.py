@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from qagate.domain.alert import Sign, Step
-from qagate.store.tables import AlertRow, DeliveryRow, PointRow
+from qagate.store.tables import AlertRow, PointRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,6 @@ def listed(session: Session, limit: int = 200) -> Sequence[AlertRow]:
     return session.scalars(
         select(AlertRow).order_by(AlertRow.closed_at.is_not(None), AlertRow.opened_at.desc()).limit(limit)
     ).all()
-
-
-def parked(session: Session) -> dict[str, int]:
-    """Return how many deliveries are parked: destination → number."""
-    query = select(DeliveryRow.destination, func.count()).where(DeliveryRow.state == "parked")
-    return {row[0]: row[1] for row in session.execute(query.group_by(DeliveryRow.destination))}
 
 
 def recent_outcomes(session: Session, *, since: datetime, last: int) -> Mapping[str, list[str]]:

@@ -132,6 +132,15 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
     return len(session.execute(statement.values(state="planned", next_attempt_at=at).returning(DeliveryRow.id)).all())
 
 
+def hurry(session: Session, destination: str, *, at: datetime) -> None:
+    """Let no document wait on for its next try at a destination."""
+    session.execute(
+        update(DeliveryRow)
+        .where(DeliveryRow.destination == destination, DeliveryRow.state == "planned", DeliveryRow.next_attempt_at > at)
+        .values(next_attempt_at=at)
+    )
+
+
 def uncommitted(
     session: Session, destinations: Sequence[str], *, asked_before: datetime, now: datetime
 ) -> tuple[Sent, ...]:

@@ -21,7 +21,7 @@ router = APIRouter(prefix="/api/v1", tags=["alerts"])
 page = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 HELP = {
-    "parked": "What was to be sent is kept. When the destination answers again: qagate requeue NAME, on the node.",
+    "parked": "What was to be sent is kept. Deliveries say why, and try again what a destination did not take.",
     "disk": "What is here is safe. Free space on the disk of the spool, or lower storage.keep_days.",
     "burst": "Look at the series and at the trend of this scanner: did the scanner, the protocol or the model change?",
     "unscored": "Look at the reasons: localisers and derived images need not be sent; else the tags may have changed.",

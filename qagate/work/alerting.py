@@ -13,7 +13,7 @@ from qagate.clock import Clock
 from qagate.deliver.message import send
 from qagate.domain.alert import Sign, burst, disk, is_quiet, parked, steps
 from qagate.settings import Settings
-from qagate.store import alerts
+from qagate.store import alerts, undelivered
 from qagate.store.database import Database
 
 logger = logging.getLogger(__name__)
@@ -48,7 +48,8 @@ class Alerting:
         wanted, storage = self.settings.alerts, self.settings.storage
         since = self.clock.now() - LOOK_BACK
         outcomes = alerts.recent_outcomes(session, since=since, last=wanted.flagged_of_last)
-        found = [*parked(alerts.parked(session)), *burst(outcomes, wanted.flagged_of_last, wanted.flagged_share)]
+        nobody_takes = {name: states.get("parked", 0) for name, states in undelivered.counts(session).items()}
+        found = [*parked(nobody_takes), *burst(outcomes, wanted.flagged_of_last, wanted.flagged_share)]
         if storage.data_dir.exists():
             free_mb = shutil.disk_usage(storage.data_dir).free >> 20
             found += disk(free_mb, storage.reserve_mb, wanted.disk_reserves)

@@ -54,10 +54,20 @@ class Seed:
         return demo_uid("seed", self.name)
 
 
+PACS = {"name": "PACS", "ae_title": "ARCHIVE", "host": "pacs.local", "port": 104}
+"""Where documents of seeds are to go; nothing is sent."""
+
+
 def settings_in(folder: Path, *, anonymous_role: str | None = "admin", **web: object) -> Settings:
     """Return settings with everything in a folder. anonymous_role: most tests ask without logging in."""
-    people = {"anonymous_role": anonymous_role}
-    return Settings.model_validate({"storage": {"data_dir": folder, "reserve_mb": 0}, "web": web, "people": people})
+    return Settings.model_validate(
+        {
+            "storage": {"data_dir": folder, "reserve_mb": 0},
+            "web": web,
+            "people": {"anonymous_role": anonymous_role},
+            "destinations": [PACS],
+        }
+    )
 
 
 def seed(database: Database, settings: Settings, one: Seed, *, blind: float = 0.0) -> str:

@@ -19,7 +19,7 @@ LOOK = Seed("look", "review", 41.0, reasons=("Noise 24 HU; abdomen here is usual
 PAGES = (
     "/", "/?order=flagged&text=abd", f"/series/{LOOK.uid}?viewer=canvas", f"/series/{LOOK.uid}?viewer=niivue",
     "/trends", "/trends?scanner=CT2&protocol=Abdomen+venous", "/limits",
-    "/limits?below=60&flags_a_day=6", "/alerts", "/room/CT2", "/people",
+    "/limits?below=60&flags_a_day=6", "/alerts", "/deliveries", "/room/CT2", "/people",
     "/tokens", "/audit", "/me", "/login", "/setup", "/nowhere",
 )  # fmt: skip
 PARTS = {"/rows", "/room/{scanner}/now", "/login/oidc", "/login/oidc/back"}

@@ -1,5 +1,5 @@
 // Asking the API to change something, and saying in a few words how that went.
-export async function send(method, address, body) {
+export async function send(method, address, body = method === "POST" ? {} : undefined) { // a bare POST looks like a form
   const answer = await fetch(address, {
     method,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },

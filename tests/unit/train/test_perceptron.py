@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from scipy import special
@@ -22,7 +24,8 @@ def test_what_guises_change_counts_for_little(monkeypatch: pytest.MonkeyPatch) -
         weights = perceptron.fit(
             pairs, x, np.repeat(quality, 2).astype(np.float32), np.zeros((600, 18), np.float32), 0.1, 0
         )
-        assert [w.shape for w in weights[::2]] == [(6, 160), (160, 64), (64, 20)]
+        widths = (6, perceptron.HIDDEN, perceptron.HALF, 20)
+        assert [w.shape for w in weights[::2]] == list(pairwise(widths))
         hidden = x
         for layer in (0, 1):
             hidden = hidden @ weights[2 * layer] + weights[2 * layer + 1]
