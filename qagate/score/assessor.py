@@ -40,6 +40,7 @@ ARRAYS = ("centre", "scale", *LAYERS, *TREES)
 SHARES = (0.34, 0.33, 0.33)
 """Of perceptrons, forest and boosted trees in the quality; before 0.3.0 there were no boosted trees, and halves."""
 MODALITIES = ("CT", "MR")
+LENGTHS = tuple((length,) for length in (tiles.LENGTH, tiles.MEDIUM, tiles.SHORT))
 
 Arrays = Mapping[str, npt.NDArray[Any]]
 
@@ -66,13 +67,15 @@ class Assessor:
         for modality in MODALITIES:
             one = self.arrays.get(modality, {})
             missing = [name for name in ARRAYS if name not in one]
-            if missing or one["centre"].shape not in ((tiles.LENGTH,), (tiles.SHORT,)) or not _whole(one):
+            if missing or one["centre"].shape not in LENGTHS or not _whole(one):
                 raise ModelCorrupt(f"an assessor needs {ARRAYS} for {tiles.LENGTH} features, got {modality} without")
 
     def describe(self, tile: npt.NDArray[np.floating[Any]], modality: str) -> npt.NDArray[np.float32]:
-        """Return what it wants to know of a tile: `tiles.describe`, or `tiles.describe_shortly` before 0.3.0."""
-        short = self.arrays["CT"]["centre"].shape == (tiles.SHORT,)
-        return tiles.describe_shortly(tile, modality) if short else tiles.describe(tile, modality)
+        """Return what it wants to know of a tile: `tiles.describe`, or less of it for a model of before."""
+        length = len(self.arrays["CT"]["centre"])
+        if length == tiles.SHORT:
+            return tiles.describe_shortly(tile, modality)
+        return tiles.describe(tile, modality)[:length]
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any]) -> Assessor | None:

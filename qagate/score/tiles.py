@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qagate.score import handcrafted, marks, marks_place
+from qagate.score import handcrafted, marks, marks_place, marks_stack
 from qagate.score.preprocess import CELL, CT_RANGE_HU
 
 Slices = npt.NDArray[np.floating[Any]]
@@ -21,8 +21,10 @@ MR_GREYS = 1000.0
 """Stored values of the brightest tissue of MR, so that hand-made features scale them as they scale any MR."""
 
 _TEXTURE = (*handcrafted.NAMES, *handcrafted.MORE_NAMES)
-NAMES = (*_TEXTURE, *(f"coarse_{name}" for name in _TEXTURE), *marks.NAMES, *marks_place.NAMES)
-LENGTH, SHORT = len(NAMES), len(_TEXTURE) + len(marks.NAMES)
+_BEFORE_0_6 = (*_TEXTURE, *(f"coarse_{name}" for name in _TEXTURE), *marks.NAMES, *marks_place.NAMES)
+NAMES = (*_BEFORE_0_6, *marks_stack.NAMES)
+LENGTH, MEDIUM, SHORT = len(NAMES), len(_BEFORE_0_6), len(_TEXTURE) + len(marks.NAMES)
+"""Numbers that describe a tile: now, for models of 0.3 to 0.5, and for those before."""
 
 
 def share(number: int, slabs: int) -> int:
@@ -58,20 +60,21 @@ def describe(tile: Slices, modality: str) -> npt.NDArray[np.float32]:
 
     A stack read backwards is the same (`backwards`). Texture and marks of place are of its first and last slice.
     """
-    if backwards(tile):
-        tile = tile[::-1]
-    ends = tile[[0, -1]] if len(tile) > 1 else tile
-    missing = [max(0, marks.SMALLEST - n) for n in ends.shape[1:]]
-    ends = np.pad(ends, [(0, 0), *((0, n) for n in missing)], mode="symmetric") if any(missing) else ends
-    ends = np.asarray(ends, np.float32)
+    tile = np.asarray(tile[::-1] if backwards(tile) else tile, np.float32)
+    missing = [max(0, marks.SMALLEST - n) for n in tile.shape[1:]]
+    whole = np.pad(tile, [(0, 0), *((0, n) for n in missing)], mode="symmetric") if any(missing) else tile
+    ends = whole[[0, -1]] if len(whole) > 1 else whole
     grey = ends if modality == "CT" else ends * np.float32(MR_GREYS)
-    place = marks_place.marks(ends, *marks.tissue(ends, modality), modality == "CT")
+    place = (
+        *marks_place.marks(ends, *marks.tissue(ends, modality), modality == "CT"),
+        *marks_stack.marks(*marks.tissue(whole, modality)),
+    )
     return np.concatenate(
         [
             handcrafted.features(grey, modality, more=True),
             handcrafted.features(_halved(grey), modality, more=True),
             marks.marks(tile, modality),
-            np.nan_to_num(np.fromiter(place, np.float32), posinf=0.0, neginf=0.0),
+            np.nan_to_num(np.array(place, np.float32), posinf=0.0, neginf=0.0),
         ]
     )
 

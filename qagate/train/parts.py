@@ -26,7 +26,7 @@ import numpy.typing as npt
 import torch
 
 from qagate.errors import InputError
-from qagate.score import handcrafted, marks, marks_place, tiles
+from qagate.score import handcrafted, marks, tiles
 from qagate.score.assessor import Assessor
 from qagate.score.scorer import Scorer
 from qagate.train import assess, baselines, boost, forest, sampling
@@ -50,7 +50,8 @@ GROUPS = {
     "no texture": range(TEXTURE),
     "no coarse texture": range(TEXTURE, 2 * TEXTURE),
     "no marks": range(2 * TEXTURE, 2 * TEXTURE + len(marks.NAMES)),
-    "no marks of place": range(tiles.LENGTH - len(marks_place.NAMES), tiles.LENGTH),
+    "no marks of place": range(2 * TEXTURE + len(marks.NAMES), tiles.MEDIUM),
+    "no marks of the stack": range(tiles.MEDIUM, tiles.LENGTH),
 }
 """Variant → columns that are not looked at."""
 SHARES = {"no perceptrons": (0.0, 1.0, 1.0), "no forest": (1.0, 0.0, 1.0), "no boosted trees": (1.0, 1.0, 0.0)}
@@ -125,7 +126,7 @@ def ablated(
     """Return test → variant → scores 0-100. pool: where assessors are fitted."""
     calibration, shipped = scorer.model.calibration, scorer.model.assessor
     if shipped is None or shipped.arrays["CT"]["centre"].shape != (tiles.LENGTH,):
-        raise InputError("a model must have an assessor of 0.3.0 or later, got none or an older one")
+        raise InputError("a model must have an assessor of 0.6.0 or later, got none or an older one")
     said: dict[str, dict[str, npt.NDArray[np.float64]]] = {name: {} for name in tests}
 
     def add(variant: str, judge: Callable[[Test], npt.ArrayLike]) -> None:

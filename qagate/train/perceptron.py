@@ -22,7 +22,7 @@ EPOCHS, BATCH, RATE, DECAY = 30, 64, 2e-3, 0.1
 UNSEEN, DROPOUT, NOISE = 0.1, 0.2, 0.1
 BLENDED = 0.4
 """Both parameters of the Beta distribution that shares of blended samples are drawn from."""
-ALIKE = 6.0
+ALIKE = 8.0
 """How much two looks at one sample that are judged differently cost, beside the error of each."""
 
 Array = npt.NDArray[np.float32]

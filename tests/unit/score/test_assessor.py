@@ -71,6 +71,17 @@ def test_an_assessor_of_before_boosted_trees_judges_as_it_did() -> None:
     assert new.describe(tile, "CT").shape == (tiles.LENGTH,)
 
 
+def test_an_assessor_of_before_marks_of_the_stack_sees_what_it_saw() -> None:
+    """350 numbers: the first of those of now."""
+    arrays = made()
+    arrays |= {"centre": np.zeros(tiles.MEDIUM, np.float32), "scale": np.ones(tiles.MEDIUM, np.float32)}
+    arrays["weight_0"] = arrays["weight_0"][:, : tiles.MEDIUM]
+    tile = np.random.default_rng(0).normal(0, 50, (4, 64, 64)).astype(np.float32)
+    described = Assessor({"CT": arrays, "MR": arrays}).describe(tile, "MR")
+    assert described.shape == (tiles.MEDIUM,) == (350,)
+    assert described == pytest.approx(tiles.describe(tile, "MR")[:350])
+
+
 def test_a_layer_is_what_torch_makes_of_it() -> None:
     import torch
 
