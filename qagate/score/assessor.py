@@ -38,7 +38,8 @@ TREES = ("tree_feature", "tree_threshold", "tree_left", "tree_value", "tree_root
 BOOSTED = tuple(name.replace("tree", "boosted") for name in TREES)
 ARRAYS = ("centre", "scale", *LAYERS, *TREES)
 SHARES = (0.34, 0.33, 0.33)
-"""Of perceptrons, forest and boosted trees in the quality; before 0.3.0 there were no boosted trees, and halves."""
+"""Of perceptrons, forest and boosted trees in the quality, where none were chosen (array "shares", since 0.6.0); before
+0.3.0 there were no boosted trees, and halves."""
 MODALITIES = ("CT", "MR")
 LENGTHS = tuple((length,) for length in (tiles.LENGTH, tiles.MEDIUM, tiles.SHORT))
 
@@ -59,6 +60,7 @@ class Assessor:
     """Fitted perceptrons, forest and boosted trees: modality → the arrays of ARRAYS.
 
     centre, scale: (features,); weight_k: (members, in, out); bias_k: (members, 1, out); for trees see `head.forest`.
+    shares: (3,), may be missing.
     """
 
     arrays: Mapping[str, Arrays]
@@ -107,20 +109,31 @@ class Assessor:
         flat = {
             f"{modality}.{name}": np.ascontiguousarray(self.arrays[modality][name])
             for modality in MODALITIES
-            for name in (*ARRAYS, *BOOSTED)
+            for name in (*ARRAYS, *BOOSTED, "shares")
             if name in self.arrays[modality]
         }
         safetensors.numpy.save_file(flat, path)
         return sha256(path)
 
-    def judge(
-        self, described: npt.NDArray[np.float32], modality: str, shares: Sequence[float] | None = None
-    ) -> Opinion:
+    def shares(self, modality: str) -> npt.NDArray[np.float64]:
+        """Return the shares of perceptrons, forest and, where there are any, boosted trees; sum 1."""
+        one = self._of(modality)
+        usual = SHARES if "boosted_root" in one else (0.5, 0.5)
+        return np.asarray(one.get("shares", usual), np.float64)
+
+    def weighed(self, shares: Mapping[str, Sequence[float]]) -> Assessor:
+        """Return the same judges with other shares, by modality."""
+        return Assessor({m: {**self.arrays[m], "shares": np.array(shares[m])} for m in MODALITIES})
+
+    def _of(self, modality: str) -> Arrays:
+        return self.arrays["CT" if modality == "CT" else "MR"]
+
+    def judge(self, described: npt.NDArray[np.float32], modality: str, shares: npt.ArrayLike | None = None) -> Opinion:
         """Return opinions on tiles from their descriptions, (tiles, features). Whatever is no CT is judged as MR.
 
-        shares: of perceptrons, forest and boosted trees, in any unit; SHARES if not given.
+        shares: of perceptrons, forest and boosted trees, in any unit; its own if not given.
         """
-        one = self.arrays["CT" if modality == "CT" else "MR"]
+        one = self._of(modality)
         known = standardised(described, one["centre"], one["scale"])
         x = np.broadcast_to(known, (len(one["weight_0"]), *known.shape))
         for layer in (0, 1):
@@ -129,10 +142,9 @@ class Assessor:
         several = len(said) > NAMING
         scorers, names = (said[:-NAMING], said[-NAMING:]) if several else (said, said)
         scores = special.expit(scorers[..., 0])
-        boosted = "boosted_root" in one
-        kinds = (TREES, BOOSTED) if boosted else (TREES,)
+        kinds = (TREES, BOOSTED) if "boosted_root" in one else (TREES,)
         trees = [forest(known, *(one[name] for name in kind)) for kind in kinds]
-        weights = np.array((SHARES if boosted else (0.5, 0.5)) if shares is None else shares)
+        weights = self.shares(modality) if shares is None else np.asarray(shares, np.float64)
         mixed = np.tensordot(weights / weights.sum(), np.stack([scores.mean(0), *trees]), 1)
         variance = np.exp(2.0 * log_error(scorers[..., 1])).mean(0) + ((scores - mixed) ** 2).mean(0)
         return Opinion(mixed.clip(0.0, 1.0), np.sqrt(variance), special.expit(names[..., 2:]).mean(0))

@@ -14,7 +14,7 @@ from scipy import optimize, stats
 from qagate.domain.assessment import ATTRIBUTES
 from qagate.score.calibration import NARROWEST, Calibration
 from qagate.score.network import Network
-from qagate.score.scorer import Scorer
+from qagate.score.scorer import Heard, Scorer
 from qagate.train import data, fit, sampling
 from qagate.train.degrade import REGISTRY
 from qagate.train.losses import soft_bins
@@ -28,6 +28,8 @@ LENIENCE = 3.0
 """Out of domain begins at so many times the largest distance in training: other body parts must stay in."""
 KNOTS = 8
 SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+JUDGES, LEAST = 3, 2
+"""Kinds of judges in an assessor: perceptrons, forest, boosted trees; tenths that each has at least."""
 CLEAR = 0.3
 """Strength from which an artefact must be told."""
 
@@ -46,12 +48,14 @@ class Said:
 class Answers:
     """What was said of volumes. network, assessor: (n, 2) score and spread 0..1; grades: (n, 2, 18), of each of them.
 
-    present: (n, 18) strength of the artefacts that are there; quality: (n,) 0..1, the truth. independent: (n,) whether
-    the artefacts are those of the independent simulator.
+    judges: (n, 3) scores of the assessor's perceptrons, forest and boosted trees. present: (n, 18) strength of the
+    artefacts that are there; quality: (n,) 0..1, the truth. independent: (n,) whether the artefacts are those of the
+    independent simulator.
     """
 
     network: npt.NDArray[np.float64]
     assessor: npt.NDArray[np.float64]
+    judges: npt.NDArray[np.float64]
     grades: npt.NDArray[np.float64]
     present: npt.NDArray[np.float64]
     quality: npt.NDArray[np.float64]
@@ -96,8 +100,33 @@ def hear(scorer: Scorer, contents: Sequence[Packed], count: int, seed: int) -> A
                     present[place] = max(present[place], strength)
             grades = np.stack([heard.grades(0.0), heard.grades(1.0)])
             about = (sample.quality / 100, sample.modality, sample.subject, independent)
-            rows.append((network, assessor or network, grades, present, *about))
+            judges = _judges(scorer, heard) or [network[0]] * JUDGES
+            rows.append((network, assessor or network, judges, grades, present, *about))
     return Answers(*(np.array(column) for column in zip(*rows, strict=True)))
+
+
+def _judges(scorer: Scorer, heard: Heard) -> list[float]:
+    """Return what each kind of the assessor's judges says of a volume, 0..1; nothing without an assessor."""
+    described = [tiles for tiles in heard.described if tiles is not None]
+    if scorer.model.assessor is None or not described:
+        return []
+    tiles = np.concatenate(described)
+    alone = np.eye(JUDGES)
+    return [float(scorer.model.assessor.judge(tiles, heard.modality, shares).score.mean()) for shares in alone]
+
+
+def shares_of_judges(heard: Answers) -> dict[str, tuple[float, ...]]:
+    """Return modality → shares of the assessor's judges, in tenths, with the best rank correlation (`_agreement`).
+
+    Each keeps a fifth: the select part has few subjects, and one odd one must not silence a judge.
+    """
+    tenths = [(a, b, 10 - a - b) for a in range(LEAST, 11) for b in range(LEAST, 11 - a) if 10 - a - b >= LEAST]
+
+    def best(modality: str) -> tuple[float, ...]:
+        found = max(tenths, key=lambda shares: _agreement(heard, modality, heard.judges @ np.array(shares)))
+        return tuple(share / 10.0 for share in found)
+
+    return {modality: best(modality) for modality in ("CT", "MR")}
 
 
 def calibrate(heard: Answers, begun: Calibration) -> Calibration:
@@ -114,19 +143,19 @@ def calibrate(heard: Answers, begun: Calibration) -> Calibration:
 
 
 def _best_share(heard: Answers, modality: str) -> float:
-    """Return the share of the assessor with the best rank correlation, each simulator counting the same.
+    """Return the share of the assessor with the best rank correlation."""
+    network, assessor = heard.network[:, 0], heard.assessor[:, 0]
+    return max(SHARES, key=lambda share: _agreement(heard, modality, (1 - share) * network + share * assessor))
+
+
+def _agreement(heard: Answers, modality: str, value: npt.NDArray[np.float64]) -> float:
+    """Return the rank correlation of values with the truth in a modality, each simulator counting the same.
 
     By training's simulator alone the assessor would judge nearly alone: it learned just those faults by heart.
     """
     kinds = [(heard.modality == modality) & (heard.independent == kind) for kind in (False, True)]
-    kinds = [of for of in kinds if of.sum() > 2]
-
-    def agreement(share: float) -> float:
-        value = (1 - share) * heard.network[:, 0] + share * heard.assessor[:, 0]
-        found = [stats.spearmanr(value[of], heard.quality[of]).statistic for of in kinds]
-        return float(np.nan_to_num(np.mean(found))) if found else 0.0
-
-    return max(SHARES, key=agreement)
+    found = [stats.spearmanr(value[of], heard.quality[of]).statistic for of in kinds if of.sum() > 2]
+    return float(np.nan_to_num(np.mean(found))) if found else 0.0
 
 
 def _best_grade_share(heard: Answers) -> float:

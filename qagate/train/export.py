@@ -1,11 +1,11 @@
 """Export: calibrate a checkpoint and write a bundle.
 
-    python -m qagate.train export PACK FIT_DIR OUT_DIR [--version 0.5.0] [--checkpoint best | --network BUNDLE]
+    python -m qagate.train export PACK FIT_DIR OUT_DIR [--version 0.6.0] [--checkpoint best | --network BUNDLE]
 
 An assessor that lies in FIT_DIR goes into the bundle too. With --network the network is that of another bundle, with
 its temperature and what is usual of it, and only the rest is calibrated anew. The select part gives temperature, the
-shares of network and assessor, map and intervals; fit and select together give what is usual. The benchmark part is not
-looked at.
+shares of the assessor's judges and of network and assessor, map and intervals; fit and select together give what is
+usual. The benchmark part is not looked at.
 Subjects of every part are listed in parts.json in the bundle.
 """
 
@@ -45,7 +45,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("pack", type=Path)
     parser.add_argument("fit", type=Path, help="folder of fit")
     parser.add_argument("out", type=Path, help="folder of the bundle, <name>-<version>")
-    parser.add_argument("--version", default="0.5.0")
+    parser.add_argument("--version", default="0.6.0")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument("--network", type=Path, default=None, help="bundle whose network is kept")
     parser.add_argument(
@@ -62,6 +62,10 @@ def main(arguments: list[str]) -> int:
     identity = ModelIdentity(NAME, options.version, "0" * 64)
     unfinished = replace(begun, folder=options.out, identity=identity, assessor=Assessor.load_from(options.fit))
     heard = calibrate.hear(Scorer(unfinished, torch.device("cpu")), kept, options.samples, 43)
+    if unfinished.assessor is not None:
+        weighed = unfinished.assessor.weighed(calibrate.shares_of_judges(heard))
+        unfinished = replace(unfinished, assessor=weighed)
+        heard = calibrate.hear(Scorer(unfinished, torch.device("cpu")), kept, options.samples, 43)
     calibration = calibrate.calibrate(heard, begun.calibration)
     digest = bundle.save(
         options.out, begun.network, calibration, begun.seen, NAME, options.version,

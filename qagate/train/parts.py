@@ -86,7 +86,10 @@ def judged(
     hidden: range | None = None,
     shares: tuple[float, ...] | None = None,
 ) -> npt.NDArray[np.float64]:
-    """Return the assessor's scores of a test, (n,) 0..1. hidden: columns not looked at; shares: of its judges."""
+    """Return the assessor's scores of a test, (n,) 0..1.
+
+    hidden: columns that are not looked at; shares: which of its judges have a say.
+    """
     described = test.described.copy()
     if hidden is not None:
         described[:, hidden] = 0.0
@@ -94,7 +97,8 @@ def judged(
     found = np.zeros(len(modality))
     for word in np.unique(modality):
         of = modality == word
-        found[of] = assessor.judge(described[of], str(word), shares).score
+        own = assessor.shares(str(word))
+        found[of] = assessor.judge(described[of], str(word), own if shares is None else own * shares).score
     return found
 
 

@@ -101,6 +101,8 @@ def look(node: ServedNode, uids: dict[str, str], target: Path) -> None:
         take(page, target, "trend")
         page.goto(f"{url}/limits?flags_a_day=4&below=70")
         take(page, target, "limits")
+        page.goto(f"{url}/deliveries")
+        take(page, target, "deliveries")
         page.goto(f"{url}/room/CT2")
         take(page, target, "room")
         page.goto(f"{url}/people")

@@ -57,6 +57,16 @@ def test_each_judge_has_its_share() -> None:
     assert other.score == pytest.approx([(one + 0.9) / 2])
 
 
+def test_shares_of_its_own_are_kept(tmp_path: Path) -> None:
+    assessor = Assessor({"CT": made(quality=1.0, tree=0.2, boosted=0.9), "MR": made()})
+    assessor.weighed({"CT": (0.0, 0.5, 0.5), "MR": (1.0, 0.0, 0.0)}).save(tmp_path)
+    kept = Assessor.load_from(tmp_path)
+    assert kept is not None
+    assert kept.judge(np.zeros((1, tiles.LENGTH)), "CT").score == pytest.approx([(0.2 + 0.9) / 2])
+    assert tuple(kept.shares("MR")) == (1.0, 0.0, 0.0)
+    assert tuple(assessor.shares("MR")) == SHARES
+
+
 def test_an_assessor_of_before_boosted_trees_judges_as_it_did() -> None:
     """195 numbers, of a tile's every other slice and its marks; perceptrons and forest have one half each."""
     arrays = {name: array for name, array in made(quality=1.0, tree=0.2).items() if name not in BOOSTED}

@@ -21,7 +21,8 @@ def answers(
     present[::3, 2] = 0.8
     grades = np.stack([draws.uniform(0, 1, (count, 18)), present * 0.9], 1)  # the network guesses, the assessor knows
     return calibrate.Answers(
-        np.stack([said[0], spreads[0]], 1), np.stack([said[1], spreads[1]], 1), grades, present, quality,
+        np.stack([said[0], spreads[0]], 1), np.stack([said[1], spreads[1]], 1), np.stack([*said, said[1]], 1), grades,
+        present, quality,
         np.array(["CT", "MR"])[np.arange(count) % 2], np.array([f"s{i % 10}" for i in range(count)]),
         np.full(count, independent),
     )  # fmt: skip
@@ -42,6 +43,15 @@ def test_both_simulators_have_a_say_in_the_shares() -> None:
     found = calibrate.calibrate(both, Calibration()).assessor_share
     assert 0.3 <= found["CT"] <= 0.7
     assert 0.3 <= found["MR"] <= 0.7
+
+
+def test_judges_that_know_more_have_larger_shares_and_each_keeps_a_fifth() -> None:
+    """The first errs by 0.3; the other two say the same, so that it does not matter which of them has how much."""
+    found = calibrate.shares_of_judges(answers())
+    assert found["CT"][0] == found["MR"][0] == 0.2
+    assert all(sum(shares) == pytest.approx(1.0) and min(shares) >= 0.2 for shares in found.values())
+    best = calibrate.shares_of_judges(answers(network_error=0.05, assessor_error=0.3))
+    assert best["CT"][0] == best["MR"][0] == 0.6
 
 
 def test_intervals_hold_nine_in_ten_of_what_they_were_made_from() -> None:
