@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from qagate.domain.person import Permission, Person
 from qagate.settings import Settings
 from qagate.store import audit, undelivered
+from qagate.web import veil
 from qagate.web.access import needs
 from qagate.web.asked import Word
 from qagate.web.pages import templates
@@ -75,10 +76,7 @@ def list_deliveries(request: Request, person: Reader, destination: Destination =
     with database_of(request).read() as session:
         return Undelivered(
             destinations=_standings(request, session),
-            undelivered=[
-                OneUndelivered.model_validate(one)
-                for one in undelivered.listed(session, destination=destination, limit=MOST)
-            ],
+            undelivered=[OneUndelivered.model_validate(one) for one in _listed(request, session, destination)],
         )
 
 
@@ -101,11 +99,15 @@ def deliveries_page(request: Request, person: Reader, destination: Destination =
         context: dict[str, Any] = {
             "destinations": _standings(request, session),
             "asked": destination,
-            "rows": undelivered.listed(session, destination=destination, limit=MOST),
+            "rows": _listed(request, session, destination),
             "most": MOST,
             "may_try": person.may(Permission.ADMINISTER),
         }
     return templates.TemplateResponse(request, "deliveries.html", context)
+
+
+def _listed(request: Request, session: Session, destination: str) -> list[undelivered.Undelivered]:
+    return veil.undelivered(request, session, undelivered.listed(session, destination=destination, limit=MOST))
 
 
 def _standings(request: Request, session: Session) -> list[Standing]:

@@ -16,8 +16,12 @@ from sqlalchemy.orm import Session
 from qagate.store import reviews
 from qagate.store.lists import Filter
 from qagate.store.tables import SeriesRow
+from qagate.store.undelivered import Undelivered
 from qagate.web import views
 from qagate.web.access import caller_of
+
+TELLING = "KO"
+"""The document that only flagged series have: that there is one tells the verdict."""
 
 
 def lies(request: Request) -> bool:
@@ -44,10 +48,19 @@ def verdict(request: Request, found: dict[str, Any]) -> dict[str, Any]:
     return {**found, **views.VEILED} if found["hidden"] and lies(request) else found
 
 
+def undelivered(request: Request, session: Session, rows: Sequence[Undelivered]) -> list[Undelivered]:
+    """Return what was not delivered as who asks may see it: without what tells a hidden verdict."""
+    stands = reviews.of(session, [row.series_instance_uid for row in rows]) if lies(request) else {}
+    return [row for row in rows if row.what != TELLING or not reviews.hides(stands.get(row.series_instance_uid))]
+
+
 def whole(request: Request, found: dict[str, Any]) -> dict[str, Any]:
-    """Return everything about one series as who asks may see it: hidden, it comes without its assessments too."""
+    """Return everything about one series as who asks may see it: hidden, it comes without what tells its verdict."""
     if not (found["hidden"] and lies(request)):
         return found
-    bare = [{**revision, "assessments": []} for revision in found["revisions"]]
-    events = [event for event in found["events"] if event["what"] != "verdict"]
+    bare = [
+        {**one, "assessments": [], "documents": [said for said in one["documents"] if said["kind"] != TELLING]}
+        for one in found["revisions"]
+    ]
+    events = [one for one in found["events"] if one["what"] != "verdict" and not one["detail"].startswith(TELLING)]
     return {**verdict(request, found), "revisions": bare, "events": events}

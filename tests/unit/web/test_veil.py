@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy import select
 
 from qagate.domain.person import Permission, Role
+from qagate.store import outbox
+from qagate.store.tables import DeliveryRow
 from tests.unit.web.conftest import configured, make_site
 from tests.unit.web.people import add, token_of
 from tests.web.seeds import Seed, seed
 
 BLIND = Seed("blind", "accept", 91.0, minutes=2, accession="ACC0009999", protocol="Other")
+FLAGGED = Seed("flagged", "review", 31.0, minutes=4, accession="ACC0009997", protocol="Other")
 PLAIN = Seed("plain", "accept", 88.0, minutes=3, accession="ACC0009998", protocol="Other")
 
 
@@ -47,6 +52,25 @@ def test_nor_by_what_it_is_found_under(asked, address, found):
     }
     lines = csv.DictReader(io.StringIO(asked.client.get(f"/api/v1/series.csv{address}").text))
     assert {(one["series_instance_uid"], one["hidden"]) for one in lines} == {(s.uid, str(s is BLIND)) for s in found}
+
+
+def test_nor_by_the_document_that_only_flagged_series_have(asked):
+    """Three documents are written and refused; a person sees two of them, wherever they are listed."""
+    configured(asked, blind_flagged=1.0)
+    seed(asked.database, asked.settings, FLAGGED, blind=1.0)
+    with asked.database.begin() as session:
+        for number in session.scalars(select(DeliveryRow.id)).all():
+            outbox.failed(session, [number], detail="refused", final=True, max_attempts=9, at=datetime.now(UTC))
+    one = asked.json(f"/api/v1/series/{FLAGGED.uid}")
+    assert {said["kind"] for said in one["revisions"][0]["documents"]} == {"SR", "SC"}
+    assert "KO" not in str(one["events"])
+    assert "KO" not in asked.page(f"/series/{FLAGGED.uid}")
+    listed = asked.json("/api/v1/deliveries")["undelivered"]
+    assert {row["what"] for row in listed if row["series_instance_uid"] == FLAGGED.uid} == {"SR", "SC"}
+    assert "<td>KO</td>" not in asked.page("/deliveries")
+    headers = {"authorization": f"Bearer {token_of(asked.database, 'archive', Permission.READ)}"}
+    assert "KO" in str(asked.client.get("/api/v1/deliveries", headers=headers).json())
+    assert "KO" in str(asked.client.get(f"/api/v1/series/{FLAGGED.uid}", headers=headers).json())
 
 
 def test_a_program_with_a_token_is_told(asked):
