@@ -11,7 +11,7 @@ from sqlalchemy import Select, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from qagate.store import forwarding, outbox
-from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, RevisionRow
+from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, RevisionRow, SeriesRow
 
 WAITING = ("parked", "planned", "held")
 """States of what is not there yet, the worst first."""
@@ -29,6 +29,8 @@ class Undelivered:
     """
 
     series_instance_uid: str
+    series_description: str
+    station_name: str
     destination: str
     what: str
     state: str
@@ -43,6 +45,8 @@ def counts(session: Session) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for table in (DeliveryRow, ForwardRow):
         query = select(table.destination, table.state, func.count()).where(table.state.in_(WAITING))
+        if table is ForwardRow:
+            query = query.where(table.destination.in_(_destinations_of_images(session)))
         for destination, state, number in session.execute(query.group_by(table.destination, table.state)):
             states = found.setdefault(destination, {})
             states[state] = states.get(state, 0) + int(number)
@@ -51,9 +55,14 @@ def counts(session: Session) -> dict[str, dict[str, int]]:
 
 def listed(session: Session, *, destination: str = "", limit: int = 200) -> tuple[Undelivered, ...]:
     """Return what is not there yet, parked first, then by the time of its next try. destination: of this one only."""
-    both = union_all(_documents(destination), _images(destination)).subquery()
+    destinations = [destination] if destination else _destinations_of_images(session)
+    both = union_all(_documents(destination), _images(destinations)).subquery()
     worst = case({state: place for place, state in enumerate(WAITING)}, value=both.c.state)
-    query = select(both).order_by(worst, both.c.next_attempt_at, both.c.series_instance_uid, both.c.what)
+    query = (
+        select(both, SeriesRow.series_description, SeriesRow.station_name)
+        .join(SeriesRow, SeriesRow.series_instance_uid == both.c.series_instance_uid)
+        .order_by(worst, both.c.next_attempt_at, both.c.series_instance_uid, both.c.what)
+    )
     rows = session.execute(query.limit(limit))
     return tuple(_undelivered(row) for row in rows.mappings())
 
@@ -86,7 +95,18 @@ def _documents(destination: str) -> Query:
     return query.where(DeliveryRow.destination == destination) if destination else query
 
 
-def _images(destination: str) -> Query:
+def _destinations_of_images(session: Session) -> list[str]:
+    """Return where images ever were to go: a look into the index for each, as that index begins with it."""
+    found: list[str] = []
+    following = select(func.min(ForwardRow.destination))
+    name = session.scalar(following)
+    while name is not None:
+        found.append(name)
+        name = session.scalar(following.where(ForwardRow.destination > name))
+    return found
+
+
+def _images(destinations: list[str]) -> Query:
     query = select(
         ForwardRow.series_instance_uid.label("series_instance_uid"),
         ForwardRow.destination.label("destination"),
@@ -96,9 +116,7 @@ def _images(destination: str) -> Query:
         func.max(ForwardRow.attempts).label("attempts"),
         func.min(ForwardRow.next_attempt_at).label("next_attempt_at"),
         func.max(ForwardRow.detail).label("detail"),
-    ).where(ForwardRow.state.in_(WAITING))
-    if destination:
-        query = query.where(ForwardRow.destination == destination)
+    ).where(ForwardRow.destination.in_(destinations), ForwardRow.state.in_(WAITING))
     return query.group_by(ForwardRow.series_instance_uid, ForwardRow.destination, ForwardRow.state)
 
 

@@ -48,6 +48,8 @@ class OneUndelivered(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     series_instance_uid: str
+    series_description: str
+    station_name: str
     destination: str
     what: str = Field(description="SR, SC, KO, or images")
     state: str = Field(description="planned, held, parked")
