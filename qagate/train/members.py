@@ -6,7 +6,7 @@ Gaussian processes, forests of extremely randomised trees and boosted trees, eac
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qagate.score.head import Head, HeadRecipe, standardised
+from qagate.score.head import Head, HeadRecipe, gaussian, standardised
 from qagate.train import boost, forest
 from qagate.train import gaussian as process
 from qagate.train.described import Features, Labelled, Parts
@@ -22,6 +22,10 @@ from qagate.train.described import Features, Labelled, Parts
 COVERED = 0.9
 TREES, HONEST_TREES = 160, 50
 """Trees of a forest, and of one that only says how good it is."""
+
+
+Used = tuple[bool, bool, bool]
+"""Which parts of the features are looked at: network, hand-made, assessor."""
 
 
 class Kind(StrEnum):
@@ -37,7 +41,7 @@ class Member:
     """One of the fitted members of a head. used: the parts of the features it sees; prior: its weight among equals."""
 
     kind: Kind
-    used: tuple[bool, bool, bool]
+    used: Used
     prior: float
 
 
@@ -50,7 +54,8 @@ MEMBERS = (
 )
 """Chosen on the six sets of `trial`. Forests alone are as good on some of them, processes on small ones."""
 BOOSTED = boost.Recipe(trees=200, rate=0.06, deepest=3, leaf=8, items=0.8, calm=4.0)
-BOOSTED_FOLDS = 4
+HONEST_FOLDS = 4
+"""Fits without a quarter of the groups each, that only say how good a member is."""
 SHARPEST, HALF_SHARP_GROUPS = 8.0, 2
 """Members weigh by this power of the share of variance that they explain of groups left out, by half of it with two
 groups: with few, that share says little, and the prior weights are safer."""
@@ -75,8 +80,9 @@ def fit_head(
     for member in members:
         columns = process.columns_of(parts, member.used)
         if member.kind is Kind.PROCESS:
-            processes.append(process.fit_parts(z, target, groups, parts, member.used, seed=seed))
-            said.append(processes[-1].out_of_group)
+            fitted, honest = _process(z, target, groups, parts, member.used, seed)
+            processes.append(fitted)
+            said.append(honest)
         else:
             trees, honest = (_forest if member.kind is Kind.FOREST else _boosted)(z, target, groups, columns, seed)
             grown.append(trees)
@@ -132,6 +138,35 @@ def blend(
     return found
 
 
+def _process(
+    z: Features, target: npt.NDArray[np.float64], groups: npt.NDArray[np.intp], parts: Parts, used: Used, seed: int
+) -> tuple[process.Process, npt.NDArray[np.float64]]:
+    """Return a process of all items, and (items,) predictions of some fitted without the item's group.
+
+    A process knows its own error on groups left out, but its settings were chosen by it: with few groups it flatters.
+    """
+
+    def without(out: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        rest, numbers = z[~out], np.unique(groups[~out], return_inverse=True)[1]
+        one = process.fit_parts(rest, target[~out], numbers, parts, used, seed=seed)
+        return gaussian(z[out], parts, one.weights, one.lengths, rest[one.chosen], one.dual)
+
+    return process.fit_parts(z, target, groups, parts, used, seed=seed), _honest(groups, seed, without)
+
+
+def _honest(
+    groups: npt.NDArray[np.intp], seed: int, without: Callable[[npt.NDArray[np.bool_]], npt.NDArray[np.float64]]
+) -> npt.NDArray[np.float64]:
+    """Return (items,) predictions by fits without some groups each; 0, the mean, where there is no other group."""
+    folds = folds_of(groups, HONEST_FOLDS, seed)
+    said = np.zeros(len(groups))
+    for fold in range(folds.max() + 1):
+        out = folds == fold
+        if not out.all():
+            said[out] = without(out)
+    return said
+
+
 def _forest(
     z: Features, target: npt.NDArray[np.float64], groups: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], seed: int
 ) -> tuple[forest.Trees, npt.NDArray[np.float64]]:
@@ -146,12 +181,7 @@ def _boosted(
 ) -> tuple[forest.Trees, npt.NDArray[np.float64]]:
     """Return boosted trees of all items, and (items,) predictions of some fitted without the item's group."""
     x = z if len(columns) == z.shape[1] else z * np.isin(np.arange(z.shape[1]), columns)
-    folds = folds_of(groups, BOOSTED_FOLDS, seed)
-    honest = np.zeros(len(target))
-    for fold in range(folds.max() + 1):
-        out = folds == fold
-        if not out.all():
-            honest[out] = boost.fit(x[~out], target[~out], groups[~out], BOOSTED, seed)(x[out])
+    honest = _honest(groups, seed, lambda out: boost.fit(x[~out], target[~out], groups[~out], BOOSTED, seed)(x[out]))
     return boost.fit(x, target, groups, BOOSTED, seed), honest
 
 

@@ -82,3 +82,19 @@ def test_folds_keep_groups_whole_and_are_of_like_size() -> None:
     assert all(len(set(folds[groups == g])) == 1 for g in range(9))
     assert np.ptp(np.bincount(folds)) <= 5
     assert folds_of(np.arange(3), 10).max() == 2
+
+
+def test_a_process_is_not_believed_what_it_says_of_itself() -> None:
+    """Labels of six groups and all features are drawn by chance: nothing can be explained, 1 - error² is at most 0."""
+    own, asked = [], []
+    for seed in range(4):
+        random = np.random.default_rng(seed)
+        groups = np.repeat(np.arange(6), 20)
+        x = (random.normal(size=(6, 40))[groups] + 0.3 * random.normal(size=(120, 40))).astype(np.float32)
+        y = random.normal(size=6)[groups] + 0.3 * random.normal(size=120)
+        y = (y - y.mean()) / y.std()
+        fitted, honest = members._process(x, y, groups, (20, 10, 10), (True, True, True), 0)
+        own.append(1 - ((fitted.out_of_group - y) ** 2).mean())
+        asked.append(1 - ((honest - y) ** 2).mean())
+    assert min(own) > 0.2  # what it was chosen by
+    assert max(asked) < 0.2
