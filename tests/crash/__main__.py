@@ -97,7 +97,7 @@ def _parts(asked: argparse.Namespace) -> Iterator[Part]:
         if "scenarios" in asked.parts:
             here = [one for one in chosen if kind in one.databases]
             number, names = 1, []
-            for one, after in zip(here, [*here[1:], None], strict=True):
+            for one, after in zip(here, [*here[1:], None][: len(here)], strict=True):
                 names.append(one.name)
                 stage_ends = after is None or after.setup.name != one.setup.name
                 if after is None or (stage_ends and len(names) >= SHARE):
