@@ -6,13 +6,15 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
+from sqlalchemy import select
 
 from qagate.clock import SystemClock
 from qagate.deliver.message import send
 from qagate.errors import DeliveryError, SettingsError
 from qagate.settings import Settings
-from qagate.store import alerts
+from qagate.store import alerts, forwarding, undelivered
 from qagate.store.database import Database
+from qagate.store.tables import ForwardRow, InstanceRow
 from qagate.work.alerting import Alerting
 from tests.web.seeds import Seed, seed
 
@@ -80,6 +82,23 @@ def test_told_once_and_once_more_when_it_is_over(node, receiver):
         node.watch()
     assert [m["title"] for m in receiver.got] == ["qagate: look", "qagate: over"]
     assert "ACC" not in json.dumps(receiver.got)  # no patient data
+
+
+def test_images_that_nobody_takes_are_told_like_documents(node, receiver):
+    flag(node, range(1), "accept")
+    with node.database.begin() as session:
+        image = session.scalars(select(InstanceRow)).first()
+        way = ForwardRow(
+            instance_id=image.id, series_instance_uid=image.series_instance_uid, destination="VAULT",
+            state=forwarding.PARKED, next_attempt_at=node.clock.now(),
+        )  # fmt: skip
+        session.add(way)
+    node.watch()
+    assert [m["message"] for m in receiver.got] == ["1 delivery to VAULT parked: nobody takes them"]
+    with node.database.begin() as session:
+        assert undelivered.try_again(session, "VAULT", at=node.clock.now()) == 1
+    node.watch()
+    assert [m["title"] for m in receiver.got] == ["qagate: look", "qagate: over"]
 
 
 def test_what_was_not_taken_is_told_again(node, receiver):
