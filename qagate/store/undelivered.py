@@ -16,8 +16,8 @@ from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, RevisionRo
 WAITING = ("parked", "planned", "held")
 """States of what is not there yet, the worst first."""
 
-
 Query = Select[str, str, str, str, int, int, datetime, str]
+"""Of the columns of `Undelivered` that are not of the series itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,9 @@ class Undelivered:
 def counts(session: Session) -> dict[str, dict[str, int]]:
     """Return how much is not there yet: destination → state → number of documents and images."""
     found: dict[str, dict[str, int]] = {}
-    for table in (DeliveryRow, ForwardRow):
-        query = select(table.destination, table.state, func.count()).where(table.state.in_(WAITING))
-        if table is ForwardRow:
-            query = query.where(table.destination.in_(_destinations_of_images(session)))
-        for destination, state, number in session.execute(query.group_by(table.destination, table.state)):
+    images = _counted(ForwardRow).where(ForwardRow.destination.in_(_destinations_of_images(session)))
+    for query in (_counted(DeliveryRow), images):
+        for destination, state, number in session.execute(query):
             states = found.setdefault(destination, {})
             states[state] = states.get(state, 0) + int(number)
     return found
@@ -74,6 +72,11 @@ def try_again(session: Session, destination: str, *, at: datetime) -> int:
     outbox.hurry(session, destination, at=at)
     forwarding.hurry(session, destination, at=at)
     return parked
+
+
+def _counted(table: type[DeliveryRow | ForwardRow]) -> Select[str, str, int]:
+    query = select(table.destination, table.state, func.count()).where(table.state.in_(WAITING))
+    return query.group_by(table.destination, table.state)
 
 
 def _documents(destination: str) -> Query:

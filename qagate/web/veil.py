@@ -62,5 +62,7 @@ def whole(request: Request, found: dict[str, Any]) -> dict[str, Any]:
         {**one, "assessments": [], "documents": [said for said in one["documents"] if said["kind"] != TELLING]}
         for one in found["revisions"]
     ]
-    events = [one for one in found["events"] if one["what"] != "verdict" and not one["detail"].startswith(TELLING)]
+    events = [
+        one for one in found["events"] if one["what"] != "verdict" and not one["detail"].startswith(f"{TELLING} to ")
+    ]
     return {**verdict(request, found), "revisions": bare, "events": events}

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -97,7 +98,7 @@ def _parts(asked: argparse.Namespace) -> Iterator[Part]:
         if "scenarios" in asked.parts:
             here = [one for one in chosen if kind in one.databases]
             number, names = 1, []
-            for one, after in zip(here, [*here[1:], None][: len(here)], strict=True):
+            for one, after in zip_longest(here, here[1:]):
                 names.append(one.name)
                 stage_ends = after is None or after.setup.name != one.setup.name
                 if after is None or (stage_ends and len(names) >= SHARE):
