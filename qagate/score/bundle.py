@@ -1,9 +1,9 @@
 """Bundle: the folder that holds one model, and the only way to load it.
 
-models/<name>-<version>/  weights.safetensors  assessor.safetensors  bundle.toml  card.md  benchmark.json
+models/<name>-<version>/  weights, assessor, eye: .safetensors  bundle.toml  card.md  benchmark.json
 
 Weights are never pickle. The SHA-256 of every file stands in bundle.toml and is checked at every load; that of
-bundle.toml itself is the model's identity, so it covers weights, assessor, head and calibration alike.
+bundle.toml itself is the model's identity, so it covers weights, assessor, eye, head and calibration alike.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from qagate.errors import ModelCorrupt, ModelMissing
 from qagate.score.assessor import Assessor
 from qagate.score.calibration import Calibration
 from qagate.score.digest import sha256, verify
+from qagate.score.eye import Eye
 from qagate.score.network import Architecture, Network
 from qagate.score.vocabulary import Seen
 
@@ -45,6 +46,7 @@ class Bundle:
     about: Mapping[str, Any]
     network: Network
     assessor: Assessor | None = None
+    eye: Eye | None = None
 
 
 def find() -> Path:
@@ -59,7 +61,7 @@ def find() -> Path:
     return max(found, key=lambda path: (_version(path.name), path.name))
 
 
-def load(folder: Path | None = None, *, with_assessor: bool = True) -> Bundle:
+def load(folder: Path | None = None, *, network_alone: bool = False) -> Bundle:
     """Load a bundle on the CPU, its network alone if asked so. Raises ModelMissing, ModelCorrupt."""
     folder = find() if folder is None else folder
     sheet, weights = folder / SHEET, folder / WEIGHTS
@@ -86,8 +88,10 @@ def load(folder: Path | None = None, *, with_assessor: bool = True) -> Bundle:
         network.load_state_dict(load_tensors(weights))
     except (RuntimeError, TypeError, ValueError) as error:
         raise ModelCorrupt(f"{weights} must fit the architecture in {sheet}, got {error}") from error
-    assessor = Assessor.load(folder, about) if with_assessor else None
-    return Bundle(folder, identity, architecture, calibration, seen, about, network.eval(), assessor)
+    made = Bundle(folder, identity, architecture, calibration, seen, about, network.eval())
+    if network_alone:
+        return made
+    return replace(made, assessor=Assessor.load(folder, about), eye=Eye.load(folder, about))
 
 
 def save(
@@ -99,6 +103,7 @@ def save(
     version: str,
     about: Mapping[str, Mapping[str, Any]],
     assessor: Assessor | None = None,
+    eye: Eye | None = None,
 ) -> str:
     """Write weights and sheet, and return the SHA-256 of the sheet. `about` is more tables for it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,6 +114,7 @@ def save(
         "vocabulary": {"words": sorted(seen.words), "values": sorted(seen.values)},
         "calibration": calibration.plain(),
         **({} if assessor is None else {"assessor": {"sha256": assessor.save(folder)}}),
+        **({} if eye is None else {"eye": {"sha256": eye.save(folder)}}),
         **about,
     }
     lines = [f'schema = "{SCHEMA}"', f'name = "{name}"', f'version = "{version}"', f'sha256 = "{sha256(weights)}"']

@@ -1,9 +1,9 @@
 """Head: a fine-tuned regression on top of the frozen network, as plain arrays.
 
 It turns what is known of one volume (`Described`: the network's pooled features, hand-made ones, the assessor's opinion
-and what it looked at) into a score on the scale of the labels it was fitted on, and that into 0-100. It is a weighted
-sum of Gaussian processes and trees, all evaluated here in numpy, their weights within `dual` and `tree_value`;
-`train.finetune` fits them.
+and what it looked at, what the eye noticed) into a score on the scale of the labels it was fitted on, and that into
+0-100. It is a weighted sum of Gaussian processes and trees, all evaluated here in numpy, their weights within `dual`
+and `tree_value`; `train.finetune` fits them.
 Nothing in it is executable: the arrays lie in `head.safetensors`, the rest in the table [head] of `bundle.toml`.
 
 Sources: Rasmussen & Williams 2006, chapter 2 (Gaussian process); Geurts et al., Machine Learning 2006 (extra-trees).
@@ -36,7 +36,7 @@ ARRAYS = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Described:
-    """One volume as numbers. network: (c + 20,); handmade: (112,); assessor: (k,), nothing without an assessor.
+    """One volume as numbers. network: (c + 20,); handmade: (112,); assessor, eye: (k,), nothing where there is none.
 
     score: what the bundle says by itself, 0..1, 1 best.
     """
@@ -44,15 +44,21 @@ class Described:
     network: npt.NDArray[Any]
     handmade: npt.NDArray[Any]
     assessor: npt.NDArray[Any]
+    eye: npt.NDArray[Any]
     score: float
+
+    @property
+    def parts(self) -> tuple[npt.NDArray[Any], ...]:
+        """What heads are fitted to, in their order."""
+        return self.network, self.handmade, self.assessor, self.eye
 
 
 @dataclass(frozen=True, slots=True)
 class HeadRecipe:
     """The plain part of a head: what bundle.toml says about it.
 
-    network_features, handcrafted_features, assessor_features: lengths of the parts of the feature vector, in this
-    order. Heads that were fitted before there was an assessor's part say nothing of it: 0.
+    network_features, handcrafted_features, assessor_features, eye_features: lengths of the parts of the feature vector,
+    in this order. Heads that were fitted before there was an assessor's part or an eye's say nothing of it: 0.
     mean, spread: of the labels, the latter shrunk where little could be learned. worst, best: labels that become 0 and
     100. half_width: half of the 90 % interval, in label units.
     """
@@ -66,11 +72,12 @@ class HeadRecipe:
     half_width: float
     labels: int
     assessor_features: int = 0
+    eye_features: int = 0
 
     @property
-    def parts(self) -> tuple[int, int, int]:
+    def parts(self) -> tuple[int, int, int, int]:
         """Lengths of the parts of the feature vector."""
-        return self.network_features, self.handcrafted_features, self.assessor_features
+        return self.network_features, self.handcrafted_features, self.assessor_features, self.eye_features
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,7 +85,7 @@ class Head:
     """A fitted head. `arrays` are those of ARRAYS; see `gaussian` and `forest` for their shapes.
 
     kernel_weights, kernel_lengths and dual have one more axis in front: one entry for each process. The kernels of
-    heads from before there was an assessor's part know two parts, the others three.
+    heads from before there was an assessor's part know two parts, those from before there was an eye's three.
     """
 
     recipe: HeadRecipe
@@ -99,7 +106,7 @@ class Head:
         path = folder / FILE
         try:
             verify(path, table["sha256"])
-            table = {"assessor_features": 0, **table}
+            table = {"assessor_features": 0, "eye_features": 0, **table}
             recipe = HeadRecipe(**{f.name: type_of(table[f.name]) for f, type_of in _typed()})
             return cls(recipe, safetensors.numpy.load_file(path))
         except (OSError, KeyError, TypeError, ValueError, safetensors.SafetensorError) as error:
@@ -138,12 +145,11 @@ class Head:
 
     def score(self, described: Described) -> tuple[float, tuple[float, float]]:
         """Return (score, 90 % interval) of one volume, 0-100. Raises ModelCorrupt when fitted to other features."""
-        known = (described.network, described.handmade, described.assessor)
-        kept = [part if length else part[:0] for part, length in zip(known, self.recipe.parts, strict=True)]
+        kept = [part if length else part[:0] for part, length in zip(described.parts, self.recipe.parts, strict=True)]
         if (lengths := tuple(len(part) for part in kept)) != self.recipe.parts:
             raise ModelCorrupt(
-                f"the head was fitted to {self.recipe.parts} features of network, pictures and assessor; this version "
-                f"finds {lengths}: fine-tune again with `qagate train finetune`"
+                f"the head was fitted to {self.recipe.parts} features of network, pictures, assessor and eye; this "
+                f"version finds {lengths}: fine-tune again with `qagate train finetune`"
             )
         label = self.predict(np.concatenate(kept)[None])[0]
         score, *ends = self.percent([label, label - self.recipe.half_width, label + self.recipe.half_width])

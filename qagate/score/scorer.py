@@ -41,6 +41,8 @@ BUDGET = 1200
 """About so many slices of patches are looked at in one volume; a larger volume is looked at less densely."""
 FEWEST = 3
 """Patches of a slab that are looked at in any case."""
+MOST_NOTICED = 8
+"""Slices that the eye looks at, at most, evenly spread."""
 MOST_WORKERS = 8
 """Slabs that are looked at side by side at most: each takes some hundred MB."""
 
@@ -111,6 +113,7 @@ class Scorer:
         self.model = model
         self.head = head
         self.looker = Looker(model.network, device)
+        self.eye = None if model.eye is None else model.eye.to(device)
         self.workers = workers
 
     @classmethod
@@ -158,12 +161,21 @@ class Scorer:
         return self._described(heard, volume, prompt)
 
     def _described(self, heard: Heard, volume: Volume, prompt: Prompt) -> Described:
+        usable = volume.voxels[_usable(volume)]
         return Described(
             summary(heard.slabs, heard.sizes),
-            handcrafted.features(volume.voxels[_usable(volume)], prompt.modality, more=True),
+            handcrafted.features(usable, prompt.modality, more=True),
             opinion_summary(heard),
+            self._noticed(usable, heard.modality),
             float(heard.mixed(self.model.calibration)[0]),
         )
+
+    def _noticed(self, voxels: npt.NDArray[Any], modality: str) -> npt.NDArray[np.float32]:
+        """Return what the eye notices, nothing without one."""
+        if self.eye is None:
+            return np.zeros(0, np.float32)
+        some = voxels[np.unique(np.linspace(0, len(voxels) - 1, MOST_NOTICED).round().astype(int))]
+        return self.eye.look(apply_standard(some, standard_of(some, modality)), modality)
 
     def hear(self, volume: Volume, prompt: Prompt, *, with_tiles: bool = True) -> Heard:
         """Return what network and assessor say of every slab. Raises ScoringError as `score`."""

@@ -24,8 +24,8 @@ MANY = 40
 """Images from which it is worth the while to start processes."""
 
 Features = npt.NDArray[np.float32]
-Parts = tuple[int, int, int]
-"""Lengths of the parts of the features: network, hand-made, assessor."""
+Parts = tuple[int, ...]
+"""Lengths of the parts of the features: network, hand-made, assessor, eye."""
 
 
 class Describes(Protocol):
@@ -37,14 +37,15 @@ class Describes(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Labelled:
-    """Images as features. network: (items, c); handmade: (items, 112); assessor: (items, k); zero_shot: (items,) 0..1.
+    """Images as features. network: (items, c); handmade: (items, 112); assessor, eye: (items, k).
 
-    labels, groups: (items,), groups from 0. zero_shot is what the bundle says by itself, 1 best.
+    labels, groups: (items,), groups from 0. zero_shot: (items,) 0..1, what the bundle says by itself, 1 best.
     """
 
     network: Features
     handmade: Features
     assessor: Features
+    eye: Features
     zero_shot: npt.NDArray[np.float64]
     labels: npt.NDArray[np.float64]
     groups: npt.NDArray[np.intp]
@@ -53,13 +54,13 @@ class Labelled:
 
     @property
     def features(self) -> Features:
-        """All parts side by side, (items, c + 112 + k)."""
-        return np.concatenate([self.network, self.handmade, self.assessor], axis=1)
+        """All parts side by side, (items, features)."""
+        return np.concatenate([self.network, self.handmade, self.assessor, self.eye], axis=1)
 
     @property
     def parts(self) -> Parts:
         """How many features each part has."""
-        return self.network.shape[1], self.handmade.shape[1], self.assessor.shape[1]
+        return tuple(part.shape[1] for part in (self.network, self.handmade, self.assessor, self.eye))
 
     def some(self, chosen: npt.NDArray[np.bool_]) -> Labelled:
         """Return a part of the items, their groups numbered anew."""
@@ -68,6 +69,7 @@ class Labelled:
             self.network[chosen],
             self.handmade[chosen],
             self.assessor[chosen],
+            self.eye[chosen],
             self.zero_shot[chosen],
             self.labels[chosen],
             groups,
@@ -108,6 +110,7 @@ def describe(
         np.array([one.network for one in found], np.float32),
         np.array([one.handmade for one in found], np.float32),
         np.array([one.assessor for one in found], np.float32),
+        np.array([one.eye for one in found], np.float32),
         np.array([one.score for one in found]),
         labels,
         groups,

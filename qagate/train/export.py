@@ -1,11 +1,11 @@
 """Export: calibrate a checkpoint and write a bundle.
 
-    python -m qagate.train export PACK FIT_DIR OUT_DIR [--version 0.6.0] [--checkpoint best | --network BUNDLE]
+    python -m qagate.train export PACK FIT_DIR OUT_DIR [--checkpoint best | --network BUNDLE] [--eye FILE]
 
 An assessor that lies in FIT_DIR goes into the bundle too. With --network the network is that of another bundle, with
-its temperature and what is usual of it, and only the rest is calibrated anew. The select part gives temperature, the
-shares of the assessor's judges and of network and assessor, map and intervals; fit and select together give what is
-usual. The benchmark part is not looked at.
+its temperature, what is usual of it and its eye, and only the rest is calibrated anew. The select part gives
+temperature, the shares of the assessor's judges and of network and assessor, map and intervals; fit and select together
+give what is usual. The benchmark part is not looked at.
 Subjects of every part are listed in parts.json in the bundle.
 """
 
@@ -30,7 +30,7 @@ from qagate.score.assessor import Assessor
 from qagate.score.calibration import Calibration
 from qagate.score.scorer import Scorer
 from qagate.score.vocabulary import VALUES, WORDS, Seen, encode
-from qagate.train import calibrate, checkpoint, fit
+from qagate.train import calibrate, checkpoint, eye, fit
 from qagate.train.degrade import REGISTRY
 from qagate.train.pack import Packed, header, volumes
 
@@ -45,9 +45,10 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("pack", type=Path)
     parser.add_argument("fit", type=Path, help="folder of fit")
     parser.add_argument("out", type=Path, help="folder of the bundle, <name>-<version>")
-    parser.add_argument("--version", default="0.6.0")
+    parser.add_argument("--version", default="0.7.0")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument("--network", type=Path, default=None, help="bundle whose network is kept")
+    parser.add_argument("--eye", type=Path, default=None, help="published weights of EfficientNet-Lite0; see train.eye")
     parser.add_argument(
         "--groups", type=int, default=60, help="groups of crops of each part, for temperature and usual"
     )
@@ -55,10 +56,11 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     kept = list(volumes(options.pack, ("select",)))
     if options.network is not None:
-        begun = bundle.load(options.network, with_assessor=False)
+        begun = bundle.load(options.network)
         training = dict(begun.about["training"])
     else:
         begun, training = _fitted(options.pack, options.fit / options.checkpoint, kept, options.groups)
+    seeing = begun.eye if options.eye is None else eye.read(options.eye)
     identity = ModelIdentity(NAME, options.version, "0" * 64)
     unfinished = replace(begun, folder=options.out, identity=identity, assessor=Assessor.load_from(options.fit))
     heard = calibrate.hear(Scorer(unfinished, torch.device("cpu")), kept, options.samples, 43)
@@ -69,7 +71,7 @@ def main(arguments: list[str]) -> int:
     calibration = calibrate.calibrate(heard, begun.calibration)
     digest = bundle.save(
         options.out, begun.network, calibration, begun.seen, NAME, options.version,
-        {"about": _about(), "training": training}, unfinished.assessor,
+        {"about": _about(), "training": training}, unfinished.assessor, seeing,
     )  # fmt: skip
     parts: dict[str, list[str]] = {"fit": [], "select": [], "benchmark": []}
     for entry in header(options.pack)["volumes"]:
@@ -117,6 +119,7 @@ def seen(prompts: Sequence[Prompt]) -> Seen:
 def _about() -> dict[str, Any]:
     return {
         "licence": "Apache-2.0 (weights); training volumes under the licences in card.md",
+        "eye": eye.SOURCE,
         "preprocessing": "qagate.score.preprocess of the same version",
         "score": "0-100, 100 best",
         "intended_use": "triage of technical image quality of CT and MR; no medical device, no diagnosis",

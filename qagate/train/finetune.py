@@ -2,11 +2,11 @@
 
     python -m qagate.train finetune --index labels.csv --out DIR [--model DIR] [--folds 10] [--json]
 
-The model stays as it is. On the features of its network, hand-made ones, its assessor's opinion and what that looked at
-a head is fitted (`score.head`): Gaussian processes, forests and boosted trees, each on some of the features, weighed by
-how much they explain of groups left out (`members`). Folds never part a group. The new bundle holds the head fitted on
-everything; its scores run from 0 (the worst label, or --worst) to 100 (the best label, or --best). Intervals, counts
-and problems of rows lie beside it in finetune.json.
+The model stays as it is. On the features of its network, hand-made ones, its assessor's opinion and what that looked
+at, and what its eye notices (`score.eye`), a head is fitted (`score.head`): Gaussian processes, forests and boosted
+trees, each on some of the features, weighed by how much they explain of groups left out (`members`). Folds never part a
+group. The new bundle holds the head fitted on everything; its scores run from 0 (the worst label, or --worst) to 100
+(the best label, or --best). Intervals, counts and problems of rows lie beside it in finetune.json.
 """
 
 from __future__ import annotations
@@ -65,12 +65,12 @@ def cross_validate(
 
 def write_bundle(model: Path, out: Path, head: Head, figures: dict[str, float | int]) -> None:
     """Write the bundle `model` with a head to `out`. Raises InputError when `out` has a bundle."""
-    from qagate.score import assessor, bundle
+    from qagate.score import assessor, bundle, eye
 
     if out.resolve() == model.resolve() or (out / bundle.SHEET).exists():
         raise InputError(f"--out must be a new folder, got {out}, which holds a bundle")
     out.mkdir(parents=True, exist_ok=True)
-    for name in (bundle.WEIGHTS, assessor.FILE):
+    for name in (bundle.WEIGHTS, assessor.FILE, eye.FILE):
         if (model / name).exists():
             shutil.copyfile(model / name, out / name)
     head.save(out, (model / bundle.SHEET).read_text(encoding="utf-8"), figures)

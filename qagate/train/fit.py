@@ -167,7 +167,7 @@ def measure(run: Run, fitted: list[Packed], plan: Plan) -> None:
 def _begin_with(run: Run, folder: Path) -> None:
     """Put the weights of a checkpoint of another run, or of a bundle, into a run. Raises InputError."""
     if (folder / bundle.SHEET).exists():
-        weights = bundle.load(folder, with_assessor=False).network.state_dict()
+        weights = bundle.load(folder, network_alone=True).network.state_dict()
     else:
         restore(run, folder)
         weights = run.ema.state_dict()

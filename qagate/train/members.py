@@ -24,8 +24,8 @@ TREES, HONEST_TREES = 160, 50
 """Trees of a forest, and of one that only says how good it is."""
 
 
-Used = tuple[bool, bool, bool]
-"""Which parts of the features are looked at: network, hand-made, assessor."""
+Used = tuple[bool, ...]
+"""Which parts of the features are looked at: network, hand-made, assessor, eye."""
 
 
 class Kind(StrEnum):
@@ -46,11 +46,12 @@ class Member:
 
 
 MEMBERS = (
-    Member(Kind.PROCESS, (True, True, True), 0.5),
-    Member(Kind.PROCESS, (False, True, False), 0.5),
-    Member(Kind.FOREST, (False, True, True), 2.0),
-    Member(Kind.FOREST, (False, True, False), 2.0),
-    Member(Kind.BOOSTED, (True, True, True), 0.5),
+    Member(Kind.PROCESS, (True, True, True, False), 0.5),
+    Member(Kind.PROCESS, (False, True, False, False), 0.5),
+    Member(Kind.PROCESS, (False, False, False, True), 2.0),
+    Member(Kind.FOREST, (False, True, True, False), 2.0),
+    Member(Kind.FOREST, (False, True, False, False), 2.0),
+    Member(Kind.BOOSTED, (True, True, True, False), 0.5),
 )
 """Chosen on the six sets of `trial`. Forests alone are as good on some of them, processes on small ones."""
 BOOSTED = boost.Recipe(trees=200, rate=0.06, deepest=3, leaf=8, items=0.8, calm=4.0)
@@ -97,6 +98,7 @@ def fit_head(
         network_features=parts[0],
         handcrafted_features=parts[1],
         assessor_features=parts[2],
+        eye_features=parts[3],
         mean=mean,
         spread=spread * shrink,
         worst=float(y.min()) if worst_label is None else worst_label,
@@ -117,10 +119,12 @@ def fit_head(
 
 
 def _members(parts: Parts) -> list[Member]:
-    """Return the members, processes first, each seeing something else than those before: an assessor may be missing."""
+    """Return the members, processes first, each seeing something else than those before: parts may be missing."""
     found: dict[tuple[Kind, tuple[bool, ...]], Member] = {}
     for member in sorted(MEMBERS, key=lambda one: one.kind is not Kind.PROCESS):
-        found.setdefault((member.kind, tuple(u and n > 0 for u, n in zip(member.used, parts, strict=True))), member)
+        used = tuple(u and n > 0 for u, n in zip(member.used, parts, strict=True))
+        if any(used):
+            found.setdefault((member.kind, used), member)
     return list(found.values())
 
 

@@ -12,8 +12,8 @@ from qagate.score import head
 from qagate.score.head import ARRAYS, FILE, Described, Head, HeadRecipe, forest, kernel, standardised
 
 RECIPE = HeadRecipe(2, 1, 2.0, 0.5, 0.0, 4.0, 0.4, 10)
-NOTHING = Described(np.zeros(2), np.zeros(1), np.ones(5), 0.5)
-"""What a volume may look like to a head that was fitted before there was an assessor's part."""
+NOTHING = Described(np.zeros(2), np.zeros(1), np.ones(5), np.ones(3), 0.5)
+"""What a volume may look like to a head that was fitted before there was an assessor's part or an eye's."""
 
 
 def _head() -> Head:
@@ -126,15 +126,19 @@ def test_a_forest_says_what_walking_down_each_tree_says(monkeypatch: pytest.Monk
 
 
 def test_a_head_of_other_features_is_refused() -> None:
-    with pytest.raises(ModelCorrupt, match=r"\(2, 1, 0\) features .* finds \(2, 4, 0\): fine-tune again"):
-        _head().score(Described(np.zeros(2), np.zeros(4), np.zeros(0), 0.5))
+    with pytest.raises(ModelCorrupt, match=r"\(2, 1, 0, 0\) features .* finds \(2, 4, 0, 0\): fine-tune again"):
+        _head().score(Described(np.zeros(2), np.zeros(4), np.zeros(0), np.zeros(0), 0.5))
 
 
-def test_the_assessors_part_comes_last() -> None:
-    arrays = {**_head().arrays, "centre": np.zeros(5, np.float32), "scale": np.ones(5, np.float32)}
-    arrays["kernel_weights"] = np.zeros((1, 3, 2), np.float32)
-    arrays["kernel_lengths"], arrays["support"] = np.ones((1, 3), np.float32), np.zeros((1, 5), np.float32)
-    arrays["tree_feature"] = np.array([4, -1, -1], np.int32)
-    made = Head(replace(RECIPE, assessor_features=2), arrays)
-    low, high = (made.score(Described(np.zeros(2), np.zeros(1), np.array([0.0, v]), 0.5))[0] for v in (-1.0, 1.0))
+@pytest.mark.parametrize("known", [3, 4])  # parts of the kernels: heads from before there was an eye know three
+def test_the_assessors_part_comes_after_the_hand_made_one_and_the_eyes_last(known: int) -> None:
+    place, length = (4, 5) if known == 3 else (6, 7)  # the last feature, at which the tree looks
+    arrays = {**_head().arrays, "centre": np.zeros(length, np.float32), "scale": np.ones(length, np.float32)}
+    arrays["kernel_weights"] = np.zeros((1, known, 2), np.float32)
+    arrays["kernel_lengths"], arrays["support"] = np.ones((1, known), np.float32), np.zeros((1, length), np.float32)
+    arrays["tree_feature"] = np.array([place, -1, -1], np.int32)
+    made = Head(replace(RECIPE, assessor_features=2, eye_features=2 if known == 4 else 0), arrays)
+    last = [np.array([0.0, v]) for v in (-1.0, 1.0)]
+    seen = [(v, np.ones(2)) if known == 3 else (np.ones(2), v) for v in last]
+    low, high = (made.score(Described(np.zeros(2), np.zeros(1), *one, 0.5))[0] for one in seen)
     assert (low, high) == pytest.approx((100 * (2 - 0.125) / 4, 100 * (2 + 0.125) / 4))

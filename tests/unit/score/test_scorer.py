@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from qagate.domain.prompt import Acquisition, Prompt
 from qagate.errors import ModelMissing, ScoringError
 from qagate.score import scorer
 from qagate.score.assessor import Opinion
+from qagate.score.eye import Eye
 from qagate.score.patches import spots
 from qagate.score.scorer import Scorer
 from qagate.score.vocabulary import ATTRIBUTES_OF
@@ -189,8 +192,26 @@ def test_of_a_windowed_picture_the_assessor_alone_is_shown_what_it_was_before(
 def test_a_description_has_one_length(small: Scorer) -> None:
     for voxels, prompt in ((ct(), CHEST), (ct(1), Prompt())):
         found = small.describe(volume(voxels), prompt)
-        assert (found.network.shape, found.handmade.shape, found.assessor.shape) == ((128 + 20,), (112,), (0,))
+        assert [len(part) for part in found.parts] == [128 + 20, 112, 0, 0]
         assert 0 <= found.score <= 1
+
+
+def test_the_eye_looks_at_eight_slices_of_a_volume(small: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    seeing = Scorer(replace(small.model, eye=Eye().eval()), small.device)
+    shown: list[int] = []
+    look = Eye.look
+
+    def looked(self: Eye, slices: np.ndarray, modality: str) -> np.ndarray:
+        shown.append(len(slices))
+        assert modality == "CT"
+        assert slices.min() >= -1024
+        return look(self, slices, modality)
+
+    monkeypatch.setattr(Eye, "look", looked)
+    for depth in (1, 3, 20):
+        assert seeing.describe(volume(ct(depth)), CHEST).eye.shape == (1024,)
+    assert shown == [1, 3, 8]
 
 
 def test_the_opinion_of_an_assessor_is_summed_up_over_slabs(small: Scorer) -> None:

@@ -34,7 +34,7 @@ class Means:
         v = volume.voxels
         seen = np.array([v.mean(), np.random.default_rng(int(v.sum())).normal(), -v.std(), 0.0])
         made = handcrafted.features(v, prompt.modality, more=True)
-        return Described(seen, made, np.array([v.std(), v.max()]), float(-np.abs(np.diff(v)).mean()))
+        return Described(seen, made, np.array([v.std(), v.max()]), v[0, 0], float(-np.abs(np.diff(v)).mean()))
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def index(tmp_path: Path) -> Path:
 
 def test_it_learns_what_raters_saw(index: Path) -> None:
     data = described.describe(index, Means())
-    assert data.features.shape == (48, 4 + 112 + 2)
+    assert data.features.shape == (48, 4 + 112 + 2 + 64)
     assert len(data.problems) == 1
     predicted = finetune.cross_validate(data, folds=4)
     assert metrics.srcc(predicted, data.labels) > 0.9

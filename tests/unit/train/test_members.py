@@ -20,17 +20,19 @@ def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
 def _labelled(items: int, seed: int, assessor: int = 6, noise: float = 0.3) -> Labelled:
     """Labels follow one number of the assessor, or of the hand-made ones when there is no assessor."""
     random = np.random.default_rng(seed)
-    network, handmade, other = (random.normal(size=(items, n)).astype(np.float32) for n in (5, 8, assessor))
+    network, handmade, other, eye = (random.normal(size=(items, n)).astype(np.float32) for n in (5, 8, assessor, 3))
     said = (other if assessor else handmade)[:, 0]
     labels = 2.0 + said + random.normal(0, noise, items)
-    return Labelled(network, handmade, other, said.astype(float), labels, np.arange(items) // 6)
+    return Labelled(
+        network, handmade, other, eye[:, : assessor and 3], said.astype(float), labels, np.arange(items) // 6
+    )
 
 
 @pytest.mark.parametrize("assessor", [6, 0])
 def test_a_head_learns_from_the_assessor_or_does_without(assessor: int) -> None:
     data, fresh = _labelled(120, 0, assessor), _labelled(120, 1, assessor)
     head = fit_head(data)
-    assert head.recipe.parts == (5, 8, assessor)
+    assert head.recipe.parts == (5, 8, assessor, 3 if assessor else 0)
     assert metrics.srcc(head.predict(fresh.features), fresh.labels) > 0.75
 
 
@@ -43,9 +45,7 @@ def test_labels_of_chance_are_shrunk_to_their_mean() -> None:
 
 def test_whole_numbers_with_ties_are_labels_too() -> None:
     data = _labelled(90, 4)
-    whole = Labelled(
-        data.network, data.handmade, data.assessor, data.zero_shot, np.round(data.labels).clip(0, 4), data.groups
-    )
+    whole = replace(data, labels=np.round(data.labels).clip(0, 4))
     fresh = _labelled(90, 5)
     assert metrics.srcc(fit_head(whole).predict(fresh.features), fresh.labels) > 0.65
 
