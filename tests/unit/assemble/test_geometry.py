@@ -126,6 +126,39 @@ def test_echoes_part_volumes_and_a_wandering_echo_time_does_not() -> None:
     assert len(stack_frames(wandering)) == 1
 
 
+# places of 3 blocks of 4 slices, 4 mm apart, with 20 mm between the blocks
+BLOCKS = [28.0 + 32 * block + 4 * i for block in range(3) for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "stacks", "found"),
+    [
+        (range(1, 13), [4, 4, 4], []),
+        (range(12, 0, -1), [4, 4, 4], []),
+        (range(2, 26, 2), [4, 4, 4], []),  # every other image is of another echo
+        ([1, 2, 3, 4, 9, 10, 11, 12, 17, 18, 19, 20], [12], [Code.MISSING_SLICES]),  # what should lie between was lost
+        ([1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12], [12], [Code.MISSING_SLICES]),  # numbers that tell nothing
+        ([None] * 12, [12], [Code.MISSING_SLICES]),
+    ],
+)
+def test_stacks_that_lie_apart(numbers: list[int | None], stacks: list[int], found: list[Code]) -> None:
+    frames = [replace(f, instance_number=n) for f, n in zip(stack_of(BLOCKS), numbers, strict=True)]
+    made = stack_frames(frames[::-1])
+    assert [len(stack.frames) for stack in made] == stacks
+    assert [code for stack in made for code in codes(stack)] == found
+    one = [replace(f, frame_number=f.key + 1, instance_number=1, sop_instance_uid="1.1") for f in stack_of(BLOCKS)]
+    assert [len(stack.frames) for stack in stack_frames(one)] == [4, 4, 4]
+
+
+def test_stack_id_parts_what_lies_apart_and_not_what_goes_on() -> None:
+    for second, stacks, labels in ((16.0, 2, ["stack 1", "stack 2"]), (12.0, 1, [""])):
+        places = [4.0 * i for i in range(3)] + [second + 4 * i for i in range(3)]
+        frames = [replace(f, repeats=(("StackID", str(1 + f.key // 3)),)) for f in stack_of(places)]
+        made = stack_frames(frames)
+        assert (len(made), [stack.label for stack in made]) == (stacks, labels)
+        assert [code for stack in made for code in codes(stack)] == []
+
+
 def test_kernels_and_matrices_part_volumes() -> None:
     frames = [replace(f, apart=(("kernel", "B30f" if f.key < 2 else "B70f"),)) for f in stack_of([0, 3, 0.5, 3.5])]
     assert [s.label for s in stack_frames(frames)] == ["kernel B30f", "kernel B70f"]
