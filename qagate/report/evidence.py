@@ -82,7 +82,7 @@ _ESSENTIAL = tuple(
 """All that `normalise` reads."""
 
 WHOLE = frozenset({"PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID"})
-"""What identifies is kept at any length: a shortened number is another patient's."""
+"""What identifies is kept at any length, and with all its values: a shortened number is another patient's."""
 
 LONGEST = 1024
 LENGTHS = MappingProxyType({"SH": 16, "CS": 16, "LO": 64, "PN": 64, "LT": 1024})
@@ -93,6 +93,8 @@ _AGE = re.compile(r"\d{3}[DWMY]")
 _OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
+_ESCAPE = re.compile(r"\x1b[ -/]+[0-~]")
+"""What switches character sets: pydicom leaves that of GB 2312 (ISO 2022 IR 58) in the text. PS3.5 annex K."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,20 +177,23 @@ def normalise(headers: Sequence[Dataset], study_instance_uid: str, series_instan
 
 
 def text(header: Dataset, keyword: str) -> str:
-    """Return the first value of an attribute as clean text, empty when it is absent, malformed or not readable."""
+    """Return an attribute as clean text, empty when it is absent, malformed or not readable.
+
+    Of several values the first; all of them, as the source has them, of what identifies (a number with a backslash).
+    """
     try:
         if keyword not in header:
             return ""
         element = header[keyword]
         value, vr = element.value, str(element.VR)
-        if isinstance(value, (MultiValue, list, tuple)):
-            value = value[0] if value else ""
-        if value is None or isinstance(value, (bytes, bytearray, Dataset)):
+        values = list(value) if isinstance(value, (MultiValue, list, tuple)) else [value]
+        kept = [v for v in (values if keyword in WHOLE else values[:1]) if v is not None]
+        if any(isinstance(one, (bytes, bytearray, Dataset)) for one in kept):
             return ""
-        raw = str(value)
+        words = [clean(str(one)) for one in kept]
     except READ_FAULTS:
         return ""
-    return _checked(keyword, vr, clean(raw))
+    return _checked(keyword, vr, "\\".join(words))
 
 
 def uid(header: Dataset, keyword: str) -> str:
@@ -198,8 +203,8 @@ def uid(header: Dataset, keyword: str) -> str:
 
 
 def clean(raw: str) -> str:
-    """Return text without control characters, lone surrogates and backslashes, trimmed."""
-    kept = (c for c in raw.replace("\\", "/") if unicodedata.category(c) not in ("Cc", "Cs"))
+    """Return text without escape sequences, control characters, lone surrogates and backslashes, trimmed."""
+    kept = (c for c in _ESCAPE.sub("", raw).replace("\\", "/") if unicodedata.category(c) not in ("Cc", "Cs"))
     return "".join(kept).strip(" ")
 
 

@@ -16,6 +16,7 @@ from pydicom import DataElement, Dataset, dcmread
 from pydicom.config import IGNORE
 from pydicom.data import get_charset_files, get_testdata_file
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
@@ -49,6 +50,30 @@ def from_disk(dataset: Dataset) -> Dataset:
     dataset.save_as(stream, enforce_file_format=True)
     stream.seek(0)
     return dcmread(stream)
+
+
+def test_a_number_with_a_backslash_stays_whole() -> None:
+    source = from_disk(making.header(1, PatientID="4711\\B", AccessionNumber="A\\1", StudyDescription="a\\b"))
+    attributes = normalise([essentials(source)], "1.2", "1.3").attributes
+    assert [attributes[keyword] for keyword in ("PatientID", "AccessionNumber", "StudyDescription")] == [
+        "4711\\B",
+        "A\\1",
+        "a",
+    ]
+    request = making.request(evidence=(source,), settings=NO_PAGE)
+    for document in build(request):
+        assert from_disk(document.variants[0]).get_item("PatientID").value.rstrip(b" ") == b"4711\\B"
+
+
+def test_what_switches_to_chinese_is_no_part_of_a_name() -> None:
+    source = making.header(1, SpecificCharacterSet=["", "ISO 2022 IR 58"])
+    read = from_disk(source)
+    raw = read.get_item("PatientName")
+    assert isinstance(raw, RawDataElement)
+    # the example of PS3.5 K.2: pydicom writes none of the escape sequences that the standard asks for
+    written = b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab="
+    read._dict[raw.tag] = raw._replace(value=written, length=len(written))
+    assert normalise([essentials(read)], "1.2", "1.3").attributes["PatientName"] == "Zhang^XiaoDong=张^小东"
 
 
 @pytest.mark.parametrize(("character_set", "name"), CHARACTER_SETS)
