@@ -67,7 +67,10 @@ OPTIONAL = (
 )
 """Written only where the source has them."""
 
-WORDS = ("SeriesDescription", "ProtocolName", "SeriesNumber", "AcquisitionDate", "AcquisitionTime", "StationName")
+WORDS = (
+    *("SeriesDescription", "ProtocolName", "SeriesNumber", "StationName"),
+    *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"),
+)
 """Shown to people."""
 
 _ESSENTIAL = tuple(
@@ -76,7 +79,7 @@ _ESSENTIAL = tuple(
         *(*REQUIRED, *OPTIONAL, *WORDS),
         *("SpecificCharacterSet", "PatientIdentityRemoved", "DeidentificationMethod", "TimezoneOffsetFromUTC"),
         *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"),
-        *("NumberOfFrames", "Rows", "LossyImageCompression", "RequestAttributesSequence"),
+        *("InstanceNumber", "NumberOfFrames", "Rows", "LossyImageCompression", "RequestAttributesSequence"),
     )
 )
 """All that `normalise` reads."""
@@ -99,13 +102,14 @@ _ESCAPE = re.compile(r"\x1b[ -/]+[0-~]")
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One source instance that a report can point at. frames: 1 for single-frame objects."""
+    """One source instance that a report can point at. frames: 1 for single-frame objects. number: Instance Number."""
 
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
     frames: int
     is_image: bool
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,17 +250,18 @@ def _instance(header: Dataset, study: str, series: str) -> Instance | None:
     sop_class = uid(header, "SOPClassUID") or uid(meta, "MediaStorageSOPClassUID")
     if not sop_instance or not sop_class or (own_study and own_study != study):
         return None
-    frames = max(1, _number(header, "NumberOfFrames"))
+    frames = max(1, _number(header, "NumberOfFrames") or 0)
     keyword = UID(sop_class).keyword if UID(sop_class).is_valid else ""
-    image = "Image" in keyword or _number(header, "Rows") > 0
-    return Instance(sop_class, sop_instance, uid(header, "SeriesInstanceUID") or series, frames, image)
+    image = "Image" in keyword or (_number(header, "Rows") or 0) > 0
+    number = _number(header, "InstanceNumber")
+    return Instance(sop_class, sop_instance, uid(header, "SeriesInstanceUID") or series, frames, image, number)
 
 
-def _number(header: Dataset, keyword: str) -> int:
+def _number(header: Dataset, keyword: str) -> int | None:
     try:
-        return int(text(header, keyword) or 0)
+        return int(text(header, keyword))
     except ValueError:
-        return 0
+        return None
 
 
 def _request(header: Dataset) -> dict[str, str]:

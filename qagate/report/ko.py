@@ -31,6 +31,7 @@ from qagate.report.codes import Code, Vocabulary
 from qagate.report.document import Document
 from qagate.report.evidence import Instance, Origin, clean
 from qagate.report.measured import finite, grade_of
+from qagate.report.numbering import counted
 from qagate.report.observer import concept, device_observer
 from qagate.report.request import ReportRequest
 from qagate.report.shell import evidence_sequence, request_sequence, series_uids, shell
@@ -42,7 +43,7 @@ def quality_issue(request: ReportRequest, origin: Origin, vocabulary: Vocabulary
     """Return a note (113010, DCM, "Quality Issue") on the images of the flagged volumes."""
     title = vocabulary.concepts["quality_issue"]
     reason = dominant_reason(request, vocabulary)
-    return _note(request, origin, vocabulary, title, reason, _description(request), "quality issue")
+    return _note(request, origin, vocabulary, title, reason, _description(request, origin), "quality issue")
 
 
 def rejection_note(
@@ -57,7 +58,7 @@ def rejection_note(
     if not who:
         raise ReportError("a rejection note needs the name of the person who confirmed it, got an empty one")
     title = vocabulary.concepts["rejected_for_quality"]
-    words = f"Rejected by {who}. {_description(request)}"
+    words = f"Rejected by {who}. {_description(request, origin)}"
     return _note(request, origin, vocabulary, title, reason or dominant_reason(request, vocabulary), words, "rejection")
 
 
@@ -101,12 +102,15 @@ def _flagged(request: ReportRequest) -> list[tuple[Assessment, Verdict]]:
     return [pair for pair in request.assessments if pair[1].flagged] or list(request.assessments)
 
 
-def _description(request: ReportRequest) -> str:
+def _description(request: ReportRequest, origin: Origin) -> str:
     lines = []
     for assessment, verdict in _flagged(request):
         score = "no score" if assessment.score is None else f"{assessment.score:.0f} of 100"
         head = f"{verdict.word}, {score}"
-        lines.append(f"{head}: {'; '.join(verdict.reasons)}" if verdict.reasons else head)
+        reasons = list(verdict.reasons)
+        if any("slice" in reason.lower() for reason in reasons) and (how := counted(origin, assessment)):
+            reasons.append(how)
+        lines.append(f"{head}: {'; '.join(reasons)}" if reasons else head)
     return clean(" | ".join(lines)) + " (AI, not for diagnosis)"
 
 
