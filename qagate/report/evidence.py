@@ -117,8 +117,8 @@ class Origin:
     """What the reports take over from the source series.
 
     attributes: keyword → text for the Patient and Study modules, REQUIRED always there, empty where unknown.
-    timezone: offset from UTC as "+0900", empty when the source does not say. request: the order's identifiers, empty
-    when there are none. words: keyword → text shown to people (series description and the like).
+    timezone: offset from UTC as "+0900", empty when the source does not say. requests: the identifiers of each order
+    that the series fulfils. words: keyword → text shown to people (series description and the like).
     """
 
     study_instance_uid: str
@@ -127,7 +127,7 @@ class Origin:
     instances: tuple[Instance, ...]
     attributes: Mapping[str, str]
     timezone: str
-    request: Mapping[str, str]
+    requests: tuple[Mapping[str, str], ...]
     words: Mapping[str, str]
     lossy: bool
 
@@ -174,7 +174,7 @@ def normalise(headers: Sequence[Dataset], study_instance_uid: str, series_instan
         instances=tuple(instances.values()),
         attributes=MappingProxyType(attributes),
         timezone=text(chosen, "TimezoneOffsetFromUTC"),
-        request=MappingProxyType(_request(chosen)),
+        requests=_requests(chosen),
         words=MappingProxyType({keyword: text(chosen, keyword) for keyword in WORDS}),
         lossy=any(text(header, "LossyImageCompression") == "01" for header in headers),
     )
@@ -264,16 +264,19 @@ def _number(header: Dataset, keyword: str) -> int | None:
         return None
 
 
-def _request(header: Dataset) -> dict[str, str]:
-    """Return the identifiers of the order that was fulfilled. PS3.3 C.7.3.1, Request Attributes Sequence."""
-    items: Any = None
+def _requests(header: Dataset) -> tuple[Mapping[str, str], ...]:
+    """Return the identifiers of the orders that were fulfilled: chest and abdomen may be two, scanned in one go.
+
+    Source: PS3.3 C.7.3.1, Request Attributes Sequence.
+    """
     try:
-        items = header.get("RequestAttributesSequence")
-        first = items[0] if items else None
+        items: Any = list(header.get("RequestAttributesSequence") or ())
     except READ_FAULTS:
-        return {}
-    if not isinstance(first, Dataset):
-        return {}
+        return ()
     keywords = ("RequestedProcedureID", "RequestedProcedureDescription", "AccessionNumber")
-    found = {keyword: value for keyword in keywords if (value := text(first, keyword))}
-    return found if "RequestedProcedureID" in found or "AccessionNumber" in found else {}
+    found: list[Mapping[str, str]] = []
+    for item in items:
+        words = {keyword: value for keyword in keywords if isinstance(item, Dataset) and (value := text(item, keyword))}
+        if ("RequestedProcedureID" in words or "AccessionNumber" in words) and words not in found:
+            found.append(words)
+    return tuple(found)

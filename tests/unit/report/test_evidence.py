@@ -95,7 +95,7 @@ def test_what_is_kept_of_a_header_says_all_that_the_whole_says(character_set: An
     for source in (header, from_disk(header)):
         whole = normalise([source], "1.2", "1.3")
         assert normalise([essentials(source)], "1.2", "1.3") == whole
-        assert whole.request
+        assert whole.requests
         assert whole.lossy
         assert whole.timezone
         assert whole.instances[0].frames == 4
