@@ -24,8 +24,9 @@ def images_of(origin: Origin, assessment: Assessment) -> tuple[int | None, ...]:
 
 
 def counted(origin: Origin, assessment: Assessment) -> str:
-    """Return a sentence on how slices and images go together; "" when they count alike, or when that is not known."""
+    """Return a sentence on how slices and images go together; "" when they count alike or nothing tells them apart."""
     images = images_of(origin, assessment)
-    if len(images) < 2 or images[0] is None or images[-1] is None or images == tuple(range(1, len(images) + 1)):
+    alike = images == tuple(range(1, len(images) + 1)) or len(set(images)) < len(images)  # a mosaic is one image
+    if alike or len(images) < 2 or images[0] is None or images[-1] is None:
         return ""
     return f"Slice 1 is image {images[0]} of the series, slice {len(images)} is image {images[-1]}"

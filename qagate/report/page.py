@@ -162,7 +162,7 @@ def _pictures(
     shown = shown_slices(request, assessment)
     if not shown:
         return y
-    images = images_of(origin, assessment)
+    images = images_of(origin, assessment) if counted(origin, assessment) else ()
     spacing = assessment.geometry.spacing_mm if assessment.geometry else (1.0, 1.0, 1.0)
     aspect = spacing[1] / spacing[2]
     for column, (index, is_good) in enumerate(shown):
@@ -174,7 +174,7 @@ def _pictures(
         colour = OUTCOME_COLOURS[Outcome.ACCEPT] if good else QUIET
         canvas.picture(x, y, PICTURE, grey, aspect, colour if good else LINE)
         total = len(assessment.slices)
-        other = index < total and images[index] not in (None, index + 1)
+        other = index < len(images) and images[index] not in (None, index + 1)
         more = f", image {images[index]}" if other else f" of {total}" if total else ""
         canvas.text(x, y + PICTURE + 8, f"slice {index + 1}{more}", 18, TEXT, PICTURE)
         canvas.text(x, y + PICTURE + 32, _caption(assessment, index, is_good), 18, colour, PICTURE)

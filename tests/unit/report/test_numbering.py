@@ -41,6 +41,12 @@ def test_frames_are_the_images_of_an_object_that_has_several() -> None:
     assert images_of(origin_of(request), making.assessment(slices=slices)) == (6, 5, 4, 3, 2, 1)
 
 
+def test_the_tiles_of_a_mosaic_are_one_image() -> None:
+    slices = tuple(SliceScore(making.sop(1), None, 2.5 * k, 50.0) for k in range(6))
+    request = making.request(evidence=(making.header(1),))
+    assert counted(origin_of(request), making.assessment(slices=slices)) == ""
+
+
 def test_note_and_report_say_it_where_they_speak_of_slices() -> None:
     def said(reasons: tuple[str, ...]) -> list[bool]:
         documents = build(making.request((making.assessment(), making.verdict(reasons=reasons)), evidence=DOWN))
