@@ -43,6 +43,12 @@ CASES: list[tuple[Tags, list[str]]] = [
     ({"Modality": "CT", "SeriesDescription": "PreMonitoring 10.0"}, ["localizer"]),
     ({"Modality": "CT", "SeriesDescription": "Bolus Tracking"}, ["localizer"]),
     ({"Modality": "CT", "SeriesDescription": "TestBolus"}, ["localizer"]),
+    # on CT the protocol is that of the whole examination
+    ({"Modality": "CT", "SeriesDescription": "CTA CHEST 1.25mm", "ProtocolName": "6.1 PE SMARTPREP"}, []),
+    ({"Modality": "CT", "ProtocolName": "PreMonitoring"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "5mm STD", "ProtocolName": "QA Daily Phantom"}, ["phantom"]),
+    ({"Modality": "MR", "SeriesDescription": "sag", "ProtocolName": "localizer"}, ["localizer"]),
+    ({"Modality": "MR", "SeriesDescription": "FLAIR sag", "ProtocolName": "MS monitoring"}, []),
     ({"Modality": "CT", "ImageType": ("DERIVED", "SECONDARY", "MIP")}, ["projection"]),
     ({"Modality": "MR", "ImageType": ("DERIVED", "SECONDARY", "PROJECTION IMAGE")}, ["projection"]),
     ({"Modality": "CT", "SeriesDescription": "Thorax MIP cor"}, ["projection"]),
