@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from qagate.assemble.frame import Frame, KeyValue, Vector3, cross, dot
 from qagate.assemble.grid import split_irregular, split_stacks
-from qagate.assemble.slots import by, identity, names_of, repeats_of, slots_along
+from qagate.assemble.slots import along_normal, by, identity, names_of, repeats_of, slots_along
 from qagate.domain.finding import Finding, FindingCode, Severity
 
 # Directions that differ by less than this (1 degree) are one orientation: headers round cosines to 2-6 digits, and
@@ -18,6 +18,9 @@ from qagate.domain.finding import Finding, FindingCode, Severity
 SAME_DIRECTION = 0.99985
 # Numbers that differ by less than this are one number written in two ways (echo times, pixel spacings).
 SAME_NUMBER = 0.005
+# Of rounds over the same positions no more than this share of the images may be lost for their numbers to be believed,
+# and no more than so many of the very first ones.
+MOST_LOST, MOST_FIRST = 0.1, 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +157,41 @@ def _split_repeats(frames: list[Frame]) -> list[list[Frame]]:
             best = (left, len(parts), parts)
         if left == 0 and len(parts) == depth:
             break
-    if best is not None and (best[1] <= depth or min(len(slot) for slot in slots_along(frames)) < depth):
+    if best is not None and best[1] <= depth:
         return best[2]
+    if min(len(slot) for slot in slots_along(frames)) < depth:  # images were lost, or not all rounds lie alike
+        found = _by_round(frames, depth) or (best[2] if best is not None else None)
+        if found:
+            return found
     # Every place has as many images, and what was tried makes more parts than that: a table that goes to and fro.
     return _by_rank(frames)
+
+
+def _by_round(frames: list[Frame], depth: int) -> list[list[Frame]]:
+    """Part into rounds by the place of Instance Number among those of whole rounds; [] when they are not such numbers.
+
+    Rounds are numbered one after another, or the images of each position. Only so a lost image is missed in its own.
+    """
+    numbers = {frame.key: frame.instance_number for frame in frames if frame.instance_number is not None}
+    places = len(slots_along(frames))
+    lost = depth * places - len(frames)
+    if len(set(numbers.values())) < len(frames) or lost > MOST_LOST * depth * places:
+        return []
+    lowest, found = min(numbers.values()), []
+    for first in range(lowest, lowest - min(lost, places, MOST_FIRST) - 1, -1):  # the first images may be the lost ones
+        after = {key: number - first for key, number in numbers.items()}
+        for rounds in ({key: n // places for key, n in after.items()}, {key: n % depth for key, n in after.items()}):
+            parts = by(frames, lambda frame, rounds=rounds: rounds[frame.key])  # type: ignore[misc]
+            if len(parts) == depth and not any(repeats_of(part) for part in parts):
+                found.append(parts)
+    return min(found, key=lambda parts: sum(_turns(part) for part in parts), default=[])
+
+
+def _turns(frames: list[Frame]) -> int:
+    """Return how often frames in the order of their numbers turn round along the normal."""
+    along = [along_normal(frame) for frame in sorted(frames, key=identity)]
+    ups = [b > a for a, b in itertools.pairwise(along)]
+    return sum(a is not b for a, b in itertools.pairwise(ups))
 
 
 def _by_rank(frames: list[Frame]) -> list[list[Frame]]:

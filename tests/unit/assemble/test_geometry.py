@@ -103,6 +103,21 @@ def test_a_whole_second_round_is_a_second_volume() -> None:
     assert [s.label for s in stacks] == ["#1", "#2"]
 
 
+@pytest.mark.parametrize("slice_by_slice", [False, True])
+@pytest.mark.parametrize("lost", [(0,), (9,), (14, 15), (23,)])
+def test_a_lost_image_is_missing_in_its_own_round(slice_by_slice: bool, lost: tuple[int, ...]) -> None:
+    # four rounds of six positions that only Instance Numbers tell apart
+    frames = [
+        replace(f, key=6 * t + f.key, sop_instance_uid=f"2.{t}.{f.key}", instance_number=101 + n)
+        for t in range(4)
+        for f in stack_of([3.0 * i for i in range(6)])
+        for n in [4 * f.key + t if slice_by_slice else 6 * t + f.key]
+    ]
+    stacks = stack_frames([f for f in frames if f.key not in lost])
+    whole = [[key for key in range(6 * t, 6 * t + 6) if key not in lost] for t in range(4)]
+    assert sorted([f.key for f in stack.frames] for stack in stacks) == whole
+
+
 def test_times_part_volumes_only_where_positions_repeat() -> None:
     frames = [replace(f, repeats=(("AcquisitionTime", f"10000{f.key}"),)) for f in stack_of([0, 3, 6])]
     assert len(stack_frames(frames)) == 1
