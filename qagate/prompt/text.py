@@ -97,10 +97,11 @@ def _glued(core: str) -> str:
         return f"(?:{_ARABIC_THE}|{_ARABIC_FOR_THE}){re.escape(core.removeprefix(_ARABIC_THE))}"
     if len(core) > 1 or not _HAN_OR_HANGUL.match(core):
         return re.escape(core)
-    # one character alone is a word only when it stands alone, behind a side (右膝, 双肾), or before "part", "plain",
-    # "enhanced" (頭単純, 肝造影)
+    # one character alone is a word only when it stands alone, behind a side (右膝, 双肾), or before "part", "joint",
+    # "organ", "plain", "enhanced" (頭単純, 肝造影)
     other = _HAN_OR_HANGUL.pattern
-    return f"(?:(?<!{other})|(?<=[左右両双雙])){core}(?=単純|造影|平扫|平掃|增强|增強|部|조영|(?!{other}))"
+    behind = "単純|造影|平扫|平掃|增强|增強|部|関節|关节|關節|臓|脏|臟|조영"
+    return f"(?:(?<!{other})|(?<=[左右両双雙])){core}(?={behind}|(?!{other}))"
 
 
 def is_glued(text: str) -> bool:
