@@ -165,13 +165,20 @@ def test_stacks_that_lie_apart(numbers: list[int | None], stacks: list[int], fou
     assert [len(stack.frames) for stack in stack_frames(one)] == [4, 4, 4]
 
 
-def test_stack_id_parts_what_lies_apart_and_not_what_goes_on() -> None:
-    for second, stacks, labels in ((16.0, 2, ["stack 1", "stack 2"]), (12.0, 1, [""])):
-        places = [4.0 * i for i in range(3)] + [second + 4 * i for i in range(3)]
-        frames = [replace(f, repeats=(("StackID", str(1 + f.key // 3)),)) for f in stack_of(places)]
-        made = stack_frames(frames)
-        assert (len(made), [stack.label for stack in made]) == (stacks, labels)
-        assert [code for stack in made for code in codes(stack)] == []
+@pytest.mark.parametrize(
+    ("second", "labels", "found"),
+    [
+        (48.0, ["stack 1", "stack 2"], []),
+        (12.0, [""], []),  # they go on
+        (16.0, [""], [Code.MISSING_SLICES]),  # hardly apart: something was to lie between them
+    ],
+)
+def test_stacks_of_one_object(second: float, labels: list[str], found: list[Code]) -> None:
+    places = [4.0 * i for i in range(3)] + [second + 4 * i for i in range(3)]
+    frames = [replace(f, repeats=(("StackID", str(1 + f.key // 3)),)) for f in stack_of(places)]
+    made = stack_frames(frames)
+    assert [stack.label for stack in made] == labels
+    assert [code for stack in made for code in codes(stack)] == found
 
 
 def test_kernels_and_matrices_part_volumes() -> None:
