@@ -67,6 +67,11 @@ OPTIONAL = (
 )
 """Written only where the source has them."""
 
+ISSUERS = ("IssuerOfPatientIDQualifiersSequence", "IssuerOfAccessionNumberSequence")
+"""Who gave a number: where several hospitals share an archive, the same number without it is another patient's."""
+
+_ISSUER = ("LocalNamespaceEntityID", "UniversalEntityID", "UniversalEntityIDType")
+
 WORDS = (
     *("SeriesDescription", "ProtocolName", "SeriesNumber", "StationName"),
     *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"),
@@ -77,7 +82,13 @@ _ESSENTIAL = tuple(
     Tag(keyword)
     for keyword in (
         *(*REQUIRED, *OPTIONAL, *WORDS),
-        *("SpecificCharacterSet", "PatientIdentityRemoved", "DeidentificationMethod", "TimezoneOffsetFromUTC"),
+        *(
+            *ISSUERS,
+            "SpecificCharacterSet",
+            "PatientIdentityRemoved",
+            "DeidentificationMethod",
+            "TimezoneOffsetFromUTC",
+        ),
         *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"),
         *("InstanceNumber", "NumberOfFrames", "Rows", "LossyImageCompression", "RequestAttributesSequence"),
     )
@@ -117,8 +128,9 @@ class Origin:
     """What the reports take over from the source series.
 
     attributes: keyword → text for the Patient and Study modules, REQUIRED always there, empty where unknown.
-    timezone: offset from UTC as "+0900", empty when the source does not say. requests: the identifiers of each order
-    that the series fulfils. words: keyword → text shown to people (series description and the like).
+    issuers: keyword of ISSUERS → who gave the number. timezone: offset from UTC as "+0900", empty when the source does
+    not say. requests: the identifiers of each order that the series fulfils. words: keyword → text shown to people
+    (series description and the like).
     """
 
     study_instance_uid: str
@@ -126,6 +138,7 @@ class Origin:
     modality: str
     instances: tuple[Instance, ...]
     attributes: Mapping[str, str]
+    issuers: Mapping[str, Mapping[str, str]]
     timezone: str
     requests: tuple[Mapping[str, str], ...]
     words: Mapping[str, str]
@@ -173,6 +186,14 @@ def normalise(headers: Sequence[Dataset], study_instance_uid: str, series_instan
         modality=text(chosen, "Modality"),
         instances=tuple(instances.values()),
         attributes=MappingProxyType(attributes),
+        issuers=MappingProxyType(
+            {
+                keyword: words
+                for keyword in ISSUERS
+                for item in _items(chosen, keyword)[:1]
+                if (words := _said(item, _ISSUER))
+            }
+        ),
         timezone=text(chosen, "TimezoneOffsetFromUTC"),
         requests=_requests(chosen),
         words=MappingProxyType({keyword: text(chosen, keyword) for keyword in WORDS}),
@@ -269,14 +290,22 @@ def _requests(header: Dataset) -> tuple[Mapping[str, str], ...]:
 
     Source: PS3.3 C.7.3.1, Request Attributes Sequence.
     """
-    try:
-        items: Any = list(header.get("RequestAttributesSequence") or ())
-    except READ_FAULTS:
-        return ()
     keywords = ("RequestedProcedureID", "RequestedProcedureDescription", "AccessionNumber")
     found: list[Mapping[str, str]] = []
-    for item in items:
-        words = {keyword: value for keyword in keywords if isinstance(item, Dataset) and (value := text(item, keyword))}
+    for item in _items(header, "RequestAttributesSequence"):
+        words = _said(item, keywords)
         if ("RequestedProcedureID" in words or "AccessionNumber" in words) and words not in found:
             found.append(words)
     return tuple(found)
+
+
+def _items(header: Dataset, keyword: str) -> list[Dataset]:
+    try:
+        items: Any = list(header.get(keyword) or ())
+    except READ_FAULTS:
+        return []
+    return [item for item in items if isinstance(item, Dataset)]
+
+
+def _said(item: Dataset, keywords: Sequence[str]) -> dict[str, str]:
+    return {keyword: value for keyword in keywords if (value := text(item, keyword))}

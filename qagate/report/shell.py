@@ -47,6 +47,8 @@ def shell(
 
     for keyword, value in origin.attributes.items():
         put(document, keyword, value)
+    for keyword, words in origin.issuers.items():
+        setattr(document, keyword, [_item(words)])
     put(document, "StudyInstanceUID", origin.study_instance_uid)
 
     now = local(request.created_at, origin.timezone)
@@ -69,6 +71,13 @@ def shell(
     document.StationName = request.station_name
     document.SoftwareVersions = qagate.__version__
     return document
+
+
+def _item(words: Mapping[str, str]) -> Dataset:
+    item = Dataset()
+    for keyword, value in words.items():
+        put(item, keyword, value)
+    return item
 
 
 def put(document: Dataset, keyword: str, value: str) -> None:

@@ -51,6 +51,28 @@ def from_disk(dataset: Dataset) -> Dataset:
     return dcmread(stream)
 
 
+def test_who_gave_the_numbers_goes_with_them() -> None:
+    hospital, order = Dataset(), Dataset()
+    hospital.UniversalEntityID, hospital.UniversalEntityIDType = "1.2.3.4", "ISO"
+    order.LocalNamespaceEntityID = "RIS-1"
+    source = from_disk(
+        making.header(
+            1,
+            IssuerOfPatientID="SOUTH",
+            IssuerOfPatientIDQualifiersSequence=[hospital],
+            IssuerOfAccessionNumberSequence=[order],
+        )
+    )
+    for document in build(making.request(evidence=(essentials(source),))):
+        written = from_disk(document.variants[0])
+        assert written.IssuerOfPatientID == "SOUTH"
+        assert written.IssuerOfPatientIDQualifiersSequence[0].UniversalEntityID == "1.2.3.4"
+        assert written.IssuerOfAccessionNumberSequence[0].LocalNamespaceEntityID == "RIS-1"
+    broken = making.header(1)
+    broken.add_new("IssuerOfAccessionNumberSequence", "SQ", [Dataset()])
+    assert normalise([broken], "1.2", "1.3").issuers == {}
+
+
 def test_a_number_with_a_backslash_stays_whole() -> None:
     source = from_disk(making.header(1, PatientID="4711\\B", AccessionNumber="A\\1", StudyDescription="a\\b"))
     attributes = normalise([essentials(source)], "1.2", "1.3").attributes
