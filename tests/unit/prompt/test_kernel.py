@@ -141,6 +141,10 @@ CONTRAST: list[tuple[str, str, bool | None]] = [
     ("SeriesDescription", "mit und ohne KM", None),
     ("SeriesDescription", "avec et sans gado", None),
     ("SeriesDescription", "SAG T2 C - SPINE", None),
+    ("SeriesDescription", "SAG T1 W/O FS", None),
+    ("SeriesDescription", "AX T2 WO FAT SAT", None),
+    ("SeriesDescription", "SAG T1 W/O", False),
+    ("SeriesDescription", "Brain WO", False),
     # phases
     ("SeriesDescription", "静脉期", True),
     ("SeriesDescription", "遅延相", True),
