@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from qagate.assemble.frame import Frame, Stack
 from qagate.assemble.label import labels_of
-from qagate.assemble.partition import Group, partition, slots_of
+from qagate.assemble.partition import Group, partition
+from qagate.assemble.slots import slots_of
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.volume import Affine, Geometry
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,6 +15,8 @@ from qagate.assemble.vendors import b_value
 from qagate.domain.volume import Tags, TagValue
 
 MAX_TEXT = 4096
+# What switches character sets: pydicom leaves that of GB 2312 (ISO 2022 IR 58) in the text. PS3.5 annex K.
+_ESCAPE = re.compile(r"\x1b[ -/]+[0-~]")
 _WHOLE = frozenset({"IS", "US", "SS", "UL", "SL", "UV", "SV"})
 _REAL = frozenset({"DS", "FL", "FD"})
 _TEXT = frozenset({"AE", "AS", "CS", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT"})
@@ -111,7 +114,7 @@ def _put(tags: dict[str, TagValue], keyword: str, vr: str, value: Any) -> None:
 
 def _words(value: Any) -> str:
     try:
-        return str(value).strip().strip("\x00").strip()[:MAX_TEXT]
+        return _ESCAPE.sub("", str(value)).strip().strip("\x00").strip()[:MAX_TEXT]
     except MALFORMED:
         return ""
 

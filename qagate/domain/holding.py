@@ -5,6 +5,8 @@ The rule behind all of it: when in doubt, let go. An image that waits is an imag
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -44,6 +46,9 @@ class Cause(StrEnum):
     EVERYTHING = "everything"
     REJECTED = "rejected"
 
+
+_UNSPACED = re.compile("[\u0e00-\u0e7f\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af]")
+"""Thai, kana, Han and Hangul: written without spaces between words."""
 
 REJECTION_REASONS = (
     "artifact", "positioning", "motion_blur", "under_exposed", "no_image", "detector", "other_artifact", "software",
@@ -125,7 +130,9 @@ def is_urgent(arrival: Arrival, holding: Holding) -> bool:
     if set(arrival.procedure_codes) & set(holding.stat_procedure_codes):
         return True
     said = _spaced(" ".join(arrival.descriptions))
-    return any(_spaced(word) in said for word in holding.stat_words)
+    # scripts without spaces have no words to be whole
+    words = (_spaced(word).strip() if _UNSPACED.search(word) else _spaced(word) for word in holding.stat_words)
+    return any(word in said for word in words)
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +221,8 @@ def _match(policy: Policy, arrival: Arrival) -> Literal["yes", "maybe", "no"]:
 
 def _spaced(text: str) -> str:
     """Return the words of a text, each with one space before and behind it, so that "stat" is not found in "static"."""
-    words = "".join(c if c.isalnum() else " " for c in text.casefold()).split()
+    plain = unicodedata.normalize("NFKC", text).casefold()  # letters of full width are the same letters
+    words = "".join(c if c.isalnum() else " " for c in plain).split()
     return f" {' '.join(words)} "
 
 

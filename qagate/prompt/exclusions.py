@@ -51,8 +51,11 @@ def exclusions(tags: Tags, rules: Rules, found: str | None) -> tuple[tuple[Findi
             findings[code] = Finding(code, Severity.SEVERE, f"{what}: only CT and MR are scored.")
             chain.append(Evidence(tag, value, "not-ct-or-mr", f"exclude:{code}", 4.0))
     facts = with_family(tags)
+    own = dict(facts)
+    if found == "CT" and text.texts(tags, "SeriesDescription"):
+        own.pop("ProtocolName", None)  # there it is the protocol of the whole examination: "PE SmartPrep"
     for rule in rules.exclusions:
-        hit = fires(rule, facts, found)
+        hit = fires(rule, facts if rule.to == "phantom" else own, found)
         if hit is None:
             continue
         code = EXCLUSION_CODES[rule.to]

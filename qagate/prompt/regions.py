@@ -21,6 +21,7 @@ NAMED_FROM = 1.0  # log-odds below which a region stays unknown: less than one t
 SHARED_FROM = 0.6  # a region with this share of the strongest one's weight is shown as well
 PRIOR = -1.0  # log-odds of a region that one tag names before that tag is read
 CONFLICT_FACTOR = 0.7
+_OLD_SCHEMES = {"SNM3": "SRT", "99SDM": "SRT"}  # earlier names of the same codes. PS3.16 section 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ def _within(organs: Iterable[str], named: tuple[str, ...], rules: Rules) -> list
 
 def _hits(value: str, source: Source, rules: Rules) -> list[_Hit]:
     if source.kind == "code":
-        code = value.upper().replace(" ", "")
+        scheme, _, number = value.upper().replace(" ", "").partition(":")
+        code = f"{_OLD_SCHEMES.get(scheme, scheme)}:{number}"
         return _found(rules, CODE_WEIGHT, "code", lambda target: code if code in target.codes else None)
     if source.kind == "term":
         spelled = term(value)

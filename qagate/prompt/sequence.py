@@ -19,7 +19,9 @@ _ENHANCED = (  # Enhanced MR says in several attributes what ScanningSequence sa
     ("InversionRecovery", "YES", "IR"),
     ("EchoPlanarPulseSequence", "YES", "EP"),
 )
-_FRAME_TYPES = ("ImageType", "FrameType", "MRImageFrameTypeSequence")
+# Enhanced MR says in an attribute of its own that it shows magnitude, classic MR in Image Type; VELOCITY in the latter
+# is then the purpose, of magnitude images too. PS3.3 C.8.13.3.1
+_FRAME_TYPES = ("ImageType", "FrameType", "MRImageFrameTypeSequence", "ComplexImageComponent")
 
 
 def sequence(tags: Tags, rules: Rules) -> tuple[str | None, tuple[Evidence, ...]]:

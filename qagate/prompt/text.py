@@ -17,6 +17,7 @@ _LETTERS_OR_DIGITS = r"[^\W_]*"
 _LETTERS = {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "ı": "i", "æ": "ae", "œ": "oe", "þ": "th"}  # no decomposition
 _CAMEL = re.compile(r"(?<=[a-zà-ÿ])(?=[A-ZÀ-Þ])|(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
 _GAP = re.compile(r"[\W_]+")
+_ARABIC_THE, _ARABIC_FOR_THE = "\u0627\u0644", "\u0644\u0644"
 
 
 def normalise(text: str) -> str:
@@ -92,10 +93,15 @@ def _token(token: str) -> str:
 
 
 def _glued(core: str) -> str:
+    if core.startswith(_ARABIC_THE):  # "of the knee" is written without the first letter of "the"
+        return f"(?:{_ARABIC_THE}|{_ARABIC_FOR_THE}){re.escape(core.removeprefix(_ARABIC_THE))}"
     if len(core) > 1 or not _HAN_OR_HANGUL.match(core):
         return re.escape(core)
-    # one character alone is a word only when it stands alone, or before "part", "plain", "enhanced" (頭単純, 肝造影)
-    return f"(?<!{_HAN_OR_HANGUL.pattern}){core}(?=単純|造影|平扫|平掃|增强|增強|部|조영|(?!{_HAN_OR_HANGUL.pattern}))"
+    # one character alone is a word only when it stands alone, behind a side (右膝, 双肾), or before "part", "joint",
+    # "organ", "plain", "enhanced" (頭単純, 肝造影)
+    other = _HAN_OR_HANGUL.pattern
+    behind = "単純|造影|平扫|平掃|增强|增強|部|関節|关节|關節|臓|脏|臟|조영"
+    return f"(?:(?<!{other})|(?<=[左右両双雙])){core}(?={behind}|(?!{other}))"
 
 
 def is_glued(text: str) -> bool:

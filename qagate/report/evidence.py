@@ -67,22 +67,36 @@ OPTIONAL = (
 )
 """Written only where the source has them."""
 
-WORDS = ("SeriesDescription", "ProtocolName", "SeriesNumber", "AcquisitionDate", "AcquisitionTime", "StationName")
+ISSUERS = ("IssuerOfPatientIDQualifiersSequence", "IssuerOfAccessionNumberSequence")
+"""Who gave a number: where several hospitals share an archive, the same number without it is another patient's."""
+
+_ISSUER = ("LocalNamespaceEntityID", "UniversalEntityID", "UniversalEntityIDType")
+
+WORDS = (
+    *("SeriesDescription", "ProtocolName", "SeriesNumber", "StationName"),
+    *("AcquisitionDate", "AcquisitionTime", "AcquisitionDateTime"),
+)
 """Shown to people."""
 
 _ESSENTIAL = tuple(
     Tag(keyword)
     for keyword in (
         *(*REQUIRED, *OPTIONAL, *WORDS),
-        *("SpecificCharacterSet", "PatientIdentityRemoved", "DeidentificationMethod", "TimezoneOffsetFromUTC"),
+        *(
+            *ISSUERS,
+            "SpecificCharacterSet",
+            "PatientIdentityRemoved",
+            "DeidentificationMethod",
+            "TimezoneOffsetFromUTC",
+        ),
         *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "Modality"),
-        *("NumberOfFrames", "Rows", "LossyImageCompression", "RequestAttributesSequence"),
+        *("InstanceNumber", "NumberOfFrames", "Rows", "LossyImageCompression", "RequestAttributesSequence"),
     )
 )
 """All that `normalise` reads."""
 
 WHOLE = frozenset({"PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID"})
-"""What identifies is kept at any length: a shortened number is another patient's."""
+"""What identifies is kept at any length, and with all its values: a shortened number is another patient's."""
 
 LONGEST = 1024
 LENGTHS = MappingProxyType({"SH": 16, "CS": 16, "LO": 64, "PN": 64, "LT": 1024})
@@ -93,17 +107,20 @@ _AGE = re.compile(r"\d{3}[DWMY]")
 _OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
 _UID = re.compile(r"[0-9]+(\.[0-9]+)*")
 _CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
+_ESCAPE = re.compile(r"\x1b[ -/]+[0-~]")
+"""What switches character sets: pydicom leaves that of GB 2312 (ISO 2022 IR 58) in the text. PS3.5 annex K."""
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One source instance that a report can point at. frames: 1 for single-frame objects."""
+    """One source instance that a report can point at. frames: 1 for single-frame objects. number: Instance Number."""
 
     sop_class_uid: str
     sop_instance_uid: str
     series_instance_uid: str
     frames: int
     is_image: bool
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +128,9 @@ class Origin:
     """What the reports take over from the source series.
 
     attributes: keyword → text for the Patient and Study modules, REQUIRED always there, empty where unknown.
-    timezone: offset from UTC as "+0900", empty when the source does not say. request: the order's identifiers, empty
-    when there are none. words: keyword → text shown to people (series description and the like).
+    issuers: keyword of ISSUERS → who gave the number. timezone: offset from UTC as "+0900", empty when the source does
+    not say. requests: the identifiers of each order that the series fulfils. words: keyword → text shown to people
+    (series description and the like).
     """
 
     study_instance_uid: str
@@ -120,8 +138,9 @@ class Origin:
     modality: str
     instances: tuple[Instance, ...]
     attributes: Mapping[str, str]
+    issuers: Mapping[str, Mapping[str, str]]
     timezone: str
-    request: Mapping[str, str]
+    requests: tuple[Mapping[str, str], ...]
     words: Mapping[str, str]
     lossy: bool
 
@@ -167,28 +186,39 @@ def normalise(headers: Sequence[Dataset], study_instance_uid: str, series_instan
         modality=text(chosen, "Modality"),
         instances=tuple(instances.values()),
         attributes=MappingProxyType(attributes),
+        issuers=MappingProxyType(
+            {
+                keyword: words
+                for keyword in ISSUERS
+                for item in _items(chosen, keyword)[:1]
+                if (words := _said(item, _ISSUER))
+            }
+        ),
         timezone=text(chosen, "TimezoneOffsetFromUTC"),
-        request=MappingProxyType(_request(chosen)),
+        requests=_requests(chosen),
         words=MappingProxyType({keyword: text(chosen, keyword) for keyword in WORDS}),
         lossy=any(text(header, "LossyImageCompression") == "01" for header in headers),
     )
 
 
 def text(header: Dataset, keyword: str) -> str:
-    """Return the first value of an attribute as clean text, empty when it is absent, malformed or not readable."""
+    """Return an attribute as clean text, empty when it is absent, malformed or not readable.
+
+    Of several values the first; all of them, as the source has them, of what identifies (a number with a backslash).
+    """
     try:
         if keyword not in header:
             return ""
         element = header[keyword]
         value, vr = element.value, str(element.VR)
-        if isinstance(value, (MultiValue, list, tuple)):
-            value = value[0] if value else ""
-        if value is None or isinstance(value, (bytes, bytearray, Dataset)):
+        values = list(value) if isinstance(value, (MultiValue, list, tuple)) else [value]
+        kept = [v for v in (values if keyword in WHOLE else values[:1]) if v is not None]
+        if any(isinstance(one, (bytes, bytearray, Dataset)) for one in kept):
             return ""
-        raw = str(value)
+        words = [clean(str(one)) for one in kept]
     except READ_FAULTS:
         return ""
-    return _checked(keyword, vr, clean(raw))
+    return _checked(keyword, vr, "\\".join(words))
 
 
 def uid(header: Dataset, keyword: str) -> str:
@@ -198,8 +228,8 @@ def uid(header: Dataset, keyword: str) -> str:
 
 
 def clean(raw: str) -> str:
-    """Return text without control characters, lone surrogates and backslashes, trimmed."""
-    kept = (c for c in raw.replace("\\", "/") if unicodedata.category(c) not in ("Cc", "Cs"))
+    """Return text without escape sequences, control characters, lone surrogates and backslashes, trimmed."""
+    kept = (c for c in _ESCAPE.sub("", raw).replace("\\", "/") if unicodedata.category(c) not in ("Cc", "Cs"))
     return "".join(kept).strip(" ")
 
 
@@ -241,29 +271,41 @@ def _instance(header: Dataset, study: str, series: str) -> Instance | None:
     sop_class = uid(header, "SOPClassUID") or uid(meta, "MediaStorageSOPClassUID")
     if not sop_instance or not sop_class or (own_study and own_study != study):
         return None
-    frames = max(1, _number(header, "NumberOfFrames"))
+    frames = max(1, _number(header, "NumberOfFrames") or 0)
     keyword = UID(sop_class).keyword if UID(sop_class).is_valid else ""
-    image = "Image" in keyword or _number(header, "Rows") > 0
-    return Instance(sop_class, sop_instance, uid(header, "SeriesInstanceUID") or series, frames, image)
+    image = "Image" in keyword or (_number(header, "Rows") or 0) > 0
+    number = _number(header, "InstanceNumber")
+    return Instance(sop_class, sop_instance, uid(header, "SeriesInstanceUID") or series, frames, image, number)
 
 
-def _number(header: Dataset, keyword: str) -> int:
+def _number(header: Dataset, keyword: str) -> int | None:
     try:
-        return int(text(header, keyword) or 0)
+        return int(text(header, keyword))
     except ValueError:
-        return 0
+        return None
 
 
-def _request(header: Dataset) -> dict[str, str]:
-    """Return the identifiers of the order that was fulfilled. PS3.3 C.7.3.1, Request Attributes Sequence."""
-    items: Any = None
-    try:
-        items = header.get("RequestAttributesSequence")
-        first = items[0] if items else None
-    except READ_FAULTS:
-        return {}
-    if not isinstance(first, Dataset):
-        return {}
+def _requests(header: Dataset) -> tuple[Mapping[str, str], ...]:
+    """Return the identifiers of the orders that were fulfilled: chest and abdomen may be two, scanned in one go.
+
+    Source: PS3.3 C.7.3.1, Request Attributes Sequence.
+    """
     keywords = ("RequestedProcedureID", "RequestedProcedureDescription", "AccessionNumber")
-    found = {keyword: value for keyword in keywords if (value := text(first, keyword))}
-    return found if "RequestedProcedureID" in found or "AccessionNumber" in found else {}
+    found: list[Mapping[str, str]] = []
+    for item in _items(header, "RequestAttributesSequence"):
+        words = _said(item, keywords)
+        if ("RequestedProcedureID" in words or "AccessionNumber" in words) and words not in found:
+            found.append(words)
+    return tuple(found)
+
+
+def _items(header: Dataset, keyword: str) -> list[Dataset]:
+    try:
+        items: Any = list(header.get(keyword) or ())
+    except READ_FAULTS:
+        return []
+    return [item for item in items if isinstance(item, Dataset)]
+
+
+def _said(item: Dataset, keywords: Sequence[str]) -> dict[str, str]:
+    return {keyword: value for keyword in keywords if (value := text(item, keyword))}

@@ -32,6 +32,7 @@ from qagate.report.alike import Alike, extend
 from qagate.report.codes import Code, Vocabulary
 from qagate.report.evidence import Origin, clean
 from qagate.report.measured import finite, grade_of, rounded, share
+from qagate.report.numbering import counted
 from qagate.report.observer import concept
 from qagate.report.request import ReportRequest
 from qagate.report.shell import MANUFACTURER, MODEL_NAME, short
@@ -63,6 +64,7 @@ def volume_group(
         like_first = Alike(group[0].ContentSequence[-1])
         extend(group[0], [like_first.image(*source) for source in others])
     comments = [*verdict.reasons, *(f.detail for f in assessment.findings if f.detail not in verdict.reasons)]
+    comments += [counted(origin, assessment)] if any("slice" in one.lower() for one in verdict.reasons) else []
     comments += request.notes
     _comment(group, comments, vocabulary)
     return group

@@ -6,7 +6,8 @@ it is only for an action that a person confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 
 from highdicom.sr import (
     CodeContentItem,
@@ -31,6 +32,7 @@ from qagate.report.codes import Code, Vocabulary
 from qagate.report.document import Document
 from qagate.report.evidence import Instance, Origin, clean
 from qagate.report.measured import finite, grade_of
+from qagate.report.numbering import counted
 from qagate.report.observer import concept, device_observer
 from qagate.report.request import ReportRequest
 from qagate.report.shell import evidence_sequence, request_sequence, series_uids, shell
@@ -42,7 +44,8 @@ def quality_issue(request: ReportRequest, origin: Origin, vocabulary: Vocabulary
     """Return a note (113010, DCM, "Quality Issue") on the images of the flagged volumes."""
     title = vocabulary.concepts["quality_issue"]
     reason = dominant_reason(request, vocabulary)
-    return _note(request, origin, vocabulary, title, reason, _description(request), "quality issue")
+    words, frames = _description(request, origin), _frames(request)
+    return _note(request, origin, vocabulary, title, reason, words, "quality issue", frames)
 
 
 def rejection_note(
@@ -57,7 +60,7 @@ def rejection_note(
     if not who:
         raise ReportError("a rejection note needs the name of the person who confirmed it, got an empty one")
     title = vocabulary.concepts["rejected_for_quality"]
-    words = f"Rejected by {who}. {_description(request)}"
+    words = f"Rejected by {who}. {_description(request, origin)}"
     return _note(request, origin, vocabulary, title, reason or dominant_reason(request, vocabulary), words, "rejection")
 
 
@@ -101,12 +104,15 @@ def _flagged(request: ReportRequest) -> list[tuple[Assessment, Verdict]]:
     return [pair for pair in request.assessments if pair[1].flagged] or list(request.assessments)
 
 
-def _description(request: ReportRequest) -> str:
+def _description(request: ReportRequest, origin: Origin) -> str:
     lines = []
     for assessment, verdict in _flagged(request):
         score = "no score" if assessment.score is None else f"{assessment.score:.0f} of 100"
         head = f"{verdict.word}, {score}"
-        lines.append(f"{head}: {'; '.join(verdict.reasons)}" if verdict.reasons else head)
+        reasons = list(verdict.reasons)
+        if any("slice" in reason.lower() for reason in reasons) and (how := counted(origin, assessment)):
+            reasons.append(how)
+        lines.append(f"{head}: {'; '.join(reasons)}" if reasons else head)
     return clean(" | ".join(lines)) + " (AI, not for diagnosis)"
 
 
@@ -118,6 +124,7 @@ def _note(
     reason: Code | None,
     description: str,
     part: str,
+    frames: Mapping[str, list[int]] = MappingProxyType({}),
 ) -> Document:
     instances = _instances(request, origin)
     if not instances:
@@ -140,7 +147,7 @@ def _note(
         root.ContentSequence = ContentSequence(_items(request, vocabulary, reason, description))
     except (AttributeError, TypeError, ValueError) as error:
         raise ReportError(f"the content of the note cannot be built: got {error}") from error
-    extend(root, _references(instances))
+    extend(root, _references(instances, frames))
     for element in root:
         document.add(element)
     return Document("KO", (document,))
@@ -162,12 +169,14 @@ def _items(request: ReportRequest, vocabulary: Vocabulary, reason: Code | None, 
     return [*modifiers, *device_observer(request.station_name), words]
 
 
-def _references(instances: Iterable[Instance]) -> Iterator[Dataset]:
+def _references(instances: Iterable[Instance], frames: Mapping[str, list[int]]) -> Iterator[Dataset]:
     alike: dict[bool, Alike] = {}
     for instance in instances:
         if instance.is_image not in alike:
             alike[instance.is_image] = Alike(_reference(instance))
-        yield alike[instance.is_image].image(instance.sop_class_uid, instance.sop_instance_uid)
+        numbers = frames.get(instance.sop_instance_uid, [])
+        some = numbers if 0 < len(numbers) < instance.frames else []
+        yield alike[instance.is_image].image(instance.sop_class_uid, instance.sop_instance_uid, some)
 
 
 def _reference(instance: Instance) -> Dataset:
@@ -179,6 +188,18 @@ def _reference(instance: Instance) -> Dataset:
     )
     del item.ConceptNameCodeSequence  # TID 2010 rows 8-10: no purpose of reference; highdicom insists on one
     return item
+
+
+def _frames(request: ReportRequest) -> dict[str, list[int]]:
+    """Return the frames of the flagged volumes by object: one object may hold good volumes beside them.
+
+    Only to flag them: what is rejected is always a whole object.
+    """
+    found: dict[str, set[int]] = {}
+    for assessment, _ in _flagged(request):
+        for row in assessment.slices:
+            found.setdefault(row.sop_instance_uid, set()).update([row.frame] if row.frame is not None else [])
+    return {uid: sorted(numbers) for uid, numbers in found.items()}
 
 
 def _instances(request: ReportRequest, origin: Origin) -> tuple[Instance, ...]:

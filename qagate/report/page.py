@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import numpy.typing as npt
 
@@ -13,6 +15,7 @@ from qagate.domain.verdict import Outcome, Verdict
 from qagate.report.canvas import LINE, OUTCOME_COLOURS, QUIET, TEXT, Canvas, drawable
 from qagate.report.evidence import Origin
 from qagate.report.measured import finite, grade_of
+from qagate.report.numbering import counted, images_of
 from qagate.report.request import ReportRequest
 from qagate.report.shell import local
 
@@ -22,6 +25,7 @@ WIDTH = SIDE - 2 * MARGIN
 PICTURE = 220
 GAP = (WIDTH - 4 * PICTURE) // 3
 NOTICE = "Image quality (AI). Not for diagnosis."
+_MOMENT = re.compile(r"(\d{8})(\d{4})?")
 ROWS = 8
 LINES = 5
 
@@ -33,7 +37,7 @@ def page(request: ReportRequest, origin: Origin) -> npt.NDArray[np.uint8]:
     y = _head(canvas, assessment, verdict)
     y = _words(canvas, y, request, origin, assessment)
     y = _reasons(canvas, y, assessment, verdict)
-    y = _pictures(canvas, y, request, assessment, verdict)
+    y = _pictures(canvas, y, request, origin, assessment, verdict)
     _tables(canvas, y, assessment, verdict)
     _foot(canvas, request, origin, assessment, verdict)
     return canvas.pixels()
@@ -91,9 +95,11 @@ def _words(canvas: Canvas, y: int, request: ReportRequest, origin: Origin, asses
         MARGIN, y, "  ·  ".join(part for part in parts if part) or "Series without a description", 26, TEXT, WIDTH
     )
     details = [f"accession {origin.attributes['AccessionNumber']}"] if origin.attributes["AccessionNumber"] else []
-    if acquired := _acquired(origin):
-        details.append(f"acquired {acquired}")
+    if when := _when(origin):
+        details.append(when)
     details.append(f"{assessment.source.instances} images")
+    if counted(origin, assessment):
+        details.append(f"slice 1 is image {images_of(origin, assessment)[0]}")
     canvas.text(MARGIN, y + 38, "  ·  ".join(details), 20, QUIET, WIDTH)
     if len(request.assessments) > 1:
         number, every = assessment.source.volume_index + 1, len(request.assessments)
@@ -104,11 +110,19 @@ def _words(canvas: Canvas, y: int, request: ReportRequest, origin: Origin, asses
     return y + 92
 
 
-def _acquired(origin: Origin) -> str:
-    day = origin.words["AcquisitionDate"] or origin.attributes["StudyDate"]
-    time = origin.words["AcquisitionTime"] or origin.attributes["StudyTime"]
-    if not day:
-        return ""
+def _when(origin: Origin) -> str:
+    """Return when the images were acquired, else when the study began; Enhanced objects say the former in one value."""
+    moment = _MOMENT.match(origin.words["AcquisitionDateTime"])
+    day, time = origin.words["AcquisitionDate"], origin.words["AcquisitionTime"]
+    if moment and not (day and time):
+        day, time = moment[1], moment[2] or ""
+    if day:
+        return f"acquired {_moment(day, time)}"
+    day, time = origin.attributes["StudyDate"], origin.attributes["StudyTime"]
+    return f"study of {_moment(day, time)}" if day else ""
+
+
+def _moment(day: str, time: str) -> str:
     return f"{day[:4]}-{day[4:6]}-{day[6:]}" + (f" {time[:2]}:{time[2:4]}" if len(time) >= 4 else "")
 
 
@@ -142,14 +156,17 @@ def _reasons(canvas: Canvas, y: int, assessment: Assessment, verdict: Verdict) -
     return y + 16
 
 
-def _pictures(canvas: Canvas, y: int, request: ReportRequest, assessment: Assessment, verdict: Verdict) -> int:
+def _pictures(
+    canvas: Canvas, y: int, request: ReportRequest, origin: Origin, assessment: Assessment, verdict: Verdict
+) -> int:
     shown = shown_slices(request, assessment)
     if not shown:
         return y
+    images = images_of(origin, assessment) if counted(origin, assessment) else ()
     spacing = assessment.geometry.spacing_mm if assessment.geometry else (1.0, 1.0, 1.0)
     aspect = spacing[1] / spacing[2]
-    for place, (index, is_good) in enumerate(shown):
-        x = MARGIN + place * (PICTURE + GAP)
+    for column, (index, is_good) in enumerate(shown):
+        x = MARGIN + column * (PICTURE + GAP)
         grey = request.pictures[assessment.source.volume_index, index]
         score = assessment.slices[index].score if index < len(assessment.slices) else None
         # the best slice of a bad series is not good: only what meets the limit is shown as such
@@ -157,7 +174,9 @@ def _pictures(canvas: Canvas, y: int, request: ReportRequest, assessment: Assess
         colour = OUTCOME_COLOURS[Outcome.ACCEPT] if good else QUIET
         canvas.picture(x, y, PICTURE, grey, aspect, colour if good else LINE)
         total = len(assessment.slices)
-        canvas.text(x, y + PICTURE + 8, f"slice {index + 1}" + (f" of {total}" if total else ""), 18, TEXT, PICTURE)
+        other = index < len(images) and images[index] not in (None, index + 1)
+        more = f", image {images[index]}" if other else f" of {total}" if total else ""
+        canvas.text(x, y + PICTURE + 8, f"slice {index + 1}{more}", 18, TEXT, PICTURE)
         canvas.text(x, y + PICTURE + 32, _caption(assessment, index, is_good), 18, colour, PICTURE)
     return y + PICTURE + 72
 

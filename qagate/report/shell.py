@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 
 from pydicom import DataElement, Dataset
@@ -47,6 +47,8 @@ def shell(
 
     for keyword, value in origin.attributes.items():
         put(document, keyword, value)
+    for keyword, words in origin.issuers.items():
+        setattr(document, keyword, [_item(words)])
     put(document, "StudyInstanceUID", origin.study_instance_uid)
 
     now = local(request.created_at, origin.timezone)
@@ -69,6 +71,13 @@ def shell(
     document.StationName = request.station_name
     document.SoftwareVersions = qagate.__version__
     return document
+
+
+def _item(words: Mapping[str, str]) -> Dataset:
+    item = Dataset()
+    for keyword, value in words.items():
+        put(item, keyword, value)
+    return item
 
 
 def put(document: Dataset, keyword: str, value: str) -> None:
@@ -117,19 +126,21 @@ def reference(instance: Instance) -> Dataset:
 
 
 def request_sequence(origin: Origin) -> list[Dataset]:
-    """Return the order that the source fulfilled. PS3.3 Table C.17-2, Referenced Request Sequence."""
-    if not origin.request:
-        return []
+    """Return the orders that the source fulfilled. PS3.3 Table C.17-2, Referenced Request Sequence."""
+    return [_order(origin, words) for words in origin.requests]
+
+
+def _order(origin: Origin, words: Mapping[str, str]) -> Dataset:
     item = Dataset()
     put(item, "StudyInstanceUID", origin.study_instance_uid)
     item.ReferencedStudySequence = []
-    put(item, "AccessionNumber", origin.request.get("AccessionNumber") or origin.attributes["AccessionNumber"])
+    put(item, "AccessionNumber", words.get("AccessionNumber") or origin.attributes["AccessionNumber"])
     item.PlacerOrderNumberImagingServiceRequest = ""
     item.FillerOrderNumberImagingServiceRequest = ""
-    put(item, "RequestedProcedureID", origin.request.get("RequestedProcedureID", ""))
-    put(item, "RequestedProcedureDescription", origin.request.get("RequestedProcedureDescription", ""))
+    put(item, "RequestedProcedureID", words.get("RequestedProcedureID", ""))
+    put(item, "RequestedProcedureDescription", words.get("RequestedProcedureDescription", ""))
     item.RequestedProcedureCodeSequence = []
-    return [item]
+    return item
 
 
 def short(value: str, length: int = 64) -> str:

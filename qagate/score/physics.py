@@ -29,6 +29,8 @@ def measure(volume: Volume, prompt: Prompt) -> tuple[Measurement, ...]:
     if slices is None:
         return ()
     _, row_mm, column_mm = volume.geometry.spacing_mm
+    # 1 x 1 mm without a geometry stands in for a size that nobody knows: nothing can be said for each mm
+    known = volume.geometry.known or (row_mm, column_mm) != (1.0, 1.0)
     chosen = slices[_spread(len(slices), SLICES)].astype(np.float32)
     found: list[tuple[str, float | None, str, str]] = []
     if prompt.modality == "CT":
@@ -38,7 +40,7 @@ def measure(volume: Volume, prompt: Prompt) -> tuple[Measurement, ...]:
         found += [
             ("noise_hu", physics_ct.noise_soft_tissue(near), HOUNSFIELD, "lower"),
             ("noise_air_hu", physics_ct.noise_air(chosen, near), HOUNSFIELD, "lower"),
-            ("mtf50_per_mm", physics_ct.mtf50(chosen, body, (row_mm, column_mm)), "/mm", "higher"),
+            ("mtf50_per_mm", physics_ct.mtf50(chosen, body, (row_mm, column_mm)) if known else None, "/mm", "higher"),
             ("air_offset_hu", None if air is None else air + 1000.0, HOUNSFIELD, "neither"),
             ("soft_tissue_peak_hu", physics_ct.soft_tissue_peak(near), HOUNSFIELD, "neither"),
             ("streak_index", physics_ct.streak_index(chosen, near), "1", "lower"),

@@ -103,6 +103,21 @@ def test_a_whole_second_round_is_a_second_volume() -> None:
     assert [s.label for s in stacks] == ["#1", "#2"]
 
 
+@pytest.mark.parametrize("slice_by_slice", [False, True])
+@pytest.mark.parametrize("lost", [(0,), (9,), (14, 15), (23,)])
+def test_a_lost_image_is_missing_in_its_own_round(slice_by_slice: bool, lost: tuple[int, ...]) -> None:
+    # four rounds of six positions that only Instance Numbers tell apart
+    frames = [
+        replace(f, key=6 * t + f.key, sop_instance_uid=f"2.{t}.{f.key}", instance_number=101 + n)
+        for t in range(4)
+        for f in stack_of([3.0 * i for i in range(6)])
+        for n in [4 * f.key + t if slice_by_slice else 6 * t + f.key]
+    ]
+    stacks = stack_frames([f for f in frames if f.key not in lost])
+    whole = [[key for key in range(6 * t, 6 * t + 6) if key not in lost] for t in range(4)]
+    assert sorted([f.key for f in stack.frames] for stack in stacks) == whole
+
+
 def test_times_part_volumes_only_where_positions_repeat() -> None:
     frames = [replace(f, repeats=(("AcquisitionTime", f"10000{f.key}"),)) for f in stack_of([0, 3, 6])]
     assert len(stack_frames(frames)) == 1
@@ -124,6 +139,46 @@ def test_echoes_part_volumes_and_a_wandering_echo_time_does_not() -> None:
     assert [s.label for s in stack_frames(two)] == ["TE 5 ms", "TE 8 ms"]
     wandering = [replace(f, inner=(("TE", 5.0 + 0.01 * f.key),)) for f in stack_of([0, 3, 6, 9])]
     assert len(stack_frames(wandering)) == 1
+
+
+# places of 3 blocks of 4 slices, 4 mm apart, with 20 mm between the blocks
+BLOCKS = [28.0 + 32 * block + 4 * i for block in range(3) for i in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "stacks", "found"),
+    [
+        (range(1, 13), [4, 4, 4], []),
+        (range(12, 0, -1), [4, 4, 4], []),
+        (range(2, 26, 2), [4, 4, 4], []),  # every other image is of another echo
+        ([1, 2, 3, 4, 9, 10, 11, 12, 17, 18, 19, 20], [12], [Code.MISSING_SLICES]),  # what should lie between was lost
+        ([1, 4, 7, 10, 2, 5, 8, 11, 3, 6, 9, 12], [12], [Code.MISSING_SLICES]),  # numbers that tell nothing
+        ([None] * 12, [12], [Code.MISSING_SLICES]),
+    ],
+)
+def test_stacks_that_lie_apart(numbers: list[int | None], stacks: list[int], found: list[Code]) -> None:
+    frames = [replace(f, instance_number=n) for f, n in zip(stack_of(BLOCKS), numbers, strict=True)]
+    made = stack_frames(frames[::-1])
+    assert [len(stack.frames) for stack in made] == stacks
+    assert [code for stack in made for code in codes(stack)] == found
+    one = [replace(f, frame_number=f.key + 1, instance_number=1, sop_instance_uid="1.1") for f in stack_of(BLOCKS)]
+    assert [len(stack.frames) for stack in stack_frames(one)] == [4, 4, 4]
+
+
+@pytest.mark.parametrize(
+    ("second", "labels", "found"),
+    [
+        (48.0, ["stack 1", "stack 2"], []),
+        (12.0, [""], []),  # they go on
+        (16.0, [""], [Code.MISSING_SLICES]),  # hardly apart: something was to lie between them
+    ],
+)
+def test_stacks_of_one_object(second: float, labels: list[str], found: list[Code]) -> None:
+    places = [4.0 * i for i in range(3)] + [second + 4 * i for i in range(3)]
+    frames = [replace(f, repeats=(("StackID", str(1 + f.key // 3)),)) for f in stack_of(places)]
+    made = stack_frames(frames)
+    assert [stack.label for stack in made] == labels
+    assert [code for stack in made for code in codes(stack)] == found
 
 
 def test_kernels_and_matrices_part_volumes() -> None:

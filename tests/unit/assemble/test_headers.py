@@ -100,6 +100,13 @@ def test_character_sets(tmp_path: Path) -> None:
     assert flatten(read_header(save(dataset, tmp_path)))["SeriesDescription"] == "胸部"
 
 
+def test_what_switches_to_chinese_is_no_part_of_a_text(tmp_path: Path) -> None:
+    dataset = ct_slice(STORED, SpecificCharacterSet=["", "ISO 2022 IR 58"], SeriesDescription="12345678")
+    path = save(dataset, tmp_path)
+    path.write_bytes(path.read_bytes().replace(b"12345678", b"\x1b$)A" + "胸部".encode("gb2312")))
+    assert flatten(read_header(path))["SeriesDescription"] == "胸部"
+
+
 def test_malformed_values_are_left_out(tmp_path: Path) -> None:
     raw = save(ct_slice(STORED, KVP="120.0", SeriesDescription="thorax"), tmp_path).read_bytes()
     path = tmp_path / "bad.dcm"

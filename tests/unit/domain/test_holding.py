@@ -88,6 +88,23 @@ def test_what_is_urgent(what, urgent):
 
 
 @pytest.mark.parametrize(
+    ("words", "description", "urgent"),
+    [
+        ("緊急", "緊急頭部CT", True),  # no spaces around words there
+        ("急诊", "急诊胸部平扫", True),
+        ("응급", "응급복부", True),
+        ("ฉุกเฉิน", "CTฉุกเฉินสมอง", True),
+        ("緊急", "頭部CT", False),
+        ("stat", "ＳＴＡＴ　頭部", True),
+        ("Notfall", "Notfall CCT", True),
+        ("", "CCT", False),
+    ],
+)
+def test_urgent_words_of_a_site(words, description, urgent):
+    assert is_urgent(arrival(descriptions=(description,)), Holding(stat_words=(words,))) is urgent
+
+
+@pytest.mark.parametrize(
     ("state", "answers", "seconds", "answer"),
     [
         ("receiving", (), 10, None),

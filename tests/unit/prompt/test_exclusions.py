@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from qagate.domain.volume import Tags
+from qagate.domain.volume import Tags, TagValue
 from qagate.prompt.infer import infer
 from qagate.prompt.rules import load_rules
 
 RULES = load_rules()
 CT = "1.2.840.10008.5.1.4.1.1.2"
 SC = "1.2.840.10008.5.1.4.1.1.7"
+VELOCITY: dict[str, TagValue] = {"Modality": "MR", "ImageType": ("ORIGINAL", "PRIMARY", "VELOCITY", "NONE")}
 
 CASES: list[tuple[Tags, list[str]]] = [
     ({"Modality": "CT"}, []),
@@ -42,6 +43,12 @@ CASES: list[tuple[Tags, list[str]]] = [
     ({"Modality": "CT", "SeriesDescription": "PreMonitoring 10.0"}, ["localizer"]),
     ({"Modality": "CT", "SeriesDescription": "Bolus Tracking"}, ["localizer"]),
     ({"Modality": "CT", "SeriesDescription": "TestBolus"}, ["localizer"]),
+    # on CT the protocol is that of the whole examination
+    ({"Modality": "CT", "SeriesDescription": "CTA CHEST 1.25mm", "ProtocolName": "6.1 PE SMARTPREP"}, []),
+    ({"Modality": "CT", "ProtocolName": "PreMonitoring"}, ["localizer"]),
+    ({"Modality": "CT", "SeriesDescription": "5mm STD", "ProtocolName": "QA Daily Phantom"}, ["phantom"]),
+    ({"Modality": "MR", "SeriesDescription": "sag", "ProtocolName": "localizer"}, ["localizer"]),
+    ({"Modality": "MR", "SeriesDescription": "FLAIR sag", "ProtocolName": "MS monitoring"}, []),
     ({"Modality": "CT", "ImageType": ("DERIVED", "SECONDARY", "MIP")}, ["projection"]),
     ({"Modality": "MR", "ImageType": ("DERIVED", "SECONDARY", "PROJECTION IMAGE")}, ["projection"]),
     ({"Modality": "CT", "SeriesDescription": "Thorax MIP cor"}, ["projection"]),
@@ -55,6 +62,9 @@ CASES: list[tuple[Tags, list[str]]] = [
     ({"Modality": "MR", "ImageType": ("DERIVED", "SECONDARY", "M", "NORM", "DIS2D", "FS", "FIL")}, []),
     ({"Modality": "MR", "ImageType": ("ORIGINAL", "PRIMARY", "P", "ND")}, ["phase_image"]),
     ({"Modality": "MR", "ComplexImageComponent": "PHASE"}, ["phase_image"]),
+    # value 3 of Enhanced MR names the purpose; the component says whether it is phase
+    (VELOCITY | {"ComplexImageComponent": "MAGNITUDE"}, []),
+    (VELOCITY | {"ComplexImageComponent": "PHASE"}, ["phase_image"]),
     ({"Modality": "MR", "ImageType": ("ORIGINAL", "PRIMARY", "M", "ND")}, []),
     ({"Modality": "CT", "QualityControlImage": "YES"}, ["phantom"]),
     ({"Modality": "CT", "SeriesDescription": "Catphan 600"}, ["phantom"]),

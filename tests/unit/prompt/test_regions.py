@@ -212,6 +212,11 @@ WORDS = [
     ("en", "BP", "LIVER", "abdomen", "liver"),
     ("en", "BP", "HIP", "lower_extremity", "hip"),
     ("en", "BP", "HEAD_NECK", "head neck", None),
+    ("en", "BP", "CERVICALSPINE", "spine", "spine"),
+    ("en", "BP", "LKNEE", "lower_extremity", "knee"),
+    ("en", "BP", "RSHOULDER", "upper_extremity", "shoulder"),
+    ("en", "BP", "UPPERABDOMEN", "abdomen", None),
+    ("en", "BP", "LOW_EXM", "lower_extremity", None),
 ]
 _TAGS = {"SD": "SeriesDescription", "PN": "ProtocolName", "ST": "StudyDescription", "BP": "BodyPartExamined"}
 

@@ -14,6 +14,7 @@ from qagate.domain.prompt import ORGANS, REGIONS
 from qagate.errors import SettingsError
 from qagate.prompt.infer import infer
 from qagate.prompt.rules import SHIPPED, load_rules
+from qagate.report import codes
 
 
 def site(folder: Path, content: str) -> Path:
@@ -34,6 +35,21 @@ def test_old_codes_stand_for_the_same_thing_as_new_ones() -> None:
         for code in target.codes:
             if code.startswith("SRT:"):
                 assert f"SCT:{mapping['SRT'][code[4:]]}" in target.codes
+            elif old := mapping["SCT"].get(code[4:]):
+                assert f"SRT:{old}" in target.codes
+
+
+def test_every_code_that_a_report_writes_is_read() -> None:
+    rules, written = load_rules(), codes.load()
+    for target in (*rules.regions, *rules.organs):
+        code = (written.organs if target.name in written.organs else written.regions)[target.name]
+        assert f"{code.scheme}:{code.value}" in target.codes
+
+
+@pytest.mark.parametrize("code", ["SRT:R-FAB56", "SNM3:R-FAB56", "99SDM: R-FAB56", "SCT:416775004"])
+def test_chest_abdomen_and_pelvis_is_one_code(code: str) -> None:
+    found = infer({"Modality": "CT", "AnatomicRegionSequence": (code,)}, load_rules())
+    assert found.regions == ("chest", "abdomen", "pelvis")
 
 
 def test_codes_of_two_organs_do_not_overlap() -> None:

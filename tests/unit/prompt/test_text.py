@@ -47,6 +47,12 @@ def test_spaced_keeps_both_readings() -> None:
         ("手", "手術", False),
         ("肝", "肝造影", True),
         ("목", "손목", False),
+        ("膝", "右膝", True),
+        ("膝", "左膝關節", True),
+        ("腎", "腎臟超音波", True),
+        ("腎", "腎癌", False),
+        ("手", "左手術", False),
+        ("الركبة", "رنين للركبة", True),  # "of the knee": its article loses a letter
     ],
 )
 def test_pattern(word: str, said: str, found: bool) -> None:

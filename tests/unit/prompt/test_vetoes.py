@@ -36,6 +36,9 @@ RULES = load_rules()
         ("MR", "spine coil T1", "", None),
         ("CT", "Thorax arms up", "chest", None),
         ("CT", "head and neck angio", "head neck", None),  # no veto: both are meant
+        ("CT", "Vertebral arteries", "neck", None),
+        ("CT", "CTAP", "abdomen pelvis", None),
+        ("CT", "CTCAP", "chest abdomen pelvis", None),
     ],
 )
 def test_regions(modality: str, words: str, regions: str, organ: str | None) -> None:

@@ -51,6 +51,51 @@ def from_disk(dataset: Dataset) -> Dataset:
     return dcmread(stream)
 
 
+def test_who_gave_the_numbers_goes_with_them() -> None:
+    hospital, order = Dataset(), Dataset()
+    hospital.UniversalEntityID, hospital.UniversalEntityIDType = "1.2.3.4", "ISO"
+    order.LocalNamespaceEntityID = "RIS-1"
+    source = from_disk(
+        making.header(
+            1,
+            IssuerOfPatientID="SOUTH",
+            IssuerOfPatientIDQualifiersSequence=[hospital],
+            IssuerOfAccessionNumberSequence=[order],
+        )
+    )
+    for document in build(making.request(evidence=(essentials(source),))):
+        written = from_disk(document.variants[0])
+        assert written.IssuerOfPatientID == "SOUTH"
+        assert written.IssuerOfPatientIDQualifiersSequence[0].UniversalEntityID == "1.2.3.4"
+        assert written.IssuerOfAccessionNumberSequence[0].LocalNamespaceEntityID == "RIS-1"
+    broken = making.header(1)
+    broken.add_new("IssuerOfAccessionNumberSequence", "SQ", [Dataset()])
+    assert normalise([broken], "1.2", "1.3").issuers == {}
+
+
+def test_a_number_with_a_backslash_stays_whole() -> None:
+    source = from_disk(making.header(1, PatientID="4711\\B", AccessionNumber="A\\1", StudyDescription="a\\b"))
+    attributes = normalise([essentials(source)], "1.2", "1.3").attributes
+    assert [attributes[keyword] for keyword in ("PatientID", "AccessionNumber", "StudyDescription")] == [
+        "4711\\B",
+        "A\\1",
+        "a",
+    ]
+    request = making.request(evidence=(source,), settings=NO_PAGE)
+    for document in build(request):
+        assert from_disk(document.variants[0]).get_item("PatientID").value.rstrip(b" ") == b"4711\\B"
+
+
+def test_what_switches_to_chinese_is_no_part_of_a_name() -> None:
+    source = making.header(1, SpecificCharacterSet=["", "ISO 2022 IR 58"])
+    read = from_disk(source)
+    raw: Any = read.get_item("PatientName")
+    # the example of PS3.5 K.2: pydicom writes none of the escape sequences that the standard asks for
+    written = b"Zhang^XiaoDong=\x1b$)A\xd5\xc5^\x1b$)A\xd0\xa1\xb6\xab="
+    read._dict[raw.tag] = raw._replace(value=written, length=len(written))
+    assert normalise([essentials(read)], "1.2", "1.3").attributes["PatientName"] == "Zhang^XiaoDong=张^小东"
+
+
 @pytest.mark.parametrize(("character_set", "name"), CHARACTER_SETS)
 def test_what_is_kept_of_a_header_says_all_that_the_whole_says(character_set: Any, name: str) -> None:
     order = Dataset()
@@ -72,7 +117,7 @@ def test_what_is_kept_of_a_header_says_all_that_the_whole_says(character_set: An
     for source in (header, from_disk(header)):
         whole = normalise([source], "1.2", "1.3")
         assert normalise([essentials(source)], "1.2", "1.3") == whole
-        assert whole.request
+        assert whole.requests
         assert whole.lossy
         assert whole.timezone
         assert whole.instances[0].frames == 4

@@ -89,6 +89,21 @@ def test_only_the_flagged_volume_is_pointed_at() -> None:
     assert uids == [making.sop(k) for k in range(7, 13)]
 
 
+def test_of_an_object_with_several_volumes_the_frames_of_the_flagged_one_are_pointed_at() -> None:
+    def volume(index: int) -> Any:
+        source = dataclasses.replace(making.assessment().source, volume_index=index)
+        slices = tuple(SliceScore(making.sop(1), 6 * index + k + 1, 2.5 * k, 30.0) for k in range(6))
+        return making.assessment(source=source, slices=slices, findings=())
+
+    pairs = ((volume(0), making.verdict(Outcome.ACCEPT)), (volume(1), making.verdict()))
+    evidence = (making.header(1, NumberOfFrames=12),)
+    (image,) = [i for i in note(*pairs, evidence=evidence).ContentSequence if i.ValueType == "IMAGE"]
+    assert image.ReferencedSOPSequence[0].ReferencedFrameNumber == [7, 8, 9, 10, 11, 12]
+    rejected = rejection_note(making.request(*pairs, evidence=evidence), confirmed_by="Dr. Example").variants[0]
+    (image,) = [i for i in rejected.ContentSequence if i.ValueType == "IMAGE"]
+    assert "ReferencedFrameNumber" not in image.ReferencedSOPSequence[0]
+
+
 @pytest.mark.parametrize(
     ("attributes", "findings", "limits", "reason"),
     [

@@ -237,6 +237,18 @@ def test_patient_study_and_order_are_those_of_the_source() -> None:
     assert len(document.ReferencedPerformedProcedureStepSequence) == 0
 
 
+def test_all_orders_that_one_scan_fulfils_are_named() -> None:
+    chest, abdomen, unnamed = Dataset(), Dataset(), Dataset()
+    chest.RequestedProcedureID, chest.AccessionNumber = "RP1", "ACC-1"
+    abdomen.RequestedProcedureID, abdomen.AccessionNumber = "RP2", "ACC-2"
+    unnamed.ScheduledProcedureStepID = "SPS3"
+    source = making.header(1, AccessionNumber="", RequestAttributesSequence=[chest, abdomen, unnamed, chest])
+    for document in (d for d in build(making.request(evidence=(source,))) if d.kind != "SC"):
+        orders = document.variants[0].ReferencedRequestSequence
+        found = [(order.RequestedProcedureID, order.AccessionNumber) for order in orders]
+        assert found == [("RP1", "ACC-1"), ("RP2", "ACC-2")]
+
+
 def test_times_are_in_the_zone_of_the_source() -> None:
     document = report().variants[0]
     # 01:20 UTC is 10:20 at +0900

@@ -74,6 +74,16 @@ def test_mtf50_counts_per_millimetre() -> None:
     assert values[0] == pytest.approx(2 * values[1])
 
 
+def test_nothing_is_said_for_each_mm_where_the_size_of_a_pixel_is_a_stand_in() -> None:
+    voxels = ct()
+    shape = (voxels.shape[0], voxels.shape[1], voxels.shape[2])
+    for spacing, said in (((1.0, 1.0, 1.0), False), ((1.0, 0.7, 0.7), True)):
+        volume = Volume(voxels, Geometry(shape, spacing, IDENTITY, known=False), (), {})
+        names = {m.name for m in measure(volume, Prompt(modality="CT"))}
+        assert ("mtf50_per_mm" in names) == said
+        assert "noise_hu" in names
+
+
 def test_streak_index_of_noise_and_of_streaks() -> None:
     x = np.arange(SIZE)
     stripes = np.float32(25) * np.sin(2 * np.pi * x / 8).astype(np.float32)  # along rows
