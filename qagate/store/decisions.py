@@ -161,9 +161,8 @@ def _locked(session: Session, uid: str, version: int) -> ReviewRow:
 def _changed(session: Session, uid: str, row: ReviewRow | None, version: int) -> str:
     last = next(reversed(listed(session, uid)), None)
     if row is None or last is None or last.revision != row.revision:
-        what = (
-            f"it was judged anew: revision {row.revision}, {WORDS[Outcome(row.outcome)]}" if row else "nobody decided"
-        )
+        word = "hidden" if reviews.hides(row) else WORDS[Outcome(row.outcome)] if row else ""
+        what = f"it was judged anew: revision {row.revision}, {word}" if row else "nobody decided"
     else:
         what = f"{last.person} decided: {last.kind}, {last.at.astimezone():%H:%M:%S}"
     now = row.version if row else 0

@@ -88,7 +88,12 @@ def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> 
     with database_of(request).read() as session:
         total = lists.count(session, wanted)
         rows = lists.listing(
-            session, wanted, limit=asked.limit, offset=asked.offset, flagged_first=asked.order == "flagged"
+            session,
+            wanted,
+            limit=asked.limit,
+            offset=asked.offset,
+            flagged_first=asked.order == "flagged",
+            veiled=veil.drawn(request),
         )
         found = veil.shown(request, session, rows)
     return SeriesList(total=total, limit=asked.limit, offset=asked.offset, series=found)
