@@ -256,5 +256,11 @@ def test_limits_are_tried_set_and_taken_back(tmp_path):
         assert [row["undoes"] for row in site.json("/api/v1/limits/history")] == [made.json()["id"], None]
 
 
+@pytest.mark.parametrize("query", ["flags_a_day=&below=60", "flags_a_day=2&below=", "flags_a_day=&below="])
+def test_the_form_of_limits_may_have_empty_fields(empty_site, query):
+    """A browser sends the field that nobody filled in as an empty one."""
+    assert "No scored series" in empty_site.page(f"/limits?{query}")
+
+
 def test_limits_page_without_series(empty_site):
     assert "No scored series" in empty_site.page("/limits")
