@@ -1,0 +1,40 @@
+"""On a phone every page keeps its width, and the worklist says which series is meant."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.web.seeds import Seed
+from tests.web.test_closed import LOOK, PAGES
+from tests.web.trend_seeds import seed_points
+
+pytestmark = pytest.mark.peers
+
+PHONE = {"width": 390, "height": 844}
+LONG = Seed("long", "review", 40.0, description="Abdomen_pelvis_venous_3mm_soft_tissue_reformatted_coronal", minutes=2)
+
+
+def test_no_page_scrolls_sideways(served, page):
+    served.add(LOOK)
+    served.add(LONG)
+    seed_points(served.database, 400)
+    page.set_viewport_size(PHONE)
+    wide = {}
+    for address in PAGES:
+        page.goto(served.url + address, wait_until="load")
+        width = page.evaluate("document.documentElement.scrollWidth")
+        if width > PHONE["width"]:
+            wide[address] = width
+    assert wide == {}
+
+
+def test_a_row_of_the_worklist_says_all_it_says_on_a_desk(served, page):
+    served.add(LOOK)
+    page.set_viewport_size(PHONE)
+    page.goto(served.url)
+    row = page.locator(f"tr[data-uid='{LOOK.uid}']")
+    for text in ("Look", "41", "CT abdomen", "Abd venous 3mm", "CT2", "Noise 24 HU"):
+        box = row.get_by_text(text).first.bounding_box()
+        assert box is not None, text
+        assert box["width"] > 8, text
+        assert box["x"] + box["width"] <= PHONE["width"], text
