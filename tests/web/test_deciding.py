@@ -63,6 +63,18 @@ def test_many_at_once_by_keys(served, page):
     expect(page.locator('[data-tab="todo"] b')).to_have_text("2")
 
 
+def test_a_key_that_decides_about_nothing_leaves_the_last_decision_to_be_taken_back(served, page):
+    served.add(LOOK)
+    page.goto(served.url)
+    for key in ("j", "a"):
+        page.keyboard.press(key)
+    expect(page.locator("#toast")).to_contain_text("Agreed")
+    for key in ("Escape", "a", "z"):  # no row has the focus
+        page.keyboard.press(key)
+    expect(page.locator("#toast")).to_contain_text("Taken back")
+    assert state(served, LOOK) == "open"
+
+
 def test_somebody_else_was_quicker(served, page):
     served.add(LOOK)
     page.goto(f"{served.url}/series/{LOOK.uid}")

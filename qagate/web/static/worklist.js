@@ -1,5 +1,5 @@
 // The worklist by keyboard, its filters, and new rows that never move what a person is looking at.
-import { send, toast } from "./api.js";
+import { LOGGED_OUT, send, toast } from "./api.js";
 import { ask, decide, undo } from "./decide.js";
 import { typing } from "./page.js";
 import { refresh } from "./times.js";
@@ -218,6 +218,8 @@ async function poll() {
       merge(fresh);
       showSelection();
       refresh(live);
+    } else if (answer.status === 401) {
+      return loggedOut();
     } else if (answer.status !== 304) {
       throw new Error((await answer.json()).detail);
     }
@@ -227,6 +229,14 @@ async function poll() {
     failures += 1;
     if (failures >= 2) link.textContent = error instanceof TypeError ? "qagate does not answer; this list is not current" : error.message;
   }
+}
+
+function loggedOut() {
+  const way = document.createElement("a");
+  way.href = `/login?${new URLSearchParams({ next: location.pathname + location.search })}`;
+  way.className = "link";
+  way.textContent = `${LOGGED_OUT}; this list is not current. Log in`;
+  link.replaceChildren(way);
 }
 
 setInterval(poll, POLL_MS);
