@@ -44,9 +44,10 @@ class Filter:
     (waits for a person). hidden: only those whose verdict is hidden from people (True), or without them (False).
     pending_since: only what waits for a person and came since then. without: Series Instance UIDs to leave out.
 
-    organ: a word of the region or the organ. scanner: station name or calling AE title. text: a part of description,
-    protocol or station, the beginning or the end of an accession number, or a whole UID. since, until: bounds of the
-    time of the last image, the first included, the second not.
+    organ: a word of the region or the organ. scanner: station name or calling AE title. protocol: its name, or the
+    series description where it has none, as in the trends. text: a part of description, protocol or station, the
+    beginning or the end of an accession number, or a whole UID. since, until: bounds of the time of the last image, the
+    first included, the second not.
     """
 
     outcome: str = ""
@@ -309,5 +310,6 @@ def _words(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.scanner:
         words.append(or_(KindRow.station_name == wanted.scanner, KindRow.calling_ae_title == wanted.scanner))
     if wanted.protocol:
-        words.append(KindRow.protocol_name == wanted.protocol)
+        unnamed = (KindRow.protocol_name == "") & (KindRow.series_description == wanted.protocol)
+        words.append(or_(KindRow.protocol_name == wanted.protocol, unnamed))
     return words

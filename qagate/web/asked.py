@@ -42,7 +42,7 @@ class Asked(BaseModel):
     modality: Word = Field("", description="as in DICOM, or as the rules found it")
     organ: Word = Field("", description="region or organ")
     scanner: Word = Field("", description="station name or calling AE title")
-    protocol: Long = Field("", description="protocol name")
+    protocol: Long = Field("", description="protocol name; series description where there is none")
     date: Day = Field("", description="of the last image: today, yesterday, week, or like 2026-11-22")
     text: Word = Field(
         "", description="part of description, protocol or station; beginning or end of an accession number; a whole UID"

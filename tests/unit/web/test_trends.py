@@ -64,6 +64,22 @@ def test_days_are_those_of_the_machines_own_zone(tmp_path, zone):
         assert site.json(f"/api/v1/series?date={day}&scanner=CT1")["total"] == 1
 
 
+def test_the_list_behind_a_trend_that_has_a_description_alone(tmp_path):
+    """Trends go by the name of the protocol, else by the description; a click leads to the same series, if anywhere."""
+    named = Seed("named", protocol="Abd", description="Axial")
+    described = Seed("described", protocol="", description="Axial", minutes=6)
+    bare = Seed("bare", protocol="", description="", minutes=7)
+    for site in make_site(tmp_path, named, described, bare):
+        assert [row["protocol"] for row in site.json("/api/v1/trends")["rows"]] == ["", "Abd", "Axial"]
+        for protocol, one in (("Axial", described), ("Abd", named)):
+            found = site.json(f"/api/v1/series?scanner=CT2&protocol={protocol}")["series"]
+            assert [s["series_instance_uid"] for s in found] == [one.uid]
+        page = site.page("/trends?days=7")
+        assert page.count('href="/trends?scanner=CT2&amp;protocol=') == 2
+        assert "protocol=&amp;" not in page
+        assert "<option selected>7</option>" in page
+
+
 def test_notes_start_limits_anew(filled):
     address = "/api/v1/trend?scanner=CT2&protocol=Abdomen+venous"
     change = filled.json(address)["score"]["changes"][-1]
