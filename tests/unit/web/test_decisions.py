@@ -232,6 +232,21 @@ def test_agreement_of_enough(tmp_path, asks_as):
         assert found["kappa_with_model"]["value"] == 0.0  # the verdict never varies: no better than chance
 
 
+def test_what_was_said_blind_is_counted_whatever_is_said_afterwards(tmp_path):
+    """Twenty good verdicts are called limited; then they are shown, and somebody follows half of them."""
+    seeds = [Seed(f"s{i}", "accept", 80.0, minutes=i + 1) for i in range(20)]
+    for site in make_site(tmp_path):
+        configured(site, blind_accepted=1.0)
+        for i, one in enumerate(seeds):
+            seed(site.database, site.settings, one, blind=1.0)
+            post(site, one.uid, "grade", 1, quality="limited")
+            if i % 2:
+                post(site, one.uid, "agree", 2)
+        found = site.json("/api/v1/agreement")["everything"]
+        assert (found["missed"]["value"], found["missed_of"]) == (1.0, 20)
+        assert (found["same"]["value"], found["pairs"]) == (0.5, 20)  # what stands in the end
+
+
 def test_limits_are_tried_set_and_taken_back(tmp_path):
     seeds = [Seed(f"s{i}", "accept", 51.5 + i, minutes=i + 1) for i in range(40)]
     for site in make_site(tmp_path, *seeds):
