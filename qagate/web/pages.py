@@ -200,6 +200,7 @@ def series_page(
         else None,
         "stands": standing(request, uid),
         "may_decide": person.may(Permission.DECIDE),
+        "undoes_all": person.may(Permission.ADMINISTER),
         "undo_from": datetime.now(UTC) - timedelta(minutes=settings.review.undo_minutes),
         **beside,
     }

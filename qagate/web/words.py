@@ -8,7 +8,7 @@ from fastapi.templating import Jinja2Templates
 
 from qagate.domain import measurement
 from qagate.domain.assessment import severity_of
-from qagate.domain.decision import REASONS
+from qagate.domain.decision import REASONS, owner
 from qagate.domain.finding import FindingCode
 from qagate.domain.verdict import WORDS
 from qagate.store.lists import MOST_COUNTED
@@ -152,7 +152,7 @@ def teach(templates: Jinja2Templates) -> None:
     """Give the templates all words."""
     filters = (ago, then, clock, stamp, minute, counted, whole, took, sentence)
     templates.env.filters.update({function.__name__: function for function in filters}, grade=severity_of)
-    templates.env.filters["named"] = measurement.words
+    templates.env.filters |= {"named": measurement.words, "owner": owner}
     templates.env.globals.update(
         WORDS={str(outcome): word for outcome, word in WORDS.items()},
         STATE_WORDS=STATE_WORDS,

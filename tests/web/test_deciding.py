@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from qagate.store import decisions, holding
+from qagate.store import decisions, holding, limits
 from qagate.web.pages import VENDOR
 from tests.web.eyes import pixels, still, until
 from tests.web.seeds import Seed
@@ -73,6 +73,33 @@ def test_a_key_that_decides_about_nothing_leaves_the_last_decision_to_be_taken_b
         page.keyboard.press(key)
     expect(page.locator("#toast")).to_contain_text("Taken back")
     assert state(served, LOOK) == "open"
+
+
+def test_the_focus_stays_on_the_button_that_decided(served, page):
+    served.add(LOOK)
+    page.goto(f"{served.url}/series/{LOOK.uid}?viewer=canvas")
+    page.wait_for_selector("#viewer[data-ready=true]")
+    page.focus("#decision [data-do=agree]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#decision .stands")).to_have_text("Agreed.")
+    assert page.evaluate("document.activeElement.dataset.do") == "agree"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.do") == "disagree"
+
+
+def test_an_emptied_field_sets_no_limit(served, page):
+    """It set the limit 0, below which nothing is ever flagged."""
+    served.add(GOOD)
+    page.goto(f"{served.url}/limits")
+    field = page.get_by_label("Limit for CT Abdomen venous")
+    field.fill("")
+    page.get_by_role("button", name="Set").click()
+    page.wait_for_timeout(300)
+    with served.database.read() as session:
+        assert limits.standing(session) == ()
+    field.fill("62")
+    page.get_by_role("button", name="Set").click()
+    expect(page.locator("#history")).to_contain_text("set 62")
 
 
 def test_somebody_else_was_quicker(served, page):

@@ -277,5 +277,19 @@ def test_the_form_of_limits_may_have_empty_fields(empty_site, query):
     assert "No scored series" in empty_site.page(f"/limits?{query}")
 
 
+def test_nobody_is_offered_what_is_refused(desk, asks_as):
+    asks_as("anna")
+    post(desk, LOOK.uid, "agree", 1)
+    for who, role, offered in (
+        ("anna", Role.REVIEWER, True),
+        ("anna", Role.VIEWER, False),
+        ("bert", Role.REVIEWER, False),
+        ("ada", Role.ADMIN, True),
+    ):
+        asks_as(who, role)
+        assert ("data-undo=" in desk.page(f"/series/{LOOK.uid}")) is offered, who
+        assert ("labels.csv" in desk.page("/limits")) is (role is Role.ADMIN)
+
+
 def test_limits_page_without_series(empty_site):
     assert "No scored series" in empty_site.page("/limits")
