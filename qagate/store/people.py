@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from qagate.domain.audit import Act
@@ -58,12 +58,11 @@ def everybody(session: Session) -> Sequence[PersonRow]:
 
 def has_admin(session: Session) -> bool:
     """Say whether somebody can administer."""
-    return _admins(session) > 0
+    return session.scalar(_admins().limit(1)) is not None
 
 
-def _admins(session: Session) -> int:
-    active = (PersonRow.role == Role.ADMIN, PersonRow.disabled_at.is_(None))
-    return session.scalar(select(func.count()).select_from(PersonRow).where(*active)) or 0
+def _admins() -> Select[int]:
+    return select(PersonRow.id).where(PersonRow.role == Role.ADMIN, PersonRow.disabled_at.is_(None))
 
 
 def add(
@@ -143,5 +142,7 @@ def enable(session: Session, row: PersonRow, *, by: str, at: datetime) -> None:
 
 
 def _keep_an_admin(session: Session, row: PersonRow) -> None:
-    if row.disabled_at is None and _admins(session) < 2:
+    # locked, so that of two admins who take the other's role at once one is refused
+    admins = session.scalars(_admins().order_by(PersonRow.id).with_for_update()).all()
+    if row.disabled_at is None and len(admins) < 2:
         raise PeopleError(f"somebody must be able to administer: make another admin first, got {row.name!r}")

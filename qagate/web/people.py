@@ -80,7 +80,7 @@ class Key(BaseModel):
 class NewKey(BaseModel):
     """A token to be made."""
 
-    person: Annotated[str, Field(max_length=64)]
+    person: Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
     name: Annotated[str, Field(max_length=32)]
     scopes: list[Permission] = [Permission.READ]
     days: Annotated[int, Field(ge=0, le=3650, description="0: until it is revoked")] = 365
