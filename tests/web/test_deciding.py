@@ -12,7 +12,7 @@ from playwright.sync_api import expect
 from qagate.store import decisions, holding, limits
 from qagate.web.pages import VENDOR
 from tests.web.eyes import pixels, still, until
-from tests.web.seeds import Seed
+from tests.web.seeds import Seed, seed
 
 pytestmark = pytest.mark.peers
 
@@ -85,6 +85,21 @@ def test_the_focus_stays_on_the_button_that_decided(served, page):
     assert page.evaluate("document.activeElement.dataset.do") == "agree"
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.dataset.do") == "disagree"
+
+
+def test_a_hidden_verdict_is_not_asked_about(served, page):
+    """A note can be left; whether the verdict is wrong nobody can say who does not see it."""
+    uid = seed(served.database, served.settings, LOOK, blind=1.0)
+    page.goto(f"{served.url}/series/{uid}?viewer=canvas")
+    page.keyboard.press("o")
+    expect(page.get_by_label("A note only")).to_be_checked()
+    for name in ("The verdict is wrong", "Confirm: these images are not fit to be read"):
+        expect(page.get_by_label(name)).to_be_hidden()
+    page.keyboard.press("Escape")
+    served.add(GOOD)
+    page.goto(f"{served.url}/series/{GOOD.uid}?viewer=canvas")
+    page.keyboard.press("o")
+    expect(page.get_by_label("The verdict is wrong")).to_be_visible()
 
 
 def test_an_emptied_field_sets_no_limit(served, page):

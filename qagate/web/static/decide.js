@@ -67,7 +67,10 @@ export function ask(targets, kind) {
   form.reset();
   document.getElementById("decide-title").textContent = targets.length > 1 ? `Decide about ${targets.length} series` : "Decide";
   document.getElementById("decide-problem").textContent = "";
-  for (const radio of field.kind) radio.closest("label").hidden = radio.value === "release" && !held;
+  const hidden = targets.some((one) => one.dataset.hidden); // nobody can say whether a hidden verdict is wrong
+  for (const radio of field.kind) {
+    radio.closest("label").hidden = radio.value === "release" ? !held : hidden && ["disagree", "reject"].includes(radio.value);
+  }
   field.kind.value = kind;
   const fitting = () => {
     const chosen = field.kind.value;
