@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from qagate.domain.person import Role
+from tests.unit.web.people import PASSWORD, add, token_of
 from tests.web.seeds import Seed
 from tests.web.test_closed import LOOK, PAGES
 from tests.web.trend_seeds import seed_points
@@ -26,6 +28,21 @@ def test_no_page_scrolls_sideways(served, page):
         if width > PHONE["width"]:
             wide[address] = width
     assert wide == {}
+
+
+@pytest.mark.parametrize("served", [None], indirect=True)
+def test_nor_the_pages_of_somebody_who_is_logged_in(served, page):
+    add(served.database, "ada.lovelace@physics.site.org", Role.ADMIN)
+    token_of(served.database, "ada.lovelace@physics.site.org")
+    page.set_viewport_size(PHONE)
+    page.goto(served.url)
+    page.get_by_label("Name").fill("ada.lovelace@physics.site.org")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{served.url}/")
+    for address in ("/me", "/people", "/tokens", "/audit"):
+        page.goto(served.url + address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
 
 
 def test_a_row_of_the_worklist_says_all_it_says_on_a_desk(served, page):
