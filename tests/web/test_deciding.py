@@ -102,6 +102,15 @@ def test_a_hidden_verdict_is_not_asked_about(served, page):
     expect(page.get_by_label("The verdict is wrong")).to_be_visible()
 
 
+@pytest.mark.parametrize("key", ["a", "r", "d"])
+def test_a_series_whose_verdict_is_hidden_is_opened_by_the_keys_that_decide(served, page, key):
+    uid = seed(served.database, served.settings, LOOK, blind=1.0)
+    page.goto(served.url)
+    page.keyboard.press("j")
+    page.keyboard.press(key)
+    page.wait_for_url(f"**/series/{uid}")
+
+
 def test_an_emptied_field_sets_no_limit(served, page):
     """It set the limit 0, below which nothing is ever flagged."""
     served.add(GOOD)

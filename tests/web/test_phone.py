@@ -16,18 +16,17 @@ PHONE = {"width": 390, "height": 844}
 LONG = Seed("long", "review", 40.0, description="Abdomen_pelvis_venous_3mm_soft_tissue_reformatted_coronal", minutes=2)
 
 
-def test_no_page_scrolls_sideways(served, page):
+@pytest.mark.parametrize(("width", "pages"), [(390, PAGES), (721, ("/", "/trends", "/people"))])
+def test_no_page_scrolls_sideways(served, page, width, pages):
     served.add(LOOK)
     served.add(LONG)
     seed_points(served.database, 400)
-    page.set_viewport_size(PHONE)
-    wide = {}
-    for address in PAGES:
+    page.set_viewport_size({**PHONE, "width": width})
+    found = {}
+    for address in pages:
         page.goto(served.url + address, wait_until="load")
-        width = page.evaluate("document.documentElement.scrollWidth")
-        if width > PHONE["width"]:
-            wide[address] = width
-    assert wide == {}
+        found[address] = page.evaluate("document.documentElement.scrollWidth")
+    assert {address: wide for address, wide in found.items() if wide > width} == {}
 
 
 @pytest.mark.parametrize("served", [None], indirect=True)

@@ -59,12 +59,14 @@ function clear() {
 async function agree() {
   const rows = targets();
   const hidden = rows.filter((row) => row.dataset.hidden); // these are opened: nobody agrees with what is not shown
+  if (rows.length === hidden.length) return hidden[0]?.querySelector(".what a").click();
   await decide(rows.filter((row) => !row.dataset.hidden), { kind: "agree" });
-  if (hidden.length && rows.length === hidden.length) hidden[0].querySelector(".what a").click();
 }
 
 function refuse(kind) {
-  const rows = targets().filter((row) => !row.dataset.hidden);
+  const all = targets();
+  const rows = all.filter((row) => !row.dataset.hidden);
+  if (!rows.length) return all[0]?.querySelector(".what a").click();
   ask(rows, kind === "reject" && rows.some((row) => row.dataset.verdict === "accept") ? "disagree" : kind);
 }
 
