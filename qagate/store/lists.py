@@ -94,7 +94,8 @@ def listing(
         return _rows(session, _Places.of(session, wanted).page(session, wanted.outcomes, limit, offset))
     found: list[SeriesRow] = []
     told = _Places.of(session, replace(wanted, hidden=False) if veiled else wanted)
-    turns = [(told, (outcome,)) for outcome in FLAGGED] + [(told, ("unscored", "accept", ""))]
+    turns: list[tuple[_Places, tuple[str, ...]]] = [(told, (outcome,)) for outcome in FLAGGED]
+    turns.append((told, ("unscored", "accept", "")))
     if veiled and wanted.hidden is None:
         turns.insert(len(FLAGGED), (_Places.of(session, replace(wanted, hidden=True)), wanted.outcomes))
     for places, outcomes in turns:
