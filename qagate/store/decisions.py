@@ -81,7 +81,7 @@ def decide(
         score=row.score,
         policy=row.policy,
         model=row.model,
-        blind=hidden,
+        blind=hidden and not _was_shown(session, row, person),
     )
     session.add(taken)
     session.flush()
@@ -156,6 +156,14 @@ def _locked(session: Session, uid: str, version: int) -> ReviewRow:
     if (row.version if row else 0) != version:
         raise DecisionStale(_changed(session, uid, row, version))
     return row or _unasked(session, series)
+
+
+def _was_shown(session: Session, row: ReviewRow, person: str) -> bool:
+    """Return whether a person was shown this verdict before: they gave an opinion, and took it back."""
+    return any(
+        d.kind in OPINIONS and d.revision == row.revision and owner(d.person) == owner(person)
+        for d in listed(session, row.series_instance_uid)
+    )
 
 
 def _changed(session: Session, uid: str, row: ReviewRow | None, version: int) -> str:

@@ -232,6 +232,21 @@ def test_agreement_of_enough(tmp_path, asks_as):
         assert found["kappa_with_model"]["value"] == 0.0  # the verdict never varies: no better than chance
 
 
+def test_who_takes_a_blind_opinion_back_has_seen_the_verdict(tmp_path, asks_as):
+    one = Seed("one", "accept", 80.0)
+    for site in make_site(tmp_path):
+        configured(site, blind_accepted=1.0)
+        seed(site.database, site.settings, one, blind=1.0)
+        for version, who in ((1, "anna"), (3, "bert"), (5, "anna")):
+            asks_as(who)
+            number = post(site, one.uid, "grade", version, quality="limited")["taken"]
+            if version < 5:
+                answer = site.client.delete(f"/api/v1/series/{one.uid}/decisions/{number}")
+                assert answer.json()["hidden"] is True
+        said = [d for d in site.json(f"/api/v1/series/{one.uid}/decisions")["decisions"] if d["kind"] == "grade"]
+        assert [(d["person"], d["blind"]) for d in said] == [("anna", True), ("bert", True), ("anna", False)]
+
+
 def test_what_was_said_blind_is_counted_whatever_is_said_afterwards(tmp_path):
     """Twenty good verdicts are called limited; then they are shown, and somebody follows half of them."""
     seeds = [Seed(f"s{i}", "accept", 80.0, minutes=i + 1) for i in range(20)]
