@@ -67,7 +67,7 @@ function curveSeries() {
 }
 
 function rateSeries() {
-  const bound = { stroke: color("--line"), width: 2, points: { show: false } };
+  const bound = { stroke: color("--soft"), width: 1, dash: [2, 3], points: { show: false } };
   return [
     {},
     { label: "rate", stroke: color("--accent"), width: 2, points: { show: true, size: 6, fill: color("--accent") } },
