@@ -23,6 +23,9 @@ RESERVED = frozenset({"anonymous", "local", "qagate", "system", "console", "dire
 DIRECTORY = "directory"
 """Who it was when a directory said so."""
 
+LDAP = "ldap:"
+"""What subjects of an LDAP directory begin with."""
+
 CONSOLE = "console"
 """Who it was when somebody used the command line of the machine."""
 
@@ -95,7 +98,8 @@ def vouched(session: Session, subject: str, name: str, role: Role, *, at: dateti
     """
     row = session.scalar(select(PersonRow).where(PersonRow.subject == subject))
     if row is None:
-        row = add(session, name, role, by=DIRECTORY, at=at, source="oidc")
+        source = "ldap" if subject.startswith(LDAP) else "oidc"
+        row = add(session, name, role, by=DIRECTORY, at=at, source=source)
         row.subject = subject
     elif row.disabled_at is not None:
         raise PeopleError(f"{row.name} comes in no more here; ask an admin")

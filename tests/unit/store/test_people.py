@@ -55,6 +55,13 @@ def test_a_person_and_a_token_fit_every_column_for_names(session):
     assert len(found[0].name) == 64  # 43 + 1 + 20
 
 
+def test_which_directory_vouches_for_somebody(session):
+    """People of an LDAP directory were listed as if OpenID Connect had vouched for them."""
+    both = (("ldap:4711", "lea"), ("248289761001", "olga"))
+    found = [people.vouched(session, subject, name, Role.VIEWER, at=T0) for subject, name in both]
+    assert [row.source for row in found] == ["ldap", "oidc"]
+
+
 def test_two_of_one_name_and_nobody(session):
     with pytest.raises(PeopleError, match="already"):
         people.add(session, "ADA", Role.VIEWER, by="console", at=T0)
