@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
 
 
@@ -15,6 +15,11 @@ class Clock(Protocol):
 
     def monotonic_seconds(self) -> float:
         """Return seconds that never step back; only differences mean anything."""
+
+
+def midnight(day: date) -> datetime:
+    """Return when a day begins in the machine's own zone; a day may have 23 or 25 hours."""
+    return datetime.combine(day, datetime.min.time()).astimezone()
 
 
 class SystemClock:

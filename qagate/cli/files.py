@@ -36,14 +36,13 @@ def score(
     from qagate.prompt.rules import load_rules
     from qagate.score.scorer import Scorer
     from qagate.store.revisions import verdict_document
-    from qagate.work.inputs import find
 
     settings = settings_from(config)
     prompt = given_prompt(modality, region, organ)
+    items = _found(paths)
     scorer = Scorer.load(model or settings.model.folder, settings.model.device, settings.model.threads)
     rules = load_rules(settings.model.rules_file)
     unusable = 0
-    items = list(find(paths))
     for item in _with_progress(items):
         try:
             judged = judge_path(item, rules, scorer, settings, prompt)
@@ -60,6 +59,16 @@ def score(
                 typer.echo(text(one))
     if unusable:
         raise typer.Exit(BAD_INPUT)
+
+
+def _found(paths: list[Path]) -> list[Input]:
+    """Return what the paths hold. Raises InputError when that is nothing at all."""
+    from qagate.work.inputs import find
+
+    items = list(find(paths))
+    if not items:
+        raise InputError(f"there is no file to look at, got {', '.join(map(str, paths))}")
+    return items
 
 
 def _with_progress(items: list[Input]) -> Iterator[Input]:
@@ -91,7 +100,9 @@ def process(
     answers = judge_folder(source, target, load_rules(settings.model.rules_file), scorer, settings, SystemClock())
     for answer in answers:
         typer.echo(f"{answer.outcome:9} {answer.path}" + (f" · {answer.reasons[0]}" if answer.reasons else ""))
-    if not answers or any(answer.outcome == "unusable" for answer in answers):
+    if not answers:
+        raise InputError(f"there is no file to judge, got {source}")
+    if any(answer.outcome == "unusable" for answer in answers):
         raise typer.Exit(BAD_INPUT)
 
 
@@ -105,20 +116,29 @@ def explain(
     from qagate.prompt.infer import infer
     from qagate.prompt.rules import load_rules
     from qagate.work.assessing import limits
-    from qagate.work.inputs import find, read
+    from qagate.work.inputs import read
     from qagate.work.reading import read_prompt
 
     settings = settings_from(config)
     rules = load_rules(settings.model.rules_file)
     pages = []
-    for item in find([path]):
-        series = read(item, limits(settings))
+    unusable = 0
+    for item in _found([path]):
+        try:
+            series = read(item, limits(settings))
+        except InputError as error:
+            typer.echo(f"qagate: {error}", err=True)
+            unusable += 1
+            continue
         for volume in series.volumes:
             title = f"{item.path} [{volume.label}]\n" if volume.label else ""
             pages.append(title + words(read_prompt(volume, rules)))
         if not series.volumes:
             pages.append(words(infer(series.tags, rules)))
-    typer.echo("\n\n".join(pages))
+    if pages:
+        typer.echo("\n\n".join(pages))
+    if unusable:
+        raise typer.Exit(BAD_INPUT)
 
 
 def train(context: typer.Context) -> None:

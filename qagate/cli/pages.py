@@ -35,7 +35,8 @@ def commands_page() -> str:
         "# Commands\n\n"
         + NOTE
         + "`qagate COMMAND --help` says the same. Exit codes: 0 done; 1 something is not as it should be;",
-        "2 what was asked cannot be done as asked, and one line says why and what to do.\n",
+        "2 what was asked cannot be done as asked, and one line says why and what to do;",
+        "3 stopped before the end, and the same command goes on from there (`qagate backfill run`).\n",
     ]
     for name, command in _commands(group):
         lines.append(f"## qagate {name}\n\n{(command.help or '').strip()}\n")

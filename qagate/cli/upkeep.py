@@ -138,6 +138,9 @@ def requeue(
     from qagate.store.database import Database
 
     settings = settings_from(config)
+    if destination is not None and failed:
+        typer.echo(f"qagate: --failed is about series, not about a destination, got both: {destination}", err=True)
+        raise typer.Exit(BAD_INPUT)
     if destination is not None and destination not in {d.name for d in settings.destinations}:
         known = ", ".join(d.name for d in settings.destinations) or "none"
         typer.echo(f"qagate: there is no destination of this name (known: {known}), got {destination!r}", err=True)

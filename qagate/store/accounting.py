@@ -10,6 +10,7 @@ from itertools import pairwise
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from qagate.clock import midnight
 from qagate.store.tables import SeriesRow
 from qagate.store.worklist import Account, account_of, between
 
@@ -50,10 +51,8 @@ def days(session: Session, bounds: Sequence[datetime]) -> tuple[Day, ...]:
 
 def midnights(now: datetime, days: int) -> list[datetime]:
     """Return the midnights of the machine's own zone around the last days, today included: days + 1 of them."""
-    today = now.astimezone().replace(hour=0, minute=0, second=0, microsecond=0)
-    # by way of naive times: a day of a change to summer time has 23 hours
-    first = today.replace(tzinfo=None) - timedelta(days=days - 1)
-    return [(first + timedelta(days=n)).astimezone() for n in range(days + 1)]
+    first = now.astimezone().date() - timedelta(days=days - 1)
+    return [midnight(first + timedelta(days=n)) for n in range(days + 1)]
 
 
 def total(accounts: Iterable[Account]) -> Account:

@@ -81,7 +81,7 @@ def decide(
         score=row.score,
         policy=row.policy,
         model=row.model,
-        blind=hidden,
+        blind=hidden and not _was_shown(session, row, person),
     )
     session.add(taken)
     session.flush()
@@ -158,12 +158,19 @@ def _locked(session: Session, uid: str, version: int) -> ReviewRow:
     return row or _unasked(session, series)
 
 
+def _was_shown(session: Session, row: ReviewRow, person: str) -> bool:
+    """Return whether a person was shown this verdict before: they gave an opinion, and took it back."""
+    return any(
+        d.kind in OPINIONS and d.revision == row.revision and owner(d.person) == owner(person)
+        for d in listed(session, row.series_instance_uid)
+    )
+
+
 def _changed(session: Session, uid: str, row: ReviewRow | None, version: int) -> str:
     last = next(reversed(listed(session, uid)), None)
     if row is None or last is None or last.revision != row.revision:
-        what = (
-            f"it was judged anew: revision {row.revision}, {WORDS[Outcome(row.outcome)]}" if row else "nobody decided"
-        )
+        word = "hidden" if reviews.hides(row) else WORDS[Outcome(row.outcome)] if row else ""
+        what = f"it was judged anew: revision {row.revision}, {word}" if row else "nobody decided"
     else:
         what = f"{last.person} decided: {last.kind}, {last.at.astimezone():%H:%M:%S}"
     now = row.version if row else 0

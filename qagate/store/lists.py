@@ -41,12 +41,13 @@ _KIND = SeriesRow.kind_id + 0
 @dataclass(frozen=True, slots=True)
 class Filter:
     """Which series to list; an empty value does not narrow. outcome may also be "flagged" (review or reject) or "todo"
-    (waits for a person). unveiled: without those whose verdict is hidden from people. pending_since: only what waits
-    for a person and came since then. without: Series Instance UIDs to leave out.
+    (waits for a person). hidden: only those whose verdict is hidden from people (True), or without them (False).
+    pending_since: only what waits for a person and came since then. without: Series Instance UIDs to leave out.
 
-    organ: a word of the region or the organ. scanner: station name or calling AE title. text: a part of description,
-    protocol or station, the beginning or the end of an accession number, or a whole UID. since, until: bounds of the
-    time of the last image, the first included, the second not.
+    organ: a word of the region or the organ. scanner: station name or calling AE title. protocol: its name, or the
+    series description where it has none, as in the trends. text: a part of description, protocol or station, the
+    beginning or the end of an accession number, or a whole UID. since, until: bounds of the time of the last image, the
+    first included, the second not.
     """
 
     outcome: str = ""
@@ -59,7 +60,7 @@ class Filter:
     organ: str = ""
     scanner: str = ""
     protocol: str = ""
-    unveiled: bool = False
+    hidden: bool | None = None
     pending_since: datetime | None = None
     without: tuple[str, ...] = ()
 
@@ -77,14 +78,27 @@ class Filter:
 
 
 def listing(
-    session: Session, wanted: Filter, *, limit: int = 50, offset: int = 0, flagged_first: bool = False
+    session: Session,
+    wanted: Filter,
+    *,
+    limit: int = 50,
+    offset: int = 0,
+    flagged_first: bool = False,
+    veiled: bool = False,
 ) -> Sequence[SeriesRow]:
-    """Return series, the latest first; with flagged_first what a person should look at stands before all else."""
-    places = _Places.of(session, wanted)
+    """Return series, the latest first; with flagged_first what a person should look at stands before all else.
+
+    veiled: no place tells a hidden verdict; such series stand behind the flagged ones, whatever they are.
+    """
     if not flagged_first:
-        return _rows(session, places.page(session, wanted.outcomes, limit, offset))
+        return _rows(session, _Places.of(session, wanted).page(session, wanted.outcomes, limit, offset))
     found: list[SeriesRow] = []
-    for outcomes in (("reject",), ("review",), ("unscored", "accept", "")):
+    told = _Places.of(session, replace(wanted, hidden=False) if veiled else wanted)
+    turns: list[tuple[_Places, tuple[str, ...]]] = [(told, (outcome,)) for outcome in FLAGGED]
+    turns.append((told, ("unscored", "accept", "")))
+    if veiled and wanted.hidden is None:
+        turns.insert(len(FLAGGED), (_Places.of(session, replace(wanted, hidden=True)), wanted.outcomes))
+    for places, outcomes in turns:
         if wanted.outcomes and not set(outcomes) <= set(wanted.outcomes):
             continue
         found += _rows(session, places.page(session, outcomes, limit - len(found), offset))
@@ -171,8 +185,9 @@ class _Places:
             rest += [SeriesRow.waiting.is_(True), SeriesRow.last_instance_at >= wanted.pending_since]
         if wanted.without:
             rest.append(SeriesRow.series_instance_uid.not_in(wanted.without))
-        if wanted.unveiled:
-            rest.append(SeriesRow.series_instance_uid.not_in(reviews.hidden()))
+        if wanted.hidden is not None:
+            hidden = SeriesRow.series_instance_uid.in_(reviews.hidden())
+            rest.append(hidden if wanted.hidden else ~hidden)
         words, waiting = _words(wanted), wanted.waiting or wanted.pending_since is not None
         if not wanted.text:
             return cls(tuple(rest), _kinds(session, words) if words else None, (), waiting)
@@ -296,5 +311,6 @@ def _words(wanted: Filter) -> list[ColumnElement[bool]]:
     if wanted.scanner:
         words.append(or_(KindRow.station_name == wanted.scanner, KindRow.calling_ae_title == wanted.scanner))
     if wanted.protocol:
-        words.append(KindRow.protocol_name == wanted.protocol)
+        unnamed = (KindRow.protocol_name == "") & (KindRow.series_description == wanted.protocol)
+        words.append(or_(KindRow.protocol_name == wanted.protocol, unnamed))
     return words

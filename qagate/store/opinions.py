@@ -41,25 +41,38 @@ class Paired:
 
 
 def paired(session: Session, *, since: datetime) -> dict[tuple[str, str], Paired]:
-    """Return (modality, protocol) → pairs, of the opinions since a time that stand."""
-    found: dict[str, list[Decision]] = defaultdict(list)
-    for opinion in decisions.opinions(decisions.since(session, since)):
-        if opinion.quality is not None and opinion.outcome is not Outcome.UNSCORED:
-            found[opinion.series_instance_uid].append(opinion)
+    """Return (modality, protocol) → pairs, of the opinions since a time that stand.
+
+    What somebody said without knowing the verdict counts as that also when they spoke again once they knew it: else
+    only those would count whose mind the verdict did not change.
+    """
+    said = decisions.since(session, since)
+    found = _by_series(said)
+    unknowing = _by_series([one for one in said if one.blind])
     protocols = _protocols(session, list(found))
     pairs: dict[tuple[str, str], Paired] = defaultdict(Paired)
     for uid, opinions in found.items():
         into = pairs[protocols[uid]]
-        for one in opinions:
-            pair = (GOOD if one.outcome is Outcome.ACCEPT else POOR, _word(one))
-            into.model.append(pair)
-            if one.blind:
-                into.blind.append(pair)
+        into.model += map(_pair, opinions)
+        into.blind += map(_pair, unknowing.get(uid, ()))
         ordered = sorted(opinions, key=lambda d: d.person)
         into.people += [
             (_word(one), _word(other)) for one, other in combinations(ordered, 2) if one.revision == other.revision
         ]
     return pairs
+
+
+def _by_series(said: Sequence[Decision]) -> dict[str, list[Decision]]:
+    """Return Series Instance UID → the opinions on it that stand and can be compared with a verdict."""
+    found: dict[str, list[Decision]] = defaultdict(list)
+    for opinion in decisions.opinions(said):
+        if opinion.quality is not None and opinion.outcome is not Outcome.UNSCORED:
+            found[opinion.series_instance_uid].append(opinion)
+    return found
+
+
+def _pair(opinion: Decision) -> tuple[str, str]:
+    return (GOOD if opinion.outcome is Outcome.ACCEPT else POOR, _word(opinion))
 
 
 def _word(opinion: Decision) -> str:

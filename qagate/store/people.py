@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from qagate.domain.audit import Act
@@ -22,6 +22,9 @@ RESERVED = frozenset({"anonymous", "local", "qagate", "system", "console", "dire
 
 DIRECTORY = "directory"
 """Who it was when a directory said so."""
+
+LDAP = "ldap:"
+"""What subjects of an LDAP directory begin with."""
 
 CONSOLE = "console"
 """Who it was when somebody used the command line of the machine."""
@@ -58,12 +61,11 @@ def everybody(session: Session) -> Sequence[PersonRow]:
 
 def has_admin(session: Session) -> bool:
     """Say whether somebody can administer."""
-    return _admins(session) > 0
+    return session.scalar(_admins().limit(1)) is not None
 
 
-def _admins(session: Session) -> int:
-    active = (PersonRow.role == Role.ADMIN, PersonRow.disabled_at.is_(None))
-    return session.scalar(select(func.count()).select_from(PersonRow).where(*active)) or 0
+def _admins() -> Select[int]:
+    return select(PersonRow.id).where(PersonRow.role == Role.ADMIN, PersonRow.disabled_at.is_(None))
 
 
 def add(
@@ -96,7 +98,8 @@ def vouched(session: Session, subject: str, name: str, role: Role, *, at: dateti
     """
     row = session.scalar(select(PersonRow).where(PersonRow.subject == subject))
     if row is None:
-        row = add(session, name, role, by=DIRECTORY, at=at, source="oidc")
+        source = "ldap" if subject.startswith(LDAP) else "oidc"
+        row = add(session, name, role, by=DIRECTORY, at=at, source=source)
         row.subject = subject
     elif row.disabled_at is not None:
         raise PeopleError(f"{row.name} comes in no more here; ask an admin")
@@ -143,5 +146,7 @@ def enable(session: Session, row: PersonRow, *, by: str, at: datetime) -> None:
 
 
 def _keep_an_admin(session: Session, row: PersonRow) -> None:
-    if row.disabled_at is None and _admins(session) < 2:
+    # locked, so that of two admins who take the other's role at once one is refused
+    admins = session.scalars(_admins().order_by(PersonRow.id).with_for_update()).all()
+    if row.disabled_at is None and len(admins) < 2:
         raise PeopleError(f"somebody must be able to administer: make another admin first, got {row.name!r}")

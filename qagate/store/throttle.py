@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from qagate.store import credentials
@@ -45,15 +46,12 @@ def attempt(session: Session, name: str, address: str, *, at: datetime) -> float
     """
     session.execute(delete(TryRow).where(TryRow.last_at < at - FORGOTTEN))
     wanted = _keys(name, address)
-    rows = [session.get(TryRow, key, with_for_update=True) for key, _ in wanted]
+    rows = [_locked(session, key, at) for key, _ in wanted]
     wait = max(_left(row, limit, at) for row, (_, limit) in zip(rows, wanted, strict=True))
     if wait > 0:
         return wait
-    for row, (key, _) in zip(rows, wanted, strict=True):
-        if row is None:
-            session.add(TryRow(key=key, failures=1, last_at=at))
-        else:
-            row.failures, row.last_at = row.failures + 1, at
+    for row in rows:
+        row.failures, row.last_at = row.failures + 1, at
     return 0.0
 
 
@@ -71,7 +69,12 @@ def _keys(name: str, address: str) -> Sequence[tuple[str, Limit]]:
     return ((f"name:{credentials.digest(name)}", NAME), (f"address:{address}"[:128], ADDRESS))
 
 
-def _left(row: TryRow | None, limit: Limit, at: datetime) -> float:
-    if row is None:
-        return 0.0
+def _locked(session: Session, key: str, at: datetime) -> TryRow:
+    """Return the row of a key, made when it is the first try: two first ones at once wait for one another."""
+    insert = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    session.execute(insert(TryRow).values(key=key, failures=0, last_at=at).on_conflict_do_nothing())
+    return session.get_one(TryRow, key, with_for_update=True)
+
+
+def _left(row: TryRow, limit: Limit, at: datetime) -> float:
     return max(0.0, wait_seconds(row.failures, limit) - (at - row.last_at).total_seconds())

@@ -95,7 +95,7 @@ def points(
     organ: str = "",
     modality: str = "",
 ) -> list[Point]:
-    """Return the points since a time, oldest first, MOST_POINTS at most."""
+    """Return the points since a time, oldest first, MOST_POINTS at most; times are in the machine's own zone."""
     query = select(
         PointRow.scanner,
         PointRow.protocol,
@@ -109,11 +109,14 @@ def points(
         PointRow.repeated,
     ).where(*_conditions(since, scanner, protocol, organ, modality))
     rows = session.execute(query.order_by(PointRow.at.desc()).limit(MOST_POINTS)).all()
-    return [Point(**row._asdict()) for row in reversed(rows)]
+    return [Point(**{**row._asdict(), "at": row.at.astimezone()}) for row in reversed(rows)]
 
 
 def measures(session: Session, *, since: datetime, scanner: str, protocol: str) -> list[tuple[datetime, str, float]]:
-    """Return (time, name, value) of attributes ("attribute:noise") and measurements ("physics:noise_hu"), in time."""
+    """Return (time, name, value) of attributes ("attribute:noise") and measurements ("physics:noise_hu"), in time.
+
+    Times are in the machine's own zone.
+    """
     rows = session.execute(
         select(PointRow.at, PointRow.attributes, PointRow.physics)
         .where(*_conditions(since, scanner, protocol, "", ""))
@@ -121,7 +124,7 @@ def measures(session: Session, *, since: datetime, scanner: str, protocol: str) 
         .limit(MOST_POINTS // 10)
     ).all()
     return [
-        (at, f"{kind}:{name}", float(value))
+        (at.astimezone(), f"{kind}:{name}", float(value))
         for at, attributes, physics in reversed(rows)
         for kind, values in (("attribute", attributes), ("physics", physics))
         for name, value in values.items()

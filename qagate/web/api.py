@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
@@ -17,6 +17,7 @@ from qagate.domain.audit import Act
 from qagate.domain.person import Permission
 from qagate.store import lists, worklist
 from qagate.store.lists import MOST_COUNTED, Filter
+from qagate.store.tables import SeriesRow
 from qagate.web import veil
 from qagate.web.access import needs, note
 from qagate.web.asked import Asked
@@ -88,7 +89,12 @@ def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> 
     with database_of(request).read() as session:
         total = lists.count(session, wanted)
         rows = lists.listing(
-            session, wanted, limit=asked.limit, offset=asked.offset, flagged_first=asked.order == "flagged"
+            session,
+            wanted,
+            limit=asked.limit,
+            offset=asked.offset,
+            flagged_first=asked.order == "flagged",
+            veiled=veil.drawn(request),
         )
         found = veil.shown(request, session, rows)
     return SeriesList(total=total, limit=asked.limit, offset=asked.offset, series=found)
@@ -117,20 +123,34 @@ def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
 
 
 def _lines(request: Request, wanted: Filter) -> Iterator[str]:
-    for offset in range(0, EXPORT_MOST, EXPORT_PAGE):
+    for number in range(0, EXPORT_MOST, EXPORT_PAGE):
         text = io.StringIO()
         writer = csv.writer(text)
-        if offset == 0:
+        if number == 0:
             writer.writerow(EXPORTED)
         with database_of(request).read() as session:
-            rows = veil.shown(request, session, lists.listing(session, wanted, limit=EXPORT_PAGE, offset=offset))
-        for row in rows:
+            rows = lists.listing(session, wanted, limit=EXPORT_PAGE)
+            shown = veil.shown(request, session, rows)
+        for row in shown:
             low, high = row["interval"] or (None, None)
             row |= {"interval_low": low, "interval_high": high, "regions": " ".join(row["regions"])}
             writer.writerow([cell(row[name]) for name in EXPORTED])
         yield text.getvalue()
         if len(rows) < EXPORT_PAGE:
             return
+        wanted = _further(wanted, rows)
+
+
+def _further(wanted: Filter, rows: Sequence[SeriesRow]) -> Filter:
+    """Return what comes after these, by time and not by number: whatever arrives meanwhile moves nothing."""
+    last = rows[-1].last_instance_at
+    until = last + timedelta(microseconds=1)
+    told = wanted.without if wanted.until == until else ()
+    return replace(
+        wanted,
+        until=until,
+        without=(*told, *(row.series_instance_uid for row in rows if row.last_instance_at == last)),
+    )
 
 
 def cell(value: Any) -> Any:

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from qagate.clock import midnight
 from qagate.store.lists import Filter
 
 OUTCOMES = Literal["accept", "review", "reject", "unscored", "flagged", "todo", ""]
@@ -41,7 +42,7 @@ class Asked(BaseModel):
     modality: Word = Field("", description="as in DICOM, or as the rules found it")
     organ: Word = Field("", description="region or organ")
     scanner: Word = Field("", description="station name or calling AE title")
-    protocol: Long = Field("", description="protocol name")
+    protocol: Long = Field("", description="protocol name; series description where there is none")
     date: Day = Field("", description="of the last image: today, yesterday, week, or like 2026-11-22")
     text: Word = Field(
         "", description="part of description, protocol or station; beginning or end of an accession number; a whole UID"
@@ -79,13 +80,12 @@ def span(word: str, now: datetime | None = None) -> tuple[datetime | None, datet
     """Return the first moment of a date word and the first one after it, in the machine's own zone."""
     if not word:
         return None, None
-    here = (now or datetime.now(UTC)).astimezone()
-    today = here.replace(hour=0, minute=0, second=0, microsecond=0)
+    today = (now or datetime.now(UTC)).astimezone().date()
     if word == "today":
-        return today, None
+        return midnight(today), None
     if word == "yesterday":
-        return today - timedelta(days=1), today
+        return midnight(today - timedelta(days=1)), midnight(today)
     if word == "week":
-        return today - timedelta(days=6), None
-    day = datetime.combine(date.fromisoformat(word), datetime.min.time()).astimezone()
-    return day, day + timedelta(days=1)
+        return midnight(today - timedelta(days=6)), None
+    day = date.fromisoformat(word)
+    return midnight(day), midnight(day + timedelta(days=1))

@@ -16,7 +16,9 @@ from qagate.web.reading import Uid, database_of, now
 
 router = APIRouter(prefix="/api/v1", tags=["holding"])
 
-Reason = Annotated[str, Field(max_length=holding.MOST_WORDS, description="why, in the person's own words")]
+Reason = Annotated[
+    str, Field(max_length=holding.MOST_WORDS, pattern=r"^[^\x00]*$", description="why, in the person's own words")
+]
 
 
 class Why(BaseModel):

@@ -14,9 +14,11 @@ from pydantic import BaseModel, Field
 from qagate.domain.agreement import ENOUGH, Figure, kappa, share
 from qagate.domain.decision import Decision
 from qagate.domain.person import Permission, Person
-from qagate.store import decisions, opinions
+from qagate.store import decisions, opinions, reviews
 from qagate.store.opinions import GOOD, POOR, Paired
+from qagate.web import veil
 from qagate.web.access import needs
+from qagate.web.api import cell
 from qagate.web.decisions import settings_of
 from qagate.web.problem import told
 from qagate.web.reading import database_of, now
@@ -84,10 +86,11 @@ def decisions_csv(request: Request, person: Tuner, days: Days = 365) -> Response
     """Return every decision, oldest first, those that were taken back among them."""
     with database_of(request).read() as session:
         found = decisions.since(session, now(request) - timedelta(days=days))
+        hidden = set(session.scalars(reviews.hidden())) if veil.lies(request) else set()
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(DECISION_COLUMNS)
-    writer.writerows(_line(one) for one in found)
+    writer.writerows(_line(one, hidden=one.series_instance_uid in hidden) for one in found)
     return _csv(text, "decisions.csv")
 
 
@@ -127,17 +130,12 @@ def _shown(figure: Figure | None) -> Interval | None:
     )
 
 
-def _line(one: Decision) -> tuple[object, ...]:
+def _line(one: Decision, *, hidden: bool) -> tuple[object, ...]:
+    outcome, score = ("", None) if hidden else (str(one.outcome), one.score)
     return (
-        one.id, one.at.isoformat(), one.series_instance_uid, one.revision, str(one.outcome), one.score, one.policy,
-        one.model, one.person, str(one.kind), one.reason, one.quality or "", spreadsheet_safe(one.note), one.blind,
-        one.undoes, one.undone,
+        one.id, one.at.isoformat(), one.series_instance_uid, one.revision, outcome, score, one.policy, one.model,
+        one.person, str(one.kind), one.reason, one.quality or "", cell(one.note), one.blind, one.undoes, one.undone,
     )  # fmt: skip
-
-
-def spreadsheet_safe(text: str) -> str:
-    """Return text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _csv(text: io.StringIO, name: str) -> Response:

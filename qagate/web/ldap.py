@@ -14,6 +14,7 @@ from typing import Any
 
 from qagate.errors import DirectoryError, SettingsError
 from qagate.settings import Ldap
+from qagate.store.people import LDAP
 from qagate.web.vouching import Vouched, highest
 
 PATIENCE_SECONDS = 5
@@ -61,7 +62,7 @@ class LdapDirectory:
             raise DirectoryError(
                 f"the directory does not say who this is for good, got no {self.settings.id_attribute}"
             )
-        return Vouched(f"ldap:{subject}"[:255], name, role)
+        return Vouched(f"{LDAP}{subject}"[:255], name, role)
 
     def _secret(self) -> str | None:
         secret = self.settings.bind_password

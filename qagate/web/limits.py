@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import HTMLResponse, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy.orm import Session
 
 from qagate.domain.budget import Forecast, Tally, forecast, propose
@@ -39,6 +39,9 @@ Tuner = Annotated[Person, Depends(needs(Permission.TUNE))]
 Number = Annotated[int, PathParameter(ge=1, le=2**31 - 1, description="number of the limit")]
 Budget = Annotated[float | None, Query(ge=0, le=100_000, description="flags a day, all protocols together")]
 Below = Annotated[int | None, Query(ge=0, le=100, description="try this limit on every protocol")]
+
+_BLANK = BeforeValidator(lambda typed: None if typed == "" else typed)
+"""A form sends the fields that nobody filled in, too."""
 
 
 class Forecasted(BaseModel):
@@ -143,7 +146,12 @@ def undo_limit(request: Request, number: Number, person: Tuner) -> SetLimit:
 
 
 @page.get("/limits")
-def limits_page(request: Request, person: Reader, below: Below = None, flags_a_day: Budget = None) -> Response:
+def limits_page(
+    request: Request,
+    person: Reader,
+    below: Annotated[Below, _BLANK] = None,
+    flags_a_day: Annotated[Budget, _BLANK] = None,
+) -> Response:
     """Show each protocol's limit, what it flagged, what another would have, and who set what."""
     since = now(request) - timedelta(days=DAYS)
     with database_of(request).read() as session:

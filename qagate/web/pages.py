@@ -115,14 +115,15 @@ def _rows(request: Request, asked: AskedPage, person: Person) -> dict[str, Any]:
     with database_of(request).read() as session:
         part = {"limit": PAGE_SIZE + 1, "offset": (asked.page - 1) * PAGE_SIZE}  # one more tells of a next page
         if asked.order or asked.verdict == "todo":
-            rows = lists.listing(session, wanted, **part, flagged_first=asked.order == "flagged")
+            veiled = veil.drawn(request)
+            rows = lists.listing(session, wanted, **part, flagged_first=asked.order == "flagged", veiled=veiled)
         else:
             rows = lists.pending_first(session, wanted, since=datetime.now(UTC) - PENDING, **part)
         uids = [row.series_instance_uid for row in rows[:PAGE_SIZE]]
         speakers = neighbours.speakers(session, uids)
         shown = veil.shown(request, session, rows[:PAGE_SIZE])
-        counts = lists.outcome_counts(session, wanted)
-        todo = lists.count(session, replace(wanted, outcome="todo"))
+        counts = veil.counts(request, session, asked.wanted())
+        todo = lists.count(session, replace(asked.wanted(), outcome="todo"))
         newest = lists.listing(session, lists.Filter(), limit=1)
         incidents = alerts.unanswered(session)
         held = holding.waiting(session)
@@ -199,6 +200,7 @@ def series_page(
         else None,
         "stands": standing(request, uid),
         "may_decide": person.may(Permission.DECIDE),
+        "undoes_all": person.may(Permission.ADMINISTER),
         "undo_from": datetime.now(UTC) - timedelta(minutes=settings.review.undo_minutes),
         **beside,
     }

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from pydantic import BaseModel, Field
 from sqlalchemy.orm import Session
 
-from qagate.domain.person import GRANTS, Permission, Person, Role
+from qagate.domain.person import Permission, Person, Role
 from qagate.errors import PeopleError
 from qagate.store import invitations, people, tokens
 from qagate.store.tables import PersonRow, TokenRow
@@ -80,10 +80,16 @@ class Key(BaseModel):
 class NewKey(BaseModel):
     """A token to be made."""
 
-    person: Annotated[str, Field(max_length=64)]
+    person: Annotated[str, Field(max_length=64, pattern=r"^[^\x00]*$")]
     name: Annotated[str, Field(max_length=32)]
     scopes: list[Permission] = [Permission.READ]
     days: Annotated[int, Field(ge=0, le=3650, description="0: until it is revoked")] = 365
+
+
+class TypedKey(NewKey):
+    """The same from a form, which says nothing of boxes without a tick: then nothing is granted."""
+
+    scopes: list[Permission] = []
 
 
 class Secret(BaseModel):
@@ -168,7 +174,7 @@ def add_by_form(
     try:
         made = add_person(request, NewPerson(name=name, role=role), person)
     except PeopleError as error:
-        return _people_page(request, 409, wrong=str(error))
+        return _people_page(request, 409, wrong=str(error), typed={"name": name, "role": role})
     return _people_page(request, 201, invitation=made)
 
 
@@ -201,12 +207,12 @@ def tokens_page(request: Request, person: Admin) -> Response:
 
 
 @pages.post("/tokens")
-def add_token_by_form(request: Request, person: Admin, new: Annotated[NewKey, Form()]) -> Response:
+def add_token_by_form(request: Request, person: Admin, new: Annotated[TypedKey, Form()]) -> Response:
     """Make an API token and show it, once."""
     try:
         made = add_token(request, new, person)
     except PeopleError as error:
-        return _tokens_page(request, 409, wrong=str(error))
+        return _tokens_page(request, 409, wrong=str(error), typed=new)
     return _tokens_page(request, 201, secret=made.token)
 
 
@@ -226,7 +232,7 @@ def _made(session: Session, new: NewKey, person: Person, at: datetime) -> str:
 def _people_page(request: Request, code: int = 200, **context: Any) -> Response:
     with database_of(request).read() as session:
         rows = people.everybody(session)
-    context = {"rows": rows, "roles": list(Role), "grants": GRANTS, **context}
+    context = {"rows": rows, "roles": list(Role), "typed": {}, **context}
     return templates.TemplateResponse(request, "people.html", context, status_code=code)
 
 
@@ -235,6 +241,7 @@ def _tokens_page(request: Request, code: int = 200, **context: Any) -> Response:
         rows = tokens.listing(session)
         names = [row.name for row in people.everybody(session) if row.disabled_at is None]
     context = {"rows": rows, "names": names, "permissions": list(Permission), "now": now(request), **context}
+    context.setdefault("typed", NewKey(person="", name=""))
     return templates.TemplateResponse(request, "tokens.html", context, status_code=code)
 
 

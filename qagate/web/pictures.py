@@ -17,6 +17,7 @@ from qagate.domain.person import Permission
 from qagate.settings import Settings
 from qagate.store import worklist
 from qagate.store.database import Database
+from qagate.web import veil
 from qagate.web.access import needs, note
 from qagate.web.problem import told
 from qagate.web.reading import Uid, database_of
@@ -96,6 +97,9 @@ def volume(request: Request, uid: Uid, index: VolumeIndex) -> FileResponse:
 )
 def heatmap(request: Request, uid: Uid, index: VolumeIndex) -> FileResponse:
     """Return where quality is low in one volume (0-based) as NIfTI-1: 0 (good) .. 255 (bad), coarse."""
+    with database_of(request).read() as session:
+        if veil.hides(request, session, uid):
+            raise HTTPException(404, f"the verdict of this series is hidden, and its heatmap with it, got {uid}")
     folder = previews_folder(request.app.state.settings, database_of(request), uid)
     path = heatmap_path(folder, index) if folder else None
     if path is None or not path.is_file():

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 DATABASE_AWAY = (
     "The database cannot be reached. Nothing is lost: what arrives is kept in the spool. Try again in a moment."
 )
+LOGGED_OUT = "You are not logged in any more: nothing was changed. Log in and try once more"
 UNEXPECTED = "An unexpected fault on our side. Nothing was changed; the log has its details."
 
 
@@ -38,7 +39,7 @@ def answer(request: Request, code: int, detail: str, headers: dict[str, str] | N
         if code == 401 and request.method == "GET":  # the way in, and from there to where they wanted to go
             wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
             return RedirectResponse(f"/login?{urlencode({'next': wanted})}", 303)
-        context = {"code": code, "detail": detail}
+        context = {"code": code, "detail": LOGGED_OUT if code == 401 else detail}
         return templates.TemplateResponse(request, "problem.html", context, status_code=code, headers=headers)
     return JSONResponse(problem(code, detail), code, headers=headers, media_type=PROBLEM_TYPE)
 

@@ -12,10 +12,10 @@ from qagate.domain.person import Permission, Person
 from qagate.domain.store_permission import Answer, Known, StorePermission, permitted, unknown
 from qagate.errors import StoreError
 from qagate.store import worklist
+from qagate.web import veil
 from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.web.reading import database_of
-from qagate.web.views import summary
 
 logger = logging.getLogger(__name__)
 router = APIRouter(prefix="/api/v1", tags=["archives"])
@@ -57,5 +57,6 @@ def _said(request: Request, series: str, study: str, *, unknown_may_store: bool)
             rows = [row] if row else []
         else:
             rows = list(worklist.of_study(session, study))
-    known = [Known(row.series_instance_uid, row.holding, summary(row)["word"] or "") for row in rows]
+        shown = veil.shown(request, session, rows)
+    known = [Known(one["series_instance_uid"], one["holding"], one["word"] or "") for one in shown]
     return permitted(known, unknown_may_store=unknown_may_store)

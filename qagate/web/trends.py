@@ -72,7 +72,8 @@ def trends_page(
 ) -> Response:
     """Show the overview, or one scanner with one protocol in full."""
     found = _one(request, asked) if asked.scanner and asked.protocol else _overview(request, asked)
-    context = {"asked": asked, "t": found, "may_note": person.may(Permission.TUNE), "today": now(request).date()}
+    context = {"asked": asked, "t": found, "may_note": person.may(Permission.TUNE)}
+    context["today"] = now(request).astimezone().date()
     template = "trend.html" if asked.scanner and asked.protocol else "trends.html"
     return templates.TemplateResponse(request, template, context)
 

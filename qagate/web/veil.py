@@ -1,7 +1,8 @@
 """Veil: what is left out where people are to judge without knowing the verdict (the blind sample).
 
 It lies over pages, lists, exports and answers alike until somebody decided. A program that comes with a token sees
-through it: it asks for a fact, and nobody asks its opinion.
+through it: it asks for a fact, and nobody asks its opinion. So does the room page: whoever scans is told while the
+patient is there. Whether images are held is never left out: somebody may have to let them go.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any
 from fastapi import Request
 from sqlalchemy.orm import Session
 
-from qagate.store import reviews
+from qagate.store import lists, reviews
 from qagate.store.lists import Filter
 from qagate.store.tables import SeriesRow
 from qagate.store.undelivered import Undelivered
@@ -30,11 +31,29 @@ def lies(request: Request) -> bool:
     return caller is None or caller.how != "token"
 
 
+def drawn(request: Request) -> bool:
+    """Whether there may be series whose verdict is hidden from who asks."""
+    review = request.app.state.settings.review
+    return lies(request) and bool(review.blind_accepted or review.blind_flagged)
+
+
+def hides(request: Request, session: Session, uid: str) -> bool:
+    """Whether the verdict of a series is hidden from who asks."""
+    return lies(request) and reviews.hides(reviews.of(session, [uid]).get(uid))
+
+
 def narrowed(request: Request, wanted: Filter) -> Filter:
     """Return the filter without hidden verdicts where it asks for a verdict: to be found under it is to be told."""
-    review = request.app.state.settings.review
-    told = wanted.outcome not in ("", "todo") and (review.blind_accepted or review.blind_flagged)
-    return replace(wanted, unveiled=True) if told and lies(request) else wanted
+    return replace(wanted, hidden=False) if wanted.outcome not in ("", "todo") and drawn(request) else wanted
+
+
+def counts(request: Request, session: Session, wanted: Filter) -> dict[str, int]:
+    """Return how many series have each outcome as `lists.outcome_counts` does, the hidden ones as if they had none."""
+    if not drawn(request):
+        return lists.outcome_counts(session, wanted)
+    told = lists.outcome_counts(session, replace(wanted, hidden=False))
+    hidden = lists.count(session, replace(wanted, outcome="", hidden=True))
+    return {**told, "": told.get("", 0) + hidden}
 
 
 def shown(request: Request, session: Session, rows: Sequence[SeriesRow]) -> list[dict[str, Any]]:
@@ -63,6 +82,11 @@ def whole(request: Request, found: dict[str, Any]) -> dict[str, Any]:
         for one in found["revisions"]
     ]
     events = [
-        one for one in found["events"] if one["what"] != "verdict" and not one["detail"].startswith(f"{TELLING} to ")
+        one
+        for one in found["events"]
+        if one["what"] not in ("verdict", "released") and not one["detail"].startswith(f"{TELLING} to ")
     ]
-    return {**verdict(request, found), "revisions": bare, "events": events}
+    images = found["images"]
+    if images["held"]:  # "the verdict is good" would be why they were let go
+        images = {**images, "held": {**images["held"], "cause": "", "words": ""}}
+    return {**verdict(request, found), "images": images, "revisions": bare, "events": events}

@@ -8,7 +8,7 @@ from fastapi.templating import Jinja2Templates
 
 from qagate.domain import measurement
 from qagate.domain.assessment import severity_of
-from qagate.domain.decision import REASONS
+from qagate.domain.decision import REASONS, owner
 from qagate.domain.finding import FindingCode
 from qagate.domain.verdict import WORDS
 from qagate.store.lists import MOST_COUNTED
@@ -86,27 +86,39 @@ def ago(iso: str | None) -> str:
     """Return a time as people say it: relative up to an hour, then absolute with its zone."""
     if not iso:
         return ""
-    moment = datetime.fromisoformat(iso)
-    now = datetime.now(UTC)
-    seconds = (now - moment).total_seconds()
+    seconds = (datetime.now(UTC) - datetime.fromisoformat(iso)).total_seconds()
     if 0 <= seconds < 60:
         return f"{seconds:.0f} s ago"
     if 0 <= seconds < 3600:
         return f"{seconds / 60:.0f} min ago"
-    here = moment.astimezone()
-    if here.date() == now.astimezone().date():
-        return here.strftime("%H:%M %Z")
-    return here.strftime("%Y-%m-%d %H:%M %Z")
+    return then(iso)
+
+
+def then(iso: str | None) -> str:
+    """Return a time with its zone, the machine's own, and with its date when that is another day than today."""
+    return _here(iso, "%H:%M %Z")
 
 
 def clock(iso: str | None) -> str:
-    """Return the time of day with seconds, in the machine's own zone."""
-    return datetime.fromisoformat(iso).astimezone().strftime("%H:%M:%S") if iso else ""
+    """Return the time of day with seconds, in the machine's own zone, after its date when that is another day."""
+    return _here(iso, "%H:%M:%S")
+
+
+def stamp(iso: str | None) -> str:
+    """Return a time in full, in the machine's own zone."""
+    return f"{datetime.fromisoformat(iso).astimezone():%Y-%m-%d %H:%M:%S %Z}" if iso else ""
 
 
 def minute(iso: str | None) -> str:
     """Return the time of day without seconds, in the machine's own zone."""
-    return clock(iso)[:5]
+    return f"{datetime.fromisoformat(iso).astimezone():%H:%M}" if iso else ""
+
+
+def _here(iso: str | None, form: str) -> str:
+    if not iso:
+        return ""
+    here = datetime.fromisoformat(iso).astimezone()
+    return f"{here:{form}}" if here.date() == datetime.now().astimezone().date() else f"{here:%Y-%m-%d {form}}"
 
 
 def whole(value: float | None) -> str:
@@ -138,9 +150,9 @@ def sentence(text: str) -> str:
 
 def teach(templates: Jinja2Templates) -> None:
     """Give the templates all words."""
-    filters = (ago, clock, minute, counted, whole, took, sentence)
+    filters = (ago, then, clock, stamp, minute, counted, whole, took, sentence)
     templates.env.filters.update({function.__name__: function for function in filters}, grade=severity_of)
-    templates.env.filters["named"] = measurement.words
+    templates.env.filters |= {"named": measurement.words, "owner": owner}
     templates.env.globals.update(
         WORDS={str(outcome): word for outcome, word in WORDS.items()},
         STATE_WORDS=STATE_WORDS,

@@ -41,6 +41,17 @@ def is_page(path: str) -> bool:
     )  # fmt: skip
 
 
+def test_every_page_has_one_heading_of_the_first_rank(served, page):
+    """Who listens to a page instead of looking at it goes by them."""
+    served.add(LOOK)
+    seed_points(served.database, 400)
+    found = {}
+    for address in PAGES:
+        page.goto(served.url + address, wait_until="domcontentloaded")
+        found[address] = page.locator("h1").count()
+    assert {address: number for address, number in found.items() if number != 1} == {}
+
+
 def test_no_page_asks_others(served, page):
     served.add(LOOK)
     seed_points(served.database, 400)

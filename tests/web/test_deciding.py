@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from playwright.sync_api import expect
 
-from qagate.store import decisions, holding
+from qagate.store import decisions, holding, limits
 from qagate.web.pages import VENDOR
 from tests.web.eyes import pixels, still, until
-from tests.web.seeds import Seed
+from tests.web.seeds import Seed, seed
 
 pytestmark = pytest.mark.peers
 
@@ -61,6 +61,69 @@ def test_many_at_once_by_keys(served, page):
     assert [state(served, one) for one in (LOOK, MORE, GOOD)] == ["agreed", "agreed", ""]
     page.keyboard.press("z")
     expect(page.locator('[data-tab="todo"] b')).to_have_text("2")
+
+
+def test_a_key_that_decides_about_nothing_leaves_the_last_decision_to_be_taken_back(served, page):
+    served.add(LOOK)
+    page.goto(served.url)
+    for key in ("j", "a"):
+        page.keyboard.press(key)
+    expect(page.locator("#toast")).to_contain_text("Agreed")
+    for key in ("Escape", "a", "z"):  # no row has the focus
+        page.keyboard.press(key)
+    expect(page.locator("#toast")).to_contain_text("Taken back")
+    assert state(served, LOOK) == "open"
+
+
+def test_the_focus_stays_on_the_button_that_decided(served, page):
+    served.add(LOOK)
+    page.goto(f"{served.url}/series/{LOOK.uid}?viewer=canvas")
+    page.wait_for_selector("#viewer[data-ready=true]")
+    page.focus("#decision [data-do=agree]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#decision .stands")).to_have_text("Agreed.")
+    assert page.evaluate("document.activeElement.dataset.do") == "agree"
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.dataset.do") == "disagree"
+
+
+def test_a_hidden_verdict_is_not_asked_about(served, page):
+    """A note can be left; whether the verdict is wrong nobody can say who does not see it."""
+    uid = seed(served.database, served.settings, LOOK, blind=1.0)
+    page.goto(f"{served.url}/series/{uid}?viewer=canvas")
+    page.keyboard.press("o")
+    expect(page.get_by_label("A note only")).to_be_checked()
+    for name in ("The verdict is wrong", "Confirm: these images are not fit to be read"):
+        expect(page.get_by_label(name)).to_be_hidden()
+    page.keyboard.press("Escape")
+    served.add(GOOD)
+    page.goto(f"{served.url}/series/{GOOD.uid}?viewer=canvas")
+    page.keyboard.press("o")
+    expect(page.get_by_label("The verdict is wrong")).to_be_visible()
+
+
+@pytest.mark.parametrize("key", ["a", "r", "d"])
+def test_a_series_whose_verdict_is_hidden_is_opened_by_the_keys_that_decide(served, page, key):
+    uid = seed(served.database, served.settings, LOOK, blind=1.0)
+    page.goto(served.url)
+    page.keyboard.press("j")
+    page.keyboard.press(key)
+    page.wait_for_url(f"**/series/{uid}")
+
+
+def test_an_emptied_field_sets_no_limit(served, page):
+    """It set the limit 0, below which nothing is ever flagged."""
+    served.add(GOOD)
+    page.goto(f"{served.url}/limits")
+    field = page.get_by_label("Limit for CT Abdomen venous")
+    field.fill("")
+    page.get_by_role("button", name="Set").click()
+    page.wait_for_timeout(300)
+    with served.database.read() as session:
+        assert limits.standing(session) == ()
+    field.fill("62")
+    page.get_by_role("button", name="Set").click()
+    expect(page.locator("#history")).to_contain_text("set 62")
 
 
 def test_somebody_else_was_quicker(served, page):

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from qagate.store import invitations
+from qagate.domain.person import Role
+from qagate.store import invitations, logins, people
+from tests.unit.web.people import add
 from tests.web.seeds import Seed
 
 pytestmark = pytest.mark.peers
@@ -95,6 +97,24 @@ def test_from_the_first_admin_to_the_audit_trail(served, page):
     page.set_viewport_size({"width": 768, "height": 1024})
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     picture(page, "audit-tablet")
+
+
+@pytest.mark.parametrize("served", [None], indirect=True)
+def test_whose_login_ended_is_told_so_and_finds_the_way_back(served, page):
+    served.add(Seed("look", "review", 41.0))
+    add(served.database, "ada", Role.ADMIN)
+    page.goto(f"{served.url}/?modality=CT")
+    page.get_by_label("Name").fill("ada")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{served.url}/?modality=CT")
+    page.keyboard.press("j")
+    with served.database.begin() as session:
+        logins.close_all(session, people.get(session, "ada"), by="ada", at=datetime.now(UTC))
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_contain_text("You are logged out; nothing was changed")
+    page.get_by_role("link", name="You are logged out").click()
+    page.wait_for_url("**/login?next=%2F%3Fmodality%3DCT")
 
 
 def test_a_node_that_is_open_to_everybody_says_so(served, page):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -87,6 +89,20 @@ def test_a_row_changes_in_place_when_its_verdict_comes(served, page):
     served.add(Seed("one", "accept", 77.0, minutes=0))
     page.wait_for_selector("tr.accept")
     assert page.locator("tr .score b").inner_text() == "77"
+
+
+def test_times_do_not_stay_relative_on_a_page_that_stays_open(served, page):
+    """A list that is looked at in the morning said "59 min ago" of what came in the evening."""
+    fill(served)
+    page.clock.install()
+    page.goto(served.url)
+    when = page.locator(f"tr[data-uid='{LOOK.uid}'] time")
+    page.clock.fast_forward("50:00")
+    expect(when).to_have_text("53 min ago")
+    page.clock.fast_forward("03:00:00")
+    expect(when).to_have_text(re.compile(r"\d\d:\d\d \S+$"))
+    page.clock.fast_forward("20:00:00")
+    expect(when).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+$"))
 
 
 def test_no_answer_is_said(served, page):

@@ -13,7 +13,7 @@ from qagate.store.tables.base import Base
 class PersonRow(Base):
     """Somebody who may come in. Never deleted, only disabled: the audit trail goes on naming them.
 
-    source: "local" (password here) or "oidc"; subject: what that directory calls them for good.
+    source: "local" (password here), "oidc" or "ldap"; subject: what that directory calls them for good.
     """
 
     __tablename__ = "person"

@@ -1,10 +1,13 @@
 // Asking the API to change something, and saying in a few words how that went.
+export const LOGGED_OUT = "You are logged out";
+
 export async function send(method, address, body = method === "POST" ? {} : undefined) { // a bare POST looks like a form
   const answer = await fetch(address, {
     method,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
-  }).catch(() => { throw new Error("qagate does not answer; nothing was decided"); });
+  }).catch(() => { throw new Error("qagate does not answer; nothing was changed"); });
+  if (answer.status === 401) throw new Error(`${LOGGED_OUT}; nothing was changed. Load the page again to log in`);
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(said.detail ?? `qagate answered ${answer.status}`);
   return said;

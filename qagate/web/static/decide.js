@@ -6,7 +6,7 @@ const DONE = { agree: "agreed", disagree: "disagreed", grade: "graded", reject: 
 const dialog = document.getElementById("decide");
 const form = dialog.querySelector("form");
 const field = form.elements;
-let last = []; // what the last key press decided: [{ uid, number }]
+let last = []; // what was decided last, at once: [{ uid, number }]
 
 form.addEventListener("keydown", (event) => { // Enter decides from any field; in the note with Ctrl
   if (event.key !== "Enter" || event.target.closest("button") || (event.target.closest("textarea") && !event.ctrlKey)) return;
@@ -28,7 +28,7 @@ export async function decide(targets, wish) {
       problems.push(error.message);
     }
   }
-  last = taken.filter(() => wish.kind !== "release");
+  if (taken.length) last = taken.filter(() => wish.kind !== "release");
   const what = taken.length > 1 ? `${taken.length} ${DONE[wish.kind]}` : DONE[wish.kind];
   const waits = taken.some(({ stands }) => stands.state === "proposed") ? "; a second person must confirm" : "";
   if (problems.length) toast(`${taken.length ? `${what}; ` : ""}${[...new Set(problems)].join("; ")}`, null);
@@ -67,7 +67,10 @@ export function ask(targets, kind) {
   form.reset();
   document.getElementById("decide-title").textContent = targets.length > 1 ? `Decide about ${targets.length} series` : "Decide";
   document.getElementById("decide-problem").textContent = "";
-  for (const radio of field.kind) radio.closest("label").hidden = radio.value === "release" && !held;
+  const hidden = targets.some((one) => one.dataset.hidden); // nobody can say whether a hidden verdict is wrong
+  for (const radio of field.kind) {
+    radio.closest("label").hidden = radio.value === "release" ? !held : hidden && ["disagree", "reject"].includes(radio.value);
+  }
   field.kind.value = kind;
   const fitting = () => {
     const chosen = field.kind.value;

@@ -20,9 +20,17 @@ async function refresh() {
     const [old, now] = [document.getElementById(id), fresh.getElementById(id)];
     if (!old || !now) continue;
     const open = old.querySelector("details")?.open;
+    const focused = old.contains(document.activeElement) ? place(document.activeElement) : null;
     old.replaceWith(now);
     if (open) now.querySelector("details").open = true;
+    if (focused) (now.querySelector(focused) ?? now.querySelector("button, summary"))?.focus({ preventScroll: true });
   }
+}
+
+// Where the focus is, so that what takes its place gets it: who uses keys alone goes on from there.
+function place(element) {
+  const [name, value] = Object.entries(element.dataset)[0] ?? [];
+  return name ? `[data-${name}="${value}"]` : element.localName;
 }
 
 async function poll() {

@@ -1,4 +1,6 @@
 // Draws the trends with uPlot: daily medians, their average and its limits, and lines where something began.
+import { send } from "./api.js";
+
 let uPlot = null;
 try {
   uPlot = (await import("/static/vendor/uplot.js")).default;
@@ -65,7 +67,7 @@ function curveSeries() {
 }
 
 function rateSeries() {
-  const bound = { stroke: color("--line"), width: 2, points: { show: false } };
+  const bound = { stroke: color("--soft"), width: 1, dash: [2, 3], points: { show: false } };
   return [
     {},
     { label: "rate", stroke: color("--accent"), width: 2, points: { show: true, size: 6, fill: color("--accent") } },
@@ -138,21 +140,23 @@ if (uPlot) {
 
 // --- notes
 const form = document.getElementById("note");
-async function ask(path, method, body) {
-  const headers = { "Content-Type": "application/json" };
-  const answer = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
-  if (answer.ok) return location.reload();
-  document.getElementById("said").textContent = (await answer.json()).detail;
+async function change(method, path, body) {
+  try {
+    await send(method, path, body);
+    location.reload();
+  } catch (error) {
+    document.getElementById("said").textContent = error.message;
+  }
 }
 
 form?.addEventListener("submit", (event) => {
   event.preventDefault();
   const fields = form.elements;
-  ask("/api/v1/annotations", "POST", {
+  change("POST", "/api/v1/annotations", {
     scanner: data.scanner, protocol: data.protocol, day: fields.day.value, words: fields.words.value, restarts: fields.restarts.checked,
   });
 });
 document.getElementById("notes")?.addEventListener("click", (event) => {
   const button = event.target.closest("[data-remove]");
-  if (button) ask(`/api/v1/annotations/${button.dataset.remove}`, "DELETE");
+  if (button) change("DELETE", `/api/v1/annotations/${button.dataset.remove}`);
 });

@@ -1,5 +1,5 @@
 // The worklist by keyboard, its filters, and new rows that never move what a person is looking at.
-import { send, toast } from "./api.js";
+import { LOGGED_OUT, send, toast } from "./api.js";
 import { ask, decide, undo } from "./decide.js";
 import { typing } from "./page.js";
 import { refresh } from "./times.js";
@@ -59,12 +59,14 @@ function clear() {
 async function agree() {
   const rows = targets();
   const hidden = rows.filter((row) => row.dataset.hidden); // these are opened: nobody agrees with what is not shown
+  if (rows.length === hidden.length) return hidden[0]?.querySelector(".what a").click();
   await decide(rows.filter((row) => !row.dataset.hidden), { kind: "agree" });
-  if (hidden.length && rows.length === hidden.length) hidden[0].querySelector(".what a").click();
 }
 
 function refuse(kind) {
-  const rows = targets().filter((row) => !row.dataset.hidden);
+  const all = targets();
+  const rows = all.filter((row) => !row.dataset.hidden);
+  if (!rows.length) return all[0]?.querySelector(".what a").click();
   ask(rows, kind === "reject" && rows.some((row) => row.dataset.verdict === "accept") ? "disagree" : kind);
 }
 
@@ -218,6 +220,8 @@ async function poll() {
       merge(fresh);
       showSelection();
       refresh(live);
+    } else if (answer.status === 401) {
+      return loggedOut();
     } else if (answer.status !== 304) {
       throw new Error((await answer.json()).detail);
     }
@@ -227,6 +231,14 @@ async function poll() {
     failures += 1;
     if (failures >= 2) link.textContent = error instanceof TypeError ? "qagate does not answer; this list is not current" : error.message;
   }
+}
+
+function loggedOut() {
+  const way = document.createElement("a");
+  way.href = `/login?${new URLSearchParams({ next: location.pathname + location.search })}`;
+  way.className = "link";
+  way.textContent = `${LOGGED_OUT}; this list is not current. Log in`;
+  link.replaceChildren(way);
 }
 
 setInterval(poll, POLL_MS);

@@ -63,6 +63,24 @@ def test_each_bad_file_is_named_and_the_good_one_is_scored(tmp_path: Path, good:
         assert sum(name in line for line in done.stderr.splitlines()) == 1, done.stderr
 
 
+@pytest.mark.parametrize("command", ["score", "explain", "process"])
+def test_a_folder_without_a_file_is_said(tmp_path: Path, command: str) -> None:
+    """Nothing was said, and two of them ended as if all was well."""
+    (tmp_path / "empty").mkdir()
+    more = [tmp_path / "out"] if command == "process" else []
+    done = qagate(command, tmp_path / "empty", *more, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no file to" in done.stderr
+
+
+def test_a_stray_file_does_not_keep_the_others_from_being_explained(tmp_path: Path, good: Path) -> None:
+    (tmp_path / "text.txt").write_text("hello")
+    done = qagate("explain", tmp_path, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "text.txt" in done.stderr
+    assert "CT" in done.stdout
+
+
 @pytest.mark.slow
 def test_a_nifti_with_nan_a_picture_and_a_series_without_positions_are_scored(tmp_path: Path, good: Path) -> None:
     good.unlink()

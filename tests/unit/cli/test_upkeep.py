@@ -51,6 +51,12 @@ def test_a_series_that_was_set_aside_can_be_judged_again(config: Path) -> None:
     database.close()
 
 
+def test_series_are_not_judged_again_for_a_destination(config: Path) -> None:
+    """It was left out, and what was parked for it stayed there."""
+    done = CliRunner().invoke(app, ["requeue", "PACS", "--failed", "--config", str(config)])
+    assert (done.exit_code, "got both: PACS" in done.output) == (2, True)
+
+
 def test_a_destination_nobody_knows_is_refused(config: Path) -> None:
     result = CliRunner().invoke(app, ["requeue", "NOWHERE", "-c", str(config)])
     assert result.exit_code == 2

@@ -70,6 +70,7 @@ FILTERS = (
     (Filter(scanner="AE1"), "da"),
     (Filter(scanner="OLD"), "f"),
     (Filter(protocol="Abdomen", scanner="CT2"), "cb"),
+    (Filter(protocol="venous 3mm"), ""),  # a description stands for a protocol only where there is none
     (Filter(calling_ae_title="AE3", state="delivered"), "ef"),
     (Filter(state="failed"), ""),
     (Filter(since=T0 - timedelta(minutes=40), until=T0 - timedelta(minutes=10)), "dcb"),

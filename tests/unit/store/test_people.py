@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import unicodedata
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -12,8 +15,10 @@ from qagate.domain.audit import Act
 from qagate.domain.person import Permission, Person, Role
 from qagate.errors import PeopleError, PersonMissing, StoreError
 from qagate.store import audit, credentials, invitations, logins, people, throttle, tokens
+from qagate.store.database import Database
 from qagate.store.logins import Lasting
-from qagate.store.tables import LoginRow
+from qagate.store.tables import LoginRow, TryRow
+from tests.peers import postgres
 
 T0 = datetime(2026, 11, 22, 9, tzinfo=UTC)
 LASTING = Lasting(idle=timedelta(minutes=30), whole=timedelta(hours=8))
@@ -48,6 +53,13 @@ def test_a_person_and_a_token_fit_every_column_for_names(session):
     found = tokens.person_of(session, secret, at=T0)
     assert found is not None
     assert len(found[0].name) == 64  # 43 + 1 + 20
+
+
+def test_which_directory_vouches_for_somebody(session):
+    """People of an LDAP directory were listed as if OpenID Connect had vouched for them."""
+    both = (("ldap:4711", "lea"), ("248289761001", "olga"))
+    found = [people.vouched(session, subject, name, Role.VIEWER, at=T0) for subject, name in both]
+    assert [row.source for row in found] == ["ldap", "oidc"]
 
 
 def test_two_of_one_name_and_nobody(session):
@@ -176,6 +188,59 @@ def test_the_throttle_counts_before_it_is_known_whether_a_try_was_right(session)
     assert throttle.attempt(session, "bob", "10.0.0.7", at=T0 + timedelta(seconds=1)) == 0
     throttle.succeeded(session, "bob", "10.0.0.7")
     assert throttle.attempt(session, "bob", "10.0.0.7", at=T0 + timedelta(seconds=1)) == 0
+
+
+@pytest.fixture(scope="module")
+def server():
+    """A database in which two can write at the same time."""
+    if not postgres.available():
+        pytest.skip("there is no PostgreSQL here")
+    with postgres.Postgres() as server:
+        database = Database.open(server.url)
+        yield database
+        database.close()
+
+
+def together(database, *works):
+    """Let each work begin its transaction before any goes on; return what they return or raise."""
+    begun = threading.Barrier(len(works))
+
+    def run(work):
+        try:
+            with database.begin() as session:
+                session.execute(text("SELECT 1"))
+                begun.wait(10)
+                return work(session)
+        except (PeopleError, StoreError) as error:
+            return error
+
+    with ThreadPoolExecutor(len(works)) as threads:
+        return list(threads.map(run, works))
+
+
+@pytest.mark.peers
+def test_two_first_tries_from_one_address_at_once(server):
+    """One of them was told that the database cannot be reached."""
+    tries = [partial(throttle.attempt, name=name, address="10.0.0.7", at=T0) for name in ("ada", "bob")]
+    assert together(server, *tries) == [0.0, 0.0]
+    with server.begin() as session:
+        assert throttle.attempt(session, "carl", "10.0.0.7", at=T0) == 0.0
+        assert session.get_one(TryRow, "address:10.0.0.7").failures == 3
+
+
+@pytest.mark.peers
+def test_two_admins_cannot_take_the_others_role_at_once(server):
+    with server.begin() as session:
+        for name in ("ada", "bob"):
+            people.add(session, name, Role.ADMIN, by="console", at=T0)
+
+    def demote(name, session):
+        people.set_role(session, people.get(session, name), Role.VIEWER, by="another", at=T0)
+
+    said = together(server, partial(demote, "ada"), partial(demote, "bob"))
+    assert sorted(type(one).__name__ for one in said) == ["NoneType", "PeopleError"]
+    with server.read() as session:
+        assert people.has_admin(session)
 
 
 def test_failures_are_forgotten_after_an_hour(session):

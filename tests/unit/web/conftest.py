@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +71,19 @@ def configured(site: Site, **review: object) -> None:
     site.client.app.state.settings = site.settings.model_copy(
         update={"review": site.settings.review.model_copy(update=review)}
     )
+
+
+@pytest.fixture
+def zone(monkeypatch) -> Iterator[Callable[[str], None]]:
+    """Move the machine to another time zone."""
+
+    def move(name: str) -> None:
+        monkeypatch.setenv("TZ", name)
+        time.tzset()
+
+    yield move
+    monkeypatch.undo()
+    time.tzset()
 
 
 @pytest.fixture(scope="module")

@@ -15,9 +15,13 @@ from schemathesis.specs.openapi.checks import (
 
 from qagate.domain.person import Role
 from qagate.store import audit, people, tokens
+from qagate.store.tables import SeriesRow
+from qagate.web import api
+from qagate.web.api import cell as spreadsheet_cell
 from qagate.web.description import described
 from tests.unit.web.conftest import HOSTILE, SEEDS, make_site, uid_of
 from tests.unit.web.people import add, token_of
+from tests.web.seeds import Seed, seed
 
 
 def test_list(site):
@@ -56,13 +60,32 @@ def test_csv(site):
     assert rows[1]["series_description"] == HOSTILE
 
 
+def test_what_arrives_during_an_export_moves_nothing(tmp_path, monkeypatch):
+    """Three series of one minute and two others, in pages of two; after each page another one arrives."""
+    monkeypatch.setattr(api, "EXPORT_PAGE", 2)
+    before = [Seed(f"before{i}", minutes=30 + i) for i in range(5)]
+    for site in make_site(tmp_path, *before):
+        with site.database.begin() as session:
+            same = session.get(SeriesRow, before[1].uid).last_instance_at
+            for one in before[1:4]:
+                session.get(SeriesRow, one.uid).last_instance_at = same
+        listing, late = api.lists.listing, iter([Seed(f"late{i}", minutes=1) for i in range(9)])
+
+        def busy(session, wanted, site=site, late=late, listing=listing, **more):
+            found = listing(session, wanted, **more)
+            seed(site.database, site.settings, next(late))
+            return found
+
+        monkeypatch.setattr(api.lists, "listing", busy)
+        lines = list(csv.DictReader(io.StringIO(site.client.get("/api/v1/series.csv").text)))
+        assert sorted(one["series_instance_uid"] for one in lines) == sorted(one.uid for one in before)
+
+
 @pytest.mark.parametrize(
     ("text", "cell"), [("=1+1", "'=1+1"), ("@x", "'@x"), ("-1", "'-1"), ("T1", "T1"), (-1.5, -1.5)]
 )
 def test_csv_cells_are_no_formulas(text, cell):
-    from qagate.web.api import cell as _cell
-
-    assert _cell(text) == cell
+    assert spreadsheet_cell(text) == cell
 
 
 def test_metrics_hold_no_patient_data(site):

@@ -25,6 +25,16 @@ def test_span(word, since, until):
     assert span(word, NOON) == (since, until)
 
 
+def test_days_around_the_end_of_summer_time(zone):
+    """The 25th of October 2026 has 25 hours in Berlin: from 22:00 UTC of the day before to 23:00 UTC."""
+    zone("Europe/Berlin")
+    begins, ends = datetime(2026, 10, 24, 22, tzinfo=UTC), datetime(2026, 10, 25, 23, tzinfo=UTC)
+    assert span("2026-10-25") == (begins, ends)
+    assert span("today", ends - timedelta(hours=1)) == (begins, None)
+    assert span("yesterday", ends + timedelta(hours=1)) == (begins, ends)
+    assert span("week", ends + timedelta(days=6))[0] == begins + timedelta(hours=25)
+
+
 def test_span_of_a_day():
     since, until = span("2026-02-28")
     assert since is not None

@@ -232,6 +232,36 @@ def test_agreement_of_enough(tmp_path, asks_as):
         assert found["kappa_with_model"]["value"] == 0.0  # the verdict never varies: no better than chance
 
 
+def test_who_takes_a_blind_opinion_back_has_seen_the_verdict(tmp_path, asks_as):
+    one = Seed("one", "accept", 80.0)
+    for site in make_site(tmp_path):
+        configured(site, blind_accepted=1.0)
+        seed(site.database, site.settings, one, blind=1.0)
+        for version, who in ((1, "anna"), (3, "bert"), (5, "anna")):
+            asks_as(who)
+            number = post(site, one.uid, "grade", version, quality="limited")["taken"]
+            if version < 5:
+                answer = site.client.delete(f"/api/v1/series/{one.uid}/decisions/{number}")
+                assert answer.json()["hidden"] is True
+        said = [d for d in site.json(f"/api/v1/series/{one.uid}/decisions")["decisions"] if d["kind"] == "grade"]
+        assert [(d["person"], d["blind"]) for d in said] == [("anna", True), ("bert", True), ("anna", False)]
+
+
+def test_what_was_said_blind_is_counted_whatever_is_said_afterwards(tmp_path):
+    """Twenty good verdicts are called limited; then they are shown, and somebody follows half of them."""
+    seeds = [Seed(f"s{i}", "accept", 80.0, minutes=i + 1) for i in range(20)]
+    for site in make_site(tmp_path):
+        configured(site, blind_accepted=1.0)
+        for i, one in enumerate(seeds):
+            seed(site.database, site.settings, one, blind=1.0)
+            post(site, one.uid, "grade", 1, quality="limited")
+            if i % 2:
+                post(site, one.uid, "agree", 2)
+        found = site.json("/api/v1/agreement")["everything"]
+        assert (found["missed"]["value"], found["missed_of"]) == (1.0, 20)
+        assert (found["same"]["value"], found["pairs"]) == (0.5, 20)  # what stands in the end
+
+
 def test_limits_are_tried_set_and_taken_back(tmp_path):
     seeds = [Seed(f"s{i}", "accept", 51.5 + i, minutes=i + 1) for i in range(40)]
     for site in make_site(tmp_path, *seeds):
@@ -254,6 +284,26 @@ def test_limits_are_tried_set_and_taken_back(tmp_path):
         assert site.client.delete("/api/v1/limits/99").status_code == 404
         assert site.json("/api/v1/limits")["protocols"][0]["set_by"] == "settings"
         assert [row["undoes"] for row in site.json("/api/v1/limits/history")] == [made.json()["id"], None]
+
+
+@pytest.mark.parametrize("query", ["flags_a_day=&below=60", "flags_a_day=2&below=", "flags_a_day=&below="])
+def test_the_form_of_limits_may_have_empty_fields(empty_site, query):
+    """A browser sends the field that nobody filled in as an empty one."""
+    assert "No scored series" in empty_site.page(f"/limits?{query}")
+
+
+def test_nobody_is_offered_what_is_refused(desk, asks_as):
+    asks_as("anna")
+    post(desk, LOOK.uid, "agree", 1)
+    for who, role, offered in (
+        ("anna", Role.REVIEWER, True),
+        ("anna", Role.VIEWER, False),
+        ("bert", Role.REVIEWER, False),
+        ("ada", Role.ADMIN, True),
+    ):
+        asks_as(who, role)
+        assert ("data-undo=" in desk.page(f"/series/{LOOK.uid}")) is offered, who
+        assert ("labels.csv" in desk.page("/limits")) is (role is Role.ADMIN)
 
 
 def test_limits_page_without_series(empty_site):

@@ -63,6 +63,16 @@ def test_what_is_parked_is_said_with_its_reason_and_tried_again(site):
         assert act.detail == "3 parked, PACS"
 
 
+def test_a_destination_is_chosen_by_its_name_and_one_that_is_not_there_is_said_so(site):
+    page = site.page("/deliveries")
+    assert 'href="/deliveries?destination=PACS"' in page
+    assert "destination=VAULT" not in page  # nothing waits for it
+    assert "Everything has arrived" in site.page("/deliveries?destination=VAULT")
+    page = site.page("/deliveries?destination=PACX")
+    assert "There is no destination of this name" in page
+    assert "Everything has arrived" not in page
+
+
 def test_a_destination_that_is_gone_is_said_to_be(site):
     sending_to(site)
     page = site.page("/deliveries")

@@ -84,6 +84,25 @@ def test_a_token_by_form_and_over_the_api(office):
     assert office.client.post("/api/v1/tokens", json={"person": "ada", "name": "x", "scopes": []}).status_code == 409
 
 
+def test_a_refused_form_keeps_what_was_typed(office):
+    people.add(office.database, "dora", Role.VIEWER)
+    page = send(office, "/people", 409, name="dora", role="physicist")
+    assert 'name="name" value="dora"' in page
+    assert "<option selected>physicist</option>" in page
+    page = send(office, "/tokens", 409, person="dora", name="PACS archive", days="30", scopes="decide")
+    assert 'name="name" value="PACS archive"' in page
+    assert "<option selected>dora</option>" in page
+    assert 'name="days" value="30"' in page
+    assert re.findall(r'value="(\w+)" checked', page) == ["decide"]
+
+
+def test_a_form_without_a_tick_grants_nothing(office):
+    """A browser sends nothing of boxes without one: it was taken for the right to read."""
+    people.add(office.database, "emil", Role.VIEWER)
+    assert "at least one scope" in send(office, "/tokens", 409, person="emil", name="lab")
+    assert 'value="read" checked' in office.page("/tokens")
+
+
 def test_the_trail_is_filtered_and_exported(office):
     office.page(f"/series/{uid_of('look')}")
     found = office.json(f"/api/v1/audit?series={uid_of('look')}&who=ada&what=series_viewed&date=today")

@@ -39,6 +39,30 @@ def test_as_a_page(site, address, code):
     assert "Back to the worklist" in page
 
 
+@pytest.mark.parametrize(
+    ("address", "body"),
+    [
+        ("/api/v1/series/1.2/release", {"reason": "a\0b"}),
+        ("/api/v1/series/1.2/reject", {"reason": "a\0b"}),
+        ("/api/v1/release-everything", {"reason": "a\0b"}),
+        ("/api/v1/tokens", {"person": "a\0b", "name": "lab"}),
+    ],
+)
+def test_what_no_database_server_takes_is_refused_before_it(site, address, body):
+    """PostgreSQL has no NUL in its texts, and it looked as if it was away."""
+    assert site.client.post(address, json=body).status_code == 422
+
+
+def test_a_form_of_somebody_whose_login_ended(tmp_path):
+    """A person is not told to send an API token."""
+    for site in make_site(tmp_path, anonymous_role=None):
+        answer = site.client.post("/logout", headers={"accept": "text/html"}, follow_redirects=False)
+        assert answer.status_code == 401
+        assert "not logged in any more: nothing was changed" in answer.text
+        assert "Bearer" not in answer.text
+        assert "Bearer" in site.client.post("/logout").json()["detail"]
+
+
 def test_wrong_method(site):
     answer = site.client.post("/api/v1/series")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")

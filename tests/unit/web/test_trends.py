@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from qagate.clock import SystemClock
 from tests.unit.web.conftest import make_site
 from tests.web.seeds import Seed
-from tests.web.trend_seeds import seed_points
+from tests.web.trend_seeds import DAYS, seed_points
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -49,6 +49,35 @@ def test_rates_of_few_series_are_not_shown(filled):
     rates = filled.json("/api/v1/trend?scanner=MR1&protocol=Brain+T2&days=90")["flagged"]
     assert any(r["rate"] is not None for r in rates) or all(r["number"] < 20 for r in rates)
     assert all(r["rate"] is None and r["hits"] is None for r in rates if r["number"] < 20)
+
+
+def test_days_are_those_of_the_machines_own_zone(tmp_path, zone):
+    """What is scanned at eight in the evening in New York belongs to that day, as in the list behind its point."""
+    zone("America/New_York")
+    for site in make_site(tmp_path, clock=Noon()):
+        evening = datetime(2026, 11, 21, 1, tzinfo=UTC)  # 20 November, 20:00
+        seed_points(site.database, 1, evening + timedelta(days=DAYS))
+        curve = site.json("/api/v1/trend?scanner=CT1&protocol=Abdomen+venous")
+        (day,) = {datetime.fromtimestamp(at, UTC).date().isoformat() for at in curve["seconds_to_verdict"]["days"]}
+        assert day == "2026-11-20"
+        assert {d for m in curve["measures"] for d in m["days"]} == set(curve["seconds_to_verdict"]["days"])
+        assert site.json(f"/api/v1/series?date={day}&scanner=CT1")["total"] == 1
+
+
+def test_the_list_behind_a_trend_that_has_a_description_alone(tmp_path):
+    """Trends go by the name of the protocol, else by the description; a click leads to the same series, if anywhere."""
+    named = Seed("named", protocol="Abd", description="Axial")
+    described = Seed("described", protocol="", description="Axial", minutes=6)
+    bare = Seed("bare", protocol="", description="", minutes=7)
+    for site in make_site(tmp_path, named, described, bare):
+        assert [row["protocol"] for row in site.json("/api/v1/trends")["rows"]] == ["", "Abd", "Axial"]
+        for protocol, one in (("Axial", described), ("Abd", named)):
+            found = site.json(f"/api/v1/series?scanner=CT2&protocol={protocol}")["series"]
+            assert [s["series_instance_uid"] for s in found] == [one.uid]
+        page = site.page("/trends?days=7")
+        assert page.count('href="/trends?scanner=CT2&amp;protocol=') == 2
+        assert "protocol=&amp;" not in page
+        assert "<option selected>7</option>" in page
 
 
 def test_notes_start_limits_anew(filled):

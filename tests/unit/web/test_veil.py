@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import select
 
+from qagate.domain.holding import Cause
 from qagate.domain.person import Permission, Role
-from qagate.store import outbox
+from qagate.store import holding, outbox
 from qagate.store.tables import DeliveryRow
 from tests.unit.web.conftest import configured, make_site
 from tests.unit.web.people import add, token_of
@@ -18,6 +20,7 @@ from tests.web.seeds import Seed, seed
 
 BLIND = Seed("blind", "accept", 91.0, minutes=2, accession="ACC0009999", protocol="Other")
 FLAGGED = Seed("flagged", "review", 31.0, minutes=4, accession="ACC0009997", protocol="Other")
+LOOK = Seed("look", "review", 33.0, minutes=5, accession="ACC0009996", protocol="Other")
 PLAIN = Seed("plain", "accept", 88.0, minutes=3, accession="ACC0009998", protocol="Other")
 
 
@@ -71,6 +74,72 @@ def test_nor_by_the_document_that_only_flagged_series_have(asked):
     headers = {"authorization": f"Bearer {token_of(asked.database, 'archive', Permission.READ)}"}
     assert "KO" in str(asked.client.get("/api/v1/deliveries", headers=headers).json())
     assert "KO" in str(asked.client.get(f"/api/v1/series/{FLAGGED.uid}", headers=headers).json())
+
+
+@pytest.fixture
+def both(asked):
+    """The same site with a flagged series that is hidden, too."""
+    configured(asked, blind_accepted=1.0, blind_flagged=1.0)
+    seed(asked.database, asked.settings, FLAGGED, blind=1.0)
+    return asked
+
+
+def test_nor_by_its_place(both):
+    """What is hidden stands in one block, whatever it is: were it sorted by its verdict, its place would tell."""
+    seed(both.database, both.settings, LOOK)
+    order = [one["series_instance_uid"] for one in both.json("/api/v1/series?order=flagged")["series"]]
+    assert order == [LOOK.uid, BLIND.uid, FLAGGED.uid, PLAIN.uid]
+    page = both.page("/rows?order=flagged")
+    assert [page.index(uid) for uid in order] == sorted(page.index(uid) for uid in order)
+    first, rest = (both.json(f"/api/v1/series?order=flagged&limit=2&offset={n}")["series"] for n in (0, 2))
+    assert [one["series_instance_uid"] for one in (*first, *rest)] == order
+    todo = both.json("/api/v1/series?order=flagged&verdict=todo")["series"]
+    assert [one["series_instance_uid"] for one in todo] == [LOOK.uid, BLIND.uid, FLAGGED.uid]
+
+
+@pytest.mark.parametrize(
+    ("query", "counts"),
+    [
+        (f"?text={FLAGGED.uid}", {"todo": 1, "": 1, "accept": 0, "review": 0}),
+        ("", {"todo": 2, "": 3, "accept": 1, "review": 0}),
+        ("?verdict=accept", {"todo": 2, "": 3, "accept": 1, "review": 0}),
+    ],
+)
+def test_nor_by_a_count(both, query, counts):
+    page = both.page(f"/rows{query}")
+    told = re.findall(r'data-tab="(\w*)".*?<b>(\d+)</b>', page)
+    assert {name: int(number) for name, number in told if name in counts} == counts
+
+
+def test_nor_by_its_heatmap(both):
+    assert "hidden" in both.json(f"/api/v1/series/{FLAGGED.uid}/heatmap/0.nii.gz", 404)["detail"]
+
+
+def test_nor_by_what_an_archive_is_told(both):
+    address = f"/api/v1/store-permission?series_instance_uid={FLAGGED.uid}"
+    assert both.json(address)["reason"] == "nothing is held; no verdict yet"
+    headers = {"authorization": f"Bearer {token_of(both.database, 'archive', Permission.READ)}"}
+    assert both.client.get(address, headers=headers).json()["reason"] == "nothing is held; Look"
+
+
+def test_nor_by_why_a_decision_is_refused_or_by_the_export_of_a_note(both):
+    wish = {"kind": "note", "version": 9, "note": "seen"}
+    address = f"/api/v1/series/{FLAGGED.uid}/decisions"
+    assert "revision 1, hidden)" in both.client.post(address, json=wish).json()["detail"]
+    assert both.client.post(address, json={**wish, "version": 1}).status_code == 201
+    (line,) = csv.DictReader(io.StringIO(both.client.get("/api/v1/decisions.csv").text))
+    assert (line["kind"], line["verdict"], line["score"]) == ("note", "", "")
+
+
+def test_nor_by_why_its_images_went(asked):
+    now = datetime.now(UTC)
+    with asked.database.begin() as session:
+        holding.hold(session, BLIND.uid, policy="gate", at=now, until=now)
+        holding.let_go(session, BLIND.uid, Cause.ACCEPTED, at=now)
+    one = asked.json(f"/api/v1/series/{BLIND.uid}")
+    assert "good" not in str(one)
+    assert "accept" not in str(one)
+    assert one["images"]["held"]["state"] == "released"
 
 
 def test_a_program_with_a_token_is_told(asked):

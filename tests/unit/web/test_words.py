@@ -21,6 +21,15 @@ def test_ago_is_absolute_with_a_zone_after_it():
     assert words.ago(None) == ""
 
 
+def test_a_time_of_another_day_has_its_date():
+    now = datetime.now().astimezone()
+    before = now - timedelta(days=2)
+    assert words.clock(now.isoformat()) == f"{now:%H:%M:%S}"
+    assert words.clock(before.isoformat()) == f"{before:%Y-%m-%d %H:%M:%S}"
+    assert words.then(before.isoformat()) == f"{before:%Y-%m-%d %H:%M %Z}"
+    assert words.minute(before.isoformat()) == f"{before:%H:%M}"
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(None, ""), (-3, "+0 s"), (11.4, "+11 s"), (99, "+99 s"), (240, "+4 min"), (7200, "+2 h")],
