@@ -35,6 +35,8 @@ _PDU_HEAD_BYTES = 6
 _DATA_TRANSFER = "Sta6"  # PS3.8 Table 9-4
 _COMMAND, _LAST = 0x01, 0x02  # bits of the message control header
 _MAX_COMMAND_BYTES = 1 << 16
+_MAX_INFORMATION_BYTES = 32 << 20
+"""Of the data set of a message that stores nothing; a request for storage commitment of 50,000 objects has 8 MB."""
 _ABORT = b"\7\0\0\0\0\4\0\0\2\0"  # A-ABORT by the provider, reason not specified; PS3.8 9.3.8
 
 
@@ -80,6 +82,7 @@ class MessageProvider(DIMSEServiceProvider):
         self._on_lost = on_lost
         self._command = bytearray()
         self._store: _StoreCommand | None = None
+        self._passed_on = 0  # bytes of the data set of a message that is no C-STORE
         self._incoming = incoming
 
     def receive_primitive(self, primitive: P_DATA) -> None:
@@ -112,11 +115,17 @@ class MessageProvider(DIMSEServiceProvider):
                     command, self._command = bytes(self._command), bytearray()
                     self._store = _store_command(context_id, command)
                     self._incoming.clear()
+                    self._passed_on = 0
                     if self._store is not None and not self._store.has_data_set:
                         self._serve(self._store)
                     elif self._store is None:
                         self._pass_on(context_id, bytes([control]) + command)
             elif self._store is None:
+                self._passed_on += len(fragment)
+                if self._passed_on > _MAX_INFORMATION_BYTES:
+                    raise _BrokenMessage(
+                        f"a message that stores nothing must stay under {_MAX_INFORMATION_BYTES} bytes"
+                    )
                 self._pass_on(context_id, bytes(fragment))
             else:
                 self._incoming.add(fragment[1:])

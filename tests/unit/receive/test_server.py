@@ -463,6 +463,20 @@ def test_a_command_set_without_end_is_given_up(tmp_path: Path) -> None:
         association.kill()
 
 
+def test_a_message_without_end_that_stores_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qagate.receive.provider._MAX_INFORMATION_BYTES", 100_000)
+    with receiving(tmp_path) as (receiver, told):
+        association = associate(receiver.port, CTImageStorage)
+        item = struct.pack(">IBB", 10_002, 1, 0) + bytes(10_000)  # a fragment of a data set, never the last
+        pdu = struct.pack(">BBI", 4, 0, len(item)) + item
+        connection = association.dul.socket.socket
+        with contextlib.suppress(OSError):
+            for _ in range(20):
+                connection.sendall(pdu)
+        told.closed()
+        association.kill()
+
+
 def test_a_peer_that_trickles_is_given_up(tmp_path: Path) -> None:
     with receiving(tmp_path, network_timeout_seconds=0.5, acse_timeout_seconds=0.5) as (receiver, told):
         for start in (b"\x01\0\0\0\1\0", None):
