@@ -177,11 +177,7 @@ def await_commitment(session: Session, delivery_ids: Sequence[int], *, transacti
 
 def committed(session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], at: datetime) -> int:
     """Record which documents a destination committed to keep; returns how many of ours those were."""
-    rows = session.scalars(
-        select(DeliveryRow).where(
-            DeliveryRow.transaction_uid == transaction_uid, DeliveryRow.sop_instance_uid.in_(sop_instance_uids)
-        )
-    ).all()
+    rows = _in_transaction(session, transaction_uid, sop_instance_uids)
     for row in rows:
         row.state, row.committed_at = "committed", at
     return len(rows)
@@ -191,15 +187,21 @@ def not_committed(
     session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], detail: str, at: datetime
 ) -> int:
     """Plan documents again that a destination had taken but does not commit to keep; returns how many."""
-    rows = session.scalars(
-        select(DeliveryRow).where(
-            DeliveryRow.transaction_uid == transaction_uid, DeliveryRow.sop_instance_uid.in_(sop_instance_uids)
-        )
-    ).all()
+    rows = _in_transaction(session, transaction_uid, sop_instance_uids)
     for row in rows:
         row.state, row.detail, row.next_attempt_at = "planned", detail, at + _wait_after(row.attempts)
         row.commitment_asked_at = None
     return len(rows)
+
+
+def _in_transaction(session: Session, transaction_uid: str, sop_instance_uids: Sequence[str]) -> Sequence[DeliveryRow]:
+    if not transaction_uid:
+        return ()  # what was never asked for has none either
+    return session.scalars(
+        select(DeliveryRow).where(
+            DeliveryRow.transaction_uid == transaction_uid, DeliveryRow.sop_instance_uid.in_(sop_instance_uids)
+        )
+    ).all()
 
 
 def _wait_after(attempts: int) -> timedelta:
