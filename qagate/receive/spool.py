@@ -75,7 +75,7 @@ class Spool:
 
         The two UIDs are those of the C-STORE request: they stand in for what the data set does not say. An object that
         is here already is not written again (`arrival` is "repeated"); one with a known UID and other bytes is kept
-        beside the first ("conflicting"). Raises SpoolFull, leaving nothing behind, or SpoolError.
+        beside the first ("conflicting"). called_ae_title: "" for what was fetched. Raises SpoolFull, leaving nothing behind, or SpoolError.
         """
         free = self.free_bytes()
         if len(data_set) > free:
@@ -111,6 +111,7 @@ class Spool:
             received_at=received_at,
             association_id=association_id,
             arrival=arrival,
+            fetched=not called_ae_title,
         )
 
     def _place(
@@ -267,6 +268,7 @@ def _read_back(path: Path) -> StoredInstance:
         calling_ae_title=meta.calling_ae_title,
         received_at=_EPOCH + timedelta(microseconds=state.st_mtime_ns // 1000),
         arrival="new" if path.stem == _safe_name(sop_instance_uid) else "conflicting",
+        fetched=bool(meta.sha256) and not meta.called_ae_title,
     )
 
 

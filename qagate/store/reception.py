@@ -212,7 +212,7 @@ def _register_known(
             .where(*same, InstanceRow.deleted_at.is_not(None))
             .values(deleted_at=None, path=str(instance.path), received_at=instance.received_at)
         )
-    if came_again and to.routes:
+    if came_again and to.routes and not instance.fetched:
         forwarding.again(session, known.id, series_instance_uid, instance, to)
 
 
