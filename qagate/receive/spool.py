@@ -75,7 +75,8 @@ class Spool:
 
         The two UIDs are those of the C-STORE request: they stand in for what the data set does not say. An object that
         is here already is not written again (`arrival` is "repeated"); one with a known UID and other bytes is kept
-        beside the first ("conflicting"). called_ae_title: "" for what was fetched. Raises SpoolFull, leaving nothing behind, or SpoolError.
+        beside the first ("conflicting"). called_ae_title: "" for what was fetched. Raises SpoolFull, leaving nothing
+        behind, or SpoolError.
         """
         free = self.free_bytes()
         if len(data_set) > free:
