@@ -341,6 +341,24 @@ def test_a_sender_that_falls_silent_is_given_up(tmp_path: Path) -> None:
     assert len(told.events) == 2
 
 
+def test_a_sender_that_falls_silent_inside_a_message_is_given_up_sooner(tmp_path: Path) -> None:
+    with receiving(tmp_path, network_timeout_seconds=30, dimse_timeout_seconds=0.5) as (receiver, told):
+        association = associate(receiver.port, CTImageStorage, timeout_seconds=60)
+        time.sleep(1)
+        assert receiver.open_associations == 1  # between two messages it may be silent
+        for primitive in raw_store(association, bytes(300_000), "1.2.3.9")[:5]:
+            association.dul.send_pdu(primitive)
+        (closed,) = told.closed(seconds=5)
+        assert closed.aborted
+        association.kill()
+
+
+def test_a_sender_that_waits_for_a_slow_disk_is_not_taken_for_silent(tmp_path: Path) -> None:
+    with receiving(tmp_path, network_timeout_seconds=0.5, dimse_timeout_seconds=0.5) as (receiver, told):
+        told.on_stored = lambda instance: time.sleep(1.5)
+        assert send(receiver.port, make_object("1.2.3.1"), make_object("1.2.3.2")) == [0x0000, 0x0000]
+
+
 def test_every_end_is_told_exactly_once(tmp_path: Path) -> None:
     with receiving(tmp_path, max_associations=50) as (receiver, told):
         for _ in range(5):
