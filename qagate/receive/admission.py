@@ -36,7 +36,7 @@ def rejection(node: Node, calling_ae_title: str, called_ae_title: str, host: str
         )
     if node.accept_unknown_peers:
         return None
-    known = [candidate for candidate in node.peers if candidate.ae_title.strip() == calling_ae_title]
+    known = [candidate for candidate in node.peers if candidate.ae_title == calling_ae_title]
     if any(candidate.host is None or is_address_of(host, candidate.host) for candidate in known):
         return None
     if known:

@@ -70,7 +70,7 @@ class Routing:
     @classmethod
     def of(cls, settings: Settings) -> Routing:
         """Return what the settings say."""
-        routes = tuple(Route(d.name, str(d.ae_title).strip()) for d in settings.destinations if d.originals)
+        routes = tuple(Route(d.name, str(d.ae_title)) for d in settings.destinations if d.originals)
         return cls(routes, any(Action(policy.action) is Action.HOLD for policy in settings.policies))
 
 

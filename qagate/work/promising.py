@@ -136,7 +136,7 @@ class Promising:
 
     def _address(self, calling_ae_title: str, host: str) -> Destination | None:
         """Return where a scanner takes results; None when nobody has said so."""
-        known = [peer for peer in self.settings.node.peers if peer.ae_title.strip() == calling_ae_title]
+        known = [peer for peer in self.settings.node.peers if peer.ae_title == calling_ae_title]
         # several machines may share one AE title: the one that asked is told
         its_own = [peer for peer in known if peer.host is not None and is_address_of(host, peer.host)]
         anywhere = [peer for peer in known if peer.host is None]
