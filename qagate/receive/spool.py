@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _TEMPORARY_SUFFIX = ".part"
+_ASIDE_SUFFIX = ".aside"
+_ASIDE_SECONDS = 60.0
+"""After this long whoever set a file aside has died: it is looked at within a moment."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEMBERED_FOLDERS = 10_000
@@ -187,7 +190,11 @@ class Spool:
         for folder in _entries(self.root):
             if not folder.is_dir() or folder.name.startswith("."):
                 continue
-            for path in _entries(folder):
+            paths = _entries(folder)
+            back = [_put_back(path) for path in paths if path.suffix == _ASIDE_SUFFIX]  # each of them
+            if any(back):
+                paths = _entries(folder)
+            for path in paths:
                 if path.suffix != ".dcm" or path.name.startswith(".") or str(path) in known:
                     continue
                 try:
@@ -217,9 +224,9 @@ def remove(path: Path, *, newer_than: datetime) -> bool:
     """Remove an object from the spool, unless it came (again) after a time; False when it stays.
 
     It may come again at this very moment, and must then not be answered with Success and be gone: its file is set aside
-    first, under a name that no writer looks for, and only then is looked at.
+    first, under a name that no writer looks for, and only then is looked at. `Spool.adopt` puts it back if we die then.
     """
-    aside = path.with_name(f".{uuid.uuid4().hex}{_TEMPORARY_SUFFIX}")
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_ASIDE_SUFFIX}")
     try:
         os.rename(path, aside)
     except FileNotFoundError:
@@ -230,6 +237,19 @@ def remove(path: Path, *, newer_than: datetime) -> bool:
             os.link(aside, path)
     aside.unlink()
     return not stays
+
+
+def _put_back(aside: Path) -> bool:
+    """Give a file its name back that was set aside by somebody who died before looking at it; whether that was so."""
+    try:
+        if aside.stat().st_ctime > time.time() - _ASIDE_SECONDS:  # of the change of its name
+            return False
+        with contextlib.suppress(FileExistsError):  # it came again since
+            os.link(aside, aside.with_name(aside.stem.rpartition(".")[0].removeprefix(".")))
+        aside.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def came_after(path: Path, time: datetime) -> bool:
