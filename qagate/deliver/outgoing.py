@@ -59,10 +59,12 @@ class Messages(DIMSEServiceProvider):
 
     def get_msg(self, block: bool = False) -> Any:
         """Return the next message; the patience with the peer begins anew as long as it takes what we send."""
+        if not block:
+            return super().get_msg()
         while True:
             before = self._unsent_bytes()
-            found = super().get_msg(block)
-            if found != (None, None) or not block or not self.dul.is_alive() or not self._unsent_bytes() < before:
+            found = super().get_msg(block=True)
+            if found != (None, None) or not self.dul.is_alive() or self._unsent_bytes() >= before:
                 return found
 
     def _unsent_bytes(self) -> int:
