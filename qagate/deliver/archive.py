@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from qagate.deliver import qido, query
-from qagate.deliver.query import Keep
+from qagate.deliver.query import Keep, number
 from qagate.settings import Destination
 
 __all__ = ["Archive", "ArchivedSeries", "Keep"]
@@ -66,7 +66,7 @@ class Archive:
                 one["SeriesDescription"],
                 one["StudyDate"],
                 one["StudyTime"],
-                _number(one["NumberOfSeriesRelatedInstances"]),
+                number(one["NumberOfSeriesRelatedInstances"]),
             )
             for one in found
         )
@@ -84,10 +84,3 @@ class Archive:
         if to.retrieve == "c-get":
             return query.get(to, title, study, series, sop_instance_uids, sop_class_uids=sop_class_uids, keep=keep)
         return query.move(to, title, study, series, sop_instance_uids)
-
-
-def _number(text: str) -> int | None:
-    try:
-        return int(float(text))
-    except ValueError:
-        return None

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,8 +15,11 @@ from pynetdicom.presentation import build_context
 
 from qagate.deliver.peer import Peer
 from qagate.deliver.receipt import meaning
-from qagate.errors import DeliveryError, DeliveryRefused
+from qagate.domain.status import PROCESSING_FAILURE, SUCCESS
+from qagate.errors import DeliveryError, DeliveryRefused, QagateError
 from qagate.settings import Destination
+
+logger = logging.getLogger(__name__)
 
 _PUSH_MODEL = "1.2.840.10008.1.20.1"
 _PUSH_MODEL_INSTANCE = "1.2.840.10008.1.20.1.1"
@@ -48,13 +52,15 @@ def request(
     calling_ae_title: str,
     transaction_uid: str,
     wait_seconds: float = 0.0,
+    on_other: Callable[[CommitmentResult], None] = lambda result: None,
 ) -> CommitmentResult | None:
     """Ask the destination to commit to (SOP Class UID, SOP Instance UID) pairs.
 
     Returns the result if it comes on the same association within `wait_seconds`, else None: it comes later, on an
     association that the destination opens to us (see Receiver's `on_commitment` and `parse_event`). Record the
-    transaction before the call: the result may overtake its return. Raises DeliveryRefused when the destination has no
-    storage commitment, otherwise DeliveryError.
+    transaction before the call: the result may overtake its return. A destination may also use the association for the
+    result of an earlier transaction: `on_other` records that, and if it raises QagateError the destination is told so.
+    Raises DeliveryRefused when the destination has no storage commitment, otherwise DeliveryError.
     """
     arrived = threading.Event()
     results: list[CommitmentResult] = []
@@ -64,7 +70,13 @@ def request(
         if result.transaction_uid == transaction_uid:
             results.append(result)
             arrived.set()
-        return 0x0000, None
+            return SUCCESS, None
+        try:
+            on_other(result)
+        except QagateError as error:
+            logger.warning("deliver: a storage commitment result of %s is not recorded: %s", destination.name, error)
+            return PROCESSING_FAILURE, None
+        return SUCCESS, None
 
     information = Dataset()
     information.TransactionUID = transaction_uid
@@ -85,7 +97,7 @@ def request(
                 information, _REQUEST_STORAGE_COMMITMENT, _PUSH_MODEL, _PUSH_MODEL_INSTANCE
             )
         )
-        if status != 0x0000 and not 0xB000 <= status <= 0xBFFF:
+        if status != SUCCESS and not 0xB000 <= status <= 0xBFFF:
             kind = DeliveryRefused if status in _NOT_SUPPORTED else DeliveryError
             raise kind(
                 f"{peer.name} must take a storage commitment request, got status 0x{status:04X} ({meaning(status)})"
@@ -124,7 +136,7 @@ def report(
                 information, event_type, _PUSH_MODEL, _PUSH_MODEL_INSTANCE
             )
         )
-    if status != 0x0000:
+    if status != SUCCESS:
         raise DeliveryError(
             f"{association.name} must take a storage commitment result, got status 0x{status:04X} ({meaning(status)})"
         )

@@ -24,6 +24,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import T_CONNECT, AddressInformation, AssociationSocket
 
 from qagate.deliver.checkpoint import Checkpoint
+from qagate.deliver.outgoing import MAX_PDU_BYTES, Messages
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.domain.status import SUCCESS
 from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, SettingsError, Unreachable
@@ -34,19 +35,19 @@ logger = logging.getLogger(__name__)
 
 _config.STORE_SEND_CHUNKED_DATASET = True  # what is given as a path is not read and written anew
 
-_MAX_PDU_BYTES = 131072
-
 
 class Requestor(AE):
-    """An application entity that loses no answer and closes its sockets.
+    """An application entity that loses no answer, sends at its peer's pace and closes its sockets.
 
-    pynetdicom's own leaves a socket open whenever the peer went first; about answers see Checkpoint.
+    pynetdicom's own leaves a socket open whenever the peer went first; about answers see Checkpoint, about
+    the pace Messages.
     """
 
     connection: RequestorSocket | None = None
 
     def _create_socket(self, assoc: Association, address: Any, tls_args: Any) -> AssociationSocket:
         assoc._reactor_checkpoint = Checkpoint(assoc)
+        assoc.dimse = Messages(assoc)
         self.connection = RequestorSocket(assoc, address=address)
         self.connection.tls_args = tls_args
         return self.connection
@@ -74,7 +75,8 @@ class RequestorSocket(AssociationSocket):
                 self.socket = connection = secured
                 secured.settimeout(None if patience is None else max(end - time.monotonic(), 0.001))
                 secured.do_handshake()
-            connection.settimeout(None)
+            # for each PDU: the thread that sends must not wait for ever for a peer that takes nothing more
+            connection.settimeout(patience)
             self.assoc.requestor.address_info = AddressInformation.from_tuple(connection.getsockname())
             self._is_connected = True
             evt.trigger(self.assoc, evt.EVT_CONN_OPEN, {"address": primitive.address_info.as_tuple})
@@ -163,7 +165,7 @@ class Peer:
                 int(to.port or 0),
                 contexts=self._contexts,
                 ae_title=str(to.ae_title),
-                max_pdu=_MAX_PDU_BYTES,
+                max_pdu=MAX_PDU_BYTES,
                 ext_neg=list(self._roles),
                 evt_handlers=handlers,
                 tls_args=self._tls(),

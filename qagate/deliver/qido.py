@@ -9,7 +9,7 @@ from typing import Any
 
 import requests
 
-from qagate.deliver.query import Keep
+from qagate.deliver.query import Keep, number
 from qagate.deliver.web import from_http, name_of, session_of, unreachable
 from qagate.errors import DeliveryError
 from qagate.settings import Destination
@@ -54,8 +54,8 @@ def count(destination: Destination, study: str, series: str) -> int:
         ]
         if not found:
             return 0
-        said = _text(found[0], _NUMBER)
-        return int(float(said)) if said else len(_instances(session, destination, study, series))
+        said = number(_text(found[0], _NUMBER))
+        return len(_instances(session, destination, study, series)) if said is None else said
 
 
 def instances(destination: Destination, study: str, series: str) -> frozenset[str]:

@@ -119,8 +119,16 @@ def count(destination: Destination, calling_ae_title: str, study: str, series: s
         found = [match for match in _matches(peer, identifier) if str(match.get("SeriesInstanceUID", series)) == series]
         if not found:
             return 0
-        said = found[0].get("NumberOfSeriesRelatedInstances")
-        return int(said) if said else len(_instances(peer, study, series))
+        said = number(str(found[0].get("NumberOfSeriesRelatedInstances") or ""))
+        return len(_instances(peer, study, series)) if said is None else said
+
+
+def number(text: str) -> int | None:
+    """Return what an archive says as a number; None when it says none, or something else."""
+    try:
+        return int(float(text))
+    except (ValueError, OverflowError):
+        return None
 
 
 def instances(destination: Destination, calling_ae_title: str, study: str, series: str) -> frozenset[str]:

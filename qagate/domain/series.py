@@ -15,7 +15,8 @@ class StoredInstance:
     Text values are as in the object, empty where the attribute is absent. `sha256` is the hex digest of the data set
     as it came over the wire (without the file meta information). `received_at` is UTC. `arrival` tells an object that
     came for the first time from one whose same bytes were there already (`path` is then the earlier file) and from
-    one whose SOP Instance UID was there with other bytes (both files are kept).
+    one whose SOP Instance UID was there with other bytes (both files are kept). `fetched`: we asked an archive for it,
+    nobody sent it.
     """
 
     path: Path
@@ -31,3 +32,4 @@ class StoredInstance:
     received_at: datetime
     association_id: str = ""
     arrival: Literal["new", "repeated", "conflicting"] = "new"
+    fetched: bool = False

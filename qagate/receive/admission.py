@@ -36,8 +36,8 @@ def rejection(node: Node, calling_ae_title: str, called_ae_title: str, host: str
         )
     if node.accept_unknown_peers:
         return None
-    known = [candidate for candidate in node.peers if candidate.ae_title.strip() == calling_ae_title]
-    if any(candidate.host is None or _is_address_of(host, candidate.host) for candidate in known):
+    known = [candidate for candidate in node.peers if candidate.ae_title == calling_ae_title]
+    if any(candidate.host is None or is_address_of(host, candidate.host) for candidate in known):
         return None
     if known:
         hosts = ", ".join(str(candidate.host) for candidate in known)
@@ -65,9 +65,10 @@ def too_often(node: Node, calling_ae_title: str, host: str) -> Rejection:
     )
 
 
-def _is_address_of(address: str, host: str) -> bool:
+def is_address_of(address: str, host: str) -> bool:
+    """Return whether a host, by name or address, has this address; looks up names."""
     if address == host:
         return True
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError, ValueError):  # a ValueError: it can be no host's name
         return address in {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
     return False

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 _IMPLICIT_LITTLE_ENDIAN = "1.2.840.10008.1.2"
 _EXPLICIT_BIG_ENDIAN = "1.2.840.10008.1.2.2"
-_DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.8.1"})
+# whose whole data set is deflated; of Deflated Image Frame Compression (1.2.840.10008.1.2.8.1) only the frames are
+_DEFLATED = frozenset({"1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})
 
 _WANTED = {
     0x00080016: "sop_class_uid",

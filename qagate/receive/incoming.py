@@ -17,6 +17,9 @@ SPILL_BYTES = 128 << 20
 
 _WRITE_BYTES = 8 << 20
 
+_MOST_FRAGMENTS = 1 << 16
+"""In memory at one time: each takes some 200 bytes beside its own, and a sender may make them as small as it likes."""
+
 
 class Incoming:
     """Fragments of one data set after the other.
@@ -45,14 +48,15 @@ class Incoming:
     def add(self, fragment: bytes | memoryview) -> None:
         """Take the next fragment."""
         self._total += len(fragment)
-        if self._fault is not None:
+        if self._fault is not None or not len(fragment):
             return
         if self._max_bytes is not None and self._total > self._max_bytes:
             self._give_up(TooLarge(f"an object must have at most {self._max_bytes} bytes (storage.max_object_mb)"))
             return
         self._fragments.append(fragment)
         self._held += len(fragment)
-        if self._held > (self._spill_bytes if self._file is None else _WRITE_BYTES):
+        most = self._spill_bytes if self._file is None else _WRITE_BYTES
+        if self._held > most or len(self._fragments) > _MOST_FRAGMENTS:
             try:
                 self._spill()
             except SpoolError as error:

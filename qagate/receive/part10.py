@@ -19,7 +19,8 @@ class FileMeta:
     """What the file says about its data set.
 
     `sha256` is the hex digest of the data set as received; it stands in the private information, so that the spool can
-    be taken stock of without reading every pixel again. It is empty in files that others wrote.
+    be taken stock of without reading every pixel again. It is empty in files that others wrote. `called_ae_title` is
+    empty where nobody called us: we fetched it.
     """
 
     sop_class_uid: str

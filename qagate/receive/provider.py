@@ -18,11 +18,11 @@ from typing import Any, cast
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
-from pynetdicom.timer import Timer
 
 from qagate.domain.status import CANNOT_UNDERSTAND
 from qagate.errors import SpoolError, TooLarge
 from qagate.receive.incoming import Incoming
+from qagate.receive.timer import MonotonicTimer
 from qagate.receive.waking import Announced
 
 logger = logging.getLogger(__name__)
@@ -35,6 +35,8 @@ _PDU_HEAD_BYTES = 6
 _DATA_TRANSFER = "Sta6"  # PS3.8 Table 9-4
 _COMMAND, _LAST = 0x01, 0x02  # bits of the message control header
 _MAX_COMMAND_BYTES = 1 << 16
+_MAX_INFORMATION_BYTES = 32 << 20
+"""Of the data set of a message that stores nothing; a request for storage commitment of 50,000 objects has 8 MB."""
 _ABORT = b"\7\0\0\0\0\4\0\0\2\0"  # A-ABORT by the provider, reason not specified; PS3.8 9.3.8
 
 
@@ -80,7 +82,15 @@ class MessageProvider(DIMSEServiceProvider):
         self._on_lost = on_lost
         self._command = bytearray()
         self._store: _StoreCommand | None = None
+        self._passed_on = 0  # bytes of the data set of a message that is no C-STORE
         self._incoming = incoming
+        self.serving = False
+        """Whether the peer waits for us."""
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a message has begun to come in and is not whole."""
+        return bool(self._command) or self._store is not None or self.message is not None
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """Take the next fragments of a message; one that cannot be understood ends the association."""
@@ -112,11 +122,17 @@ class MessageProvider(DIMSEServiceProvider):
                     command, self._command = bytes(self._command), bytearray()
                     self._store = _store_command(context_id, command)
                     self._incoming.clear()
+                    self._passed_on = 0
                     if self._store is not None and not self._store.has_data_set:
                         self._serve(self._store)
                     elif self._store is None:
                         self._pass_on(context_id, bytes([control]) + command)
             elif self._store is None:
+                self._passed_on += len(fragment)
+                if self._passed_on > _MAX_INFORMATION_BYTES:
+                    raise _BrokenMessage(
+                        f"a message that stores nothing must stay under {_MAX_INFORMATION_BYTES} bytes"
+                    )
                 self._pass_on(context_id, bytes(fragment))
             else:
                 self._incoming.add(fragment[1:])
@@ -139,11 +155,15 @@ class MessageProvider(DIMSEServiceProvider):
         context = association._accepted_cx.get(command.context_id)
         if context is None:
             raise _BrokenMessage(f"a request must use an accepted presentation context, got {command.context_id}")
+        self.serving = True
         try:
             with self._incoming.taken() as data_set:
                 status = self._status(command, str(context.transfer_syntax[0]), data_set)
         except (SpoolError, TooLarge) as error:
             status = self._on_lost(error)
+        finally:
+            self.dul._idle_timer.restart()
+            self.serving = False
         if association._kill or association._sent_abort:
             return
         response = P_DATA()
@@ -171,8 +191,8 @@ class NetworkProvider(DULServiceProvider):
 
     def __init__(self, association: Any) -> None:
         super().__init__(association)
-        self._idle_timer = _MonotonicTimer(60)
-        self.artim_timer = _MonotonicTimer(30)
+        self._idle_timer: MonotonicTimer = MonotonicTimer(60)
+        self.artim_timer = MonotonicTimer(30)
         self._run_loop_delay = 0.0  # AcceptedSocket.ready does the waiting
         self.to_provider_queue = Announced(self._wake)
         self.daemon = True
@@ -181,6 +201,14 @@ class NetworkProvider(DULServiceProvider):
         """Let the thread that reads the network look at what else there is to do."""
         if self.socket is not None and threading.current_thread() is not self:
             cast(Any, self.socket).bell.ring()
+
+    def idle_timer_expired(self) -> bool:
+        """Whether the peer has let us wait for too long, between two messages or inside one."""
+        messages = cast(MessageProvider, self.assoc.dimse)
+        if messages.serving:
+            return False  # a large object and a slow disk take their time
+        inside = self.assoc.dimse_timeout if messages.under_way else None
+        return super().idle_timer_expired() or (inside is not None and self._idle_timer.elapsed > inside)
 
     def kill_dul(self) -> None:
         """End the thread."""
@@ -275,29 +303,6 @@ class _DataTransfer:
         primitive = P_DATA()
         primitive.presentation_data_value_list.extend(self._items)
         return primitive
-
-
-class _MonotonicTimer(Timer):
-    """A timer that a step of the wall clock neither starts nor stops."""
-
-    def start(self) -> None:
-        """Start or restart."""
-        self._start_time = time.monotonic()
-        self._end_time = None
-
-    def stop(self) -> None:
-        """Stop."""
-        self._end_time = time.monotonic()
-
-    @property
-    def remaining(self) -> float:
-        """Seconds until it expires, negative afterwards; 1 when it never does."""
-        if self.timeout is None:
-            return 1
-        if self._start_time is None:
-            return self.timeout
-        end = time.monotonic() if self._end_time is None else self._end_time
-        return self.timeout - (end - self._start_time)
 
 
 def _store_command(context_id: int, command: bytes) -> _StoreCommand | None:

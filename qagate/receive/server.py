@@ -293,7 +293,7 @@ class Receiver:
                 sop_instance_uid=request.sop_instance_uid,
                 transfer_syntax_uid=request.transfer_syntax_uid,
                 calling_ae_title=running.calling_ae_title,
-                called_ae_title=running.called_ae_title,
+                called_ae_title=running.called_ae_title or self._node.ae_title,
                 received_at=self._clock.now(),
                 association_id=running.id,
             )

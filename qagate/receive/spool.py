@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 _UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _TEMPORARY_SUFFIX = ".part"
+_ASIDE_SUFFIX = ".aside"
+_ASIDE_SECONDS = 60.0
+"""After this long whoever set a file aside has died: it is looked at within a moment."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEMBERED_FOLDERS = 10_000
@@ -75,7 +78,8 @@ class Spool:
 
         The two UIDs are those of the C-STORE request: they stand in for what the data set does not say. An object that
         is here already is not written again (`arrival` is "repeated"); one with a known UID and other bytes is kept
-        beside the first ("conflicting"). Raises SpoolFull, leaving nothing behind, or SpoolError.
+        beside the first ("conflicting"). called_ae_title: "" for what was fetched. Raises SpoolFull, leaving nothing
+        behind, or SpoolError.
         """
         free = self.free_bytes()
         if len(data_set) > free:
@@ -111,6 +115,7 @@ class Spool:
             received_at=received_at,
             association_id=association_id,
             arrival=arrival,
+            fetched=not called_ae_title,
         )
 
     def _place(
@@ -185,7 +190,11 @@ class Spool:
         for folder in _entries(self.root):
             if not folder.is_dir() or folder.name.startswith("."):
                 continue
-            for path in _entries(folder):
+            paths = _entries(folder)
+            back = [_put_back(path) for path in paths if path.suffix == _ASIDE_SUFFIX]  # each of them
+            if any(back):
+                paths = _entries(folder)
+            for path in paths:
                 if path.suffix != ".dcm" or path.name.startswith(".") or str(path) in known:
                     continue
                 try:
@@ -215,9 +224,9 @@ def remove(path: Path, *, newer_than: datetime) -> bool:
     """Remove an object from the spool, unless it came (again) after a time; False when it stays.
 
     It may come again at this very moment, and must then not be answered with Success and be gone: its file is set aside
-    first, under a name that no writer looks for, and only then is looked at.
+    first, under a name that no writer looks for, and only then is looked at. `Spool.adopt` puts it back if we die then.
     """
-    aside = path.with_name(f".{uuid.uuid4().hex}{_TEMPORARY_SUFFIX}")
+    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_ASIDE_SUFFIX}")
     try:
         os.rename(path, aside)
     except FileNotFoundError:
@@ -228,6 +237,19 @@ def remove(path: Path, *, newer_than: datetime) -> bool:
             os.link(aside, path)
     aside.unlink()
     return not stays
+
+
+def _put_back(aside: Path) -> bool:
+    """Give a file its name back that was set aside by somebody who died before looking at it; whether that was so."""
+    try:
+        if aside.stat().st_ctime > time.time() - _ASIDE_SECONDS:  # of the change of its name
+            return False
+        with contextlib.suppress(FileExistsError):  # it came again since
+            os.link(aside, aside.with_name(aside.stem.rpartition(".")[0].removeprefix(".")))
+        aside.unlink()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def came_after(path: Path, time: datetime) -> bool:
@@ -267,6 +289,7 @@ def _read_back(path: Path) -> StoredInstance:
         calling_ae_title=meta.calling_ae_title,
         received_at=_EPOCH + timedelta(microseconds=state.st_mtime_ns // 1000),
         arrival="new" if path.stem == _safe_name(sop_instance_uid) else "conflicting",
+        fetched=bool(meta.sha256) and not meta.called_ae_title,
     )
 
 

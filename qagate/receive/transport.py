@@ -103,8 +103,11 @@ class AcceptedSocket(AssociationSocket):
             return received
         if nr_bytes > self._limit_bytes:
             raise ConnectionAbortedError(f"a PDU must have at most {self._limit_bytes} bytes, got {nr_bytes}")
-        patience = self.assoc.network_timeout if self.assoc.is_established else self.assoc.acse_timeout
-        end = time.monotonic() + (patience if patience is not None else _FOR_EVER_SECONDS)
+        association = self.assoc
+        limits = [association.acse_timeout]
+        if association.is_established:
+            limits = [association.network_timeout, association.dimse_timeout]
+        end = time.monotonic() + min((limit for limit in limits if limit is not None), default=_FOR_EVER_SECONDS)
         while len(received) < nr_bytes:
             connection.settimeout(max(end - time.monotonic(), 0.001))
             piece = connection.recv(min(nr_bytes - len(received), _READ_BYTES))

@@ -7,7 +7,7 @@ Precedence: environment (`QAGATE__NODE__PORT=104`) over file over defaults. A va
 from __future__ import annotations
 
 from qagate.settings.audit import Audit
-from qagate.settings.base import AeTitle, Fraction, Percent, Port, Seconds, Tree
+from qagate.settings.base import AeTitle, Fraction, Patience, Percent, Port, Seconds, Tree
 from qagate.settings.completion import Completion
 from qagate.settings.delivering import Destination, DestinationTls, Report
 from qagate.settings.holding import Holding
@@ -37,6 +37,7 @@ __all__ = [
     "Node",
     "NodeTls",
     "Oidc",
+    "Patience",
     "Peer",
     "People",
     "Percent",

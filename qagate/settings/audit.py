@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from qagate.settings.base import Port, Seconds, Tree
+from qagate.settings.base import Patience, Port, Tree
 from qagate.settings.delivering import DestinationTls
 
 
@@ -20,7 +20,7 @@ class Audit(Tree):
     patient_ids: bool = Field(
         True, description="name the patient by Patient ID, as the standard wants; the repository must be fit for it"
     )
-    timeout_seconds: Seconds = Field(5, description="patience with the server")
+    timeout_seconds: Patience = Field(5, description="patience with the server")
     tls: DestinationTls | None = Field(None, description="TLS as for destinations")
 
     @model_validator(mode="after")

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from qagate.settings.base import AeTitle, Port, Seconds, Tree
+from qagate.settings.base import AeTitle, Patience, Port, Tree
 
 
 class DestinationTls(Tree):
@@ -56,7 +56,7 @@ class Destination(Tree):
         "no", description="fetch from it images that are missing; c-move needs us among its peers, and it among ours"
     )
     reconcile: bool = Field(False, description="compare with it once a day what it has and what we have")
-    timeout_seconds: Seconds = Field(30, description="patience with the peer")
+    timeout_seconds: Patience = Field(30, description="patience with the peer")
     max_attempts: Annotated[int, Field(ge=1)] = Field(12, description="tries before a delivery is parked")
     tls: DestinationTls | None = Field(
         None,

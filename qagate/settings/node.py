@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from qagate.settings.base import AeTitle, Port, Seconds, Tree
+from qagate.settings.base import AeTitle, Patience, Port, Tree
 
 
 class Peer(Tree):
@@ -65,9 +65,9 @@ class Node(Tree):
     max_connections: Annotated[int, Field(ge=1)] = Field(
         400, description="connections at one time, silent ones included"
     )
-    acse_timeout_seconds: Seconds = Field(10, description="patience with a peer that connects and says nothing")
-    dimse_timeout_seconds: Seconds = Field(60, description="patience inside one message")
-    network_timeout_seconds: Seconds = Field(60, description="patience between two messages")
+    acse_timeout_seconds: Patience = Field(10, description="patience with a peer that connects and says nothing")
+    dimse_timeout_seconds: Patience = Field(60, description="patience inside one message")
+    network_timeout_seconds: Patience = Field(60, description="patience between two messages")
     receivers: Annotated[int, Field(ge=1, le=64)] = Field(1, description="receiver processes on the one port")
     station_name: str = Field("QAGATE1", max_length=16, description="name of this node in its reports")
     tls: NodeTls | None = Field(None, description="TLS on the node's port")

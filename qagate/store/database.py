@@ -23,7 +23,14 @@ READ_ONLY = "qagate_read_only"
 BUSY_TIMEOUT_MS = 30_000
 """How long SQLite waits for another process's write before giving up."""
 
-SERVER_PATIENCE = {"connect_timeout": 5, "tcp_user_timeout": 30_000}
+SERVER_PATIENCE = {
+    "connect_timeout": 5,
+    "tcp_user_timeout": 30_000,
+    # the system's own first question to a server that owes us an answer comes after two hours
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+}
 """How long a database server may keep silent, in s and ms, as libpq names them; a URL may say otherwise."""
 
 ASK_AGAIN_SECONDS = 1.0

@@ -70,7 +70,7 @@ class Routing:
     @classmethod
     def of(cls, settings: Settings) -> Routing:
         """Return what the settings say."""
-        routes = tuple(Route(d.name, str(d.ae_title).strip()) for d in settings.destinations if d.originals)
+        routes = tuple(Route(d.name, str(d.ae_title)) for d in settings.destinations if d.originals)
         return cls(routes, any(Action(policy.action) is Action.HOLD for policy in settings.policies))
 
 
@@ -80,8 +80,11 @@ NOWHERE = Routing((), False)
 def intend(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
     """Write down that a new object is to be forwarded, in the transaction that writes down the object itself.
 
-    A CT or MR image is held until something is decided about its series, if any policy holds.
+    A CT or MR image is held until something is decided about its series, if any policy holds. What was fetched from an
+    archive goes nowhere.
     """
+    if instance.fetched:
+        return
     wait = to.holds and instance.sop_class_uid in CT_AND_MR_IMAGES
     session.add_all(
         ForwardRow(

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.store.events import event
+from qagate.store.holding import RELEASED
 from qagate.store.revisions import WrittenDocument, latest_revision
 from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow
 
@@ -90,7 +91,10 @@ def reached(session: Session, series_instance_uid: str, destination: str) -> boo
 
 
 def told(session: Session, wanted: Wanted) -> tuple[str, ...]:
-    """Return the destinations that took the rejection note that is to be withdrawn; the others never get it."""
+    """Return the destinations that took the rejection note that is to be withdrawn; the others never get it.
+
+    Who was offered it and did not answer may have taken it.
+    """
     note = select(DocumentRow.id).where(
         DocumentRow.kind == f"RN{wanted.number % 100}",
         DocumentRow.revision_id.in_(
@@ -99,14 +103,25 @@ def told(session: Session, wanted: Wanted) -> tuple[str, ...]:
     )
     session.execute(
         update(DeliveryRow)
-        .where(DeliveryRow.document_id.in_(note), DeliveryRow.state == "planned")
+        .where(DeliveryRow.document_id.in_(note), DeliveryRow.state.in_(("planned", "parked")))
         .values(state="withdrawn", detail="the rejection was withdrawn before it was sent")
     )
     return tuple(
         session.scalars(
-            select(DeliveryRow.destination).where(DeliveryRow.document_id.in_(note), DeliveryRow.state.in_(_GONE))
+            select(DeliveryRow.destination).where(
+                DeliveryRow.document_id.in_(note), or_(DeliveryRow.state.in_(_GONE), DeliveryRow.attempts > 0)
+            )
         )
     )
+
+
+def came_late(session: Session, document_id: int) -> None:
+    """Have a rejection note withdrawn that was being sent while the rejection was taken back."""
+    document = session.get_one(DocumentRow, document_id)
+    uid = session.get_one(RevisionRow, document.revision_id).series_instance_uid
+    row = session.get(HoldingRow, uid, with_for_update=True)
+    if row is not None and row.state == RELEASED and row.note in (NONE, WITHDRAWN):
+        row.note = WITHDRAW
 
 
 def record(
@@ -122,19 +137,25 @@ def record(
     row.note = NONE if document is None else WITHDRAWN if wanted.withdrawal else WRITTEN
     if document is None:
         return True
-    written = DocumentRow(
-        revision_id=wanted.revision_id,
-        kind=document.kind,
-        sop_class_uid=document.sop_class_uid,
-        sop_instance_uid=document.sop_instance_uid,
-        series_instance_uid=document.series_instance_uid,
-        variants=list(document.variants),
-        created_at=at,
+    written = session.scalar(
+        select(DocumentRow).where(DocumentRow.revision_id == wanted.revision_id, DocumentRow.kind == document.kind)
     )
-    session.add(written)
-    session.flush()
+    if written is None:
+        written = DocumentRow(
+            revision_id=wanted.revision_id,
+            kind=document.kind,
+            sop_class_uid=document.sop_class_uid,
+            sop_instance_uid=document.sop_instance_uid,
+            series_instance_uid=document.series_instance_uid,
+            variants=list(document.variants),
+            created_at=at,
+        )
+        session.add(written)
+        session.flush()
+    have_it = session.scalars(select(DeliveryRow.destination).where(DeliveryRow.document_id == written.id)).all()
     for name in destinations:
-        session.add(DeliveryRow(document_id=written.id, destination=name, state="planned", next_attempt_at=at))
+        if name not in have_it:
+            session.add(DeliveryRow(document_id=written.id, destination=name, state="planned", next_attempt_at=at))
     words = "withdrawal" if wanted.withdrawal else "rejection note"
     event(session, at, "note", wanted.series_instance_uid, f"{words} to {', '.join(destinations)}")
     return True

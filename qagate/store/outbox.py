@@ -9,8 +9,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from qagate.store import notes
 from qagate.store.events import event
 from qagate.store.tables import DeliveryRow, DocumentRow, RevisionRow, SeriesRow
+
+WITHDRAWN = "withdrawn"
+"""State of a rejection note that is not sent any more, because the rejection was taken back."""
 
 BACKOFF_SECONDS = (5, 15, 60, 300, 900)
 """Waits after the first, second, ... failed try; the last one repeats."""
@@ -98,7 +102,9 @@ def contents(session: Session, revision_id: int, destination: str) -> tuple[Item
 
 def delivered(session: Session, delivery_id: int, *, sop_instance_uid: str, warning: str, at: datetime) -> None:
     """Record that a destination took a document; `warning` is its remark, empty when there was none."""
-    row = session.get_one(DeliveryRow, delivery_id)
+    row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
+    if row.state == WITHDRAWN:
+        notes.came_late(session, row.document_id)
     row.state, row.detail = ("warning", warning) if warning else ("sent", "")
     row.sop_instance_uid, row.sent_at, row.attempts = sop_instance_uid, at, row.attempts + 1
     session.flush()
@@ -110,8 +116,12 @@ def failed(
 ) -> None:
     """Record a try that failed: planned again after a wait, or parked when trying again cannot help."""
     for delivery_id in delivery_ids:
-        row = session.get_one(DeliveryRow, delivery_id)
+        row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
         row.attempts += 1
+        if row.state == WITHDRAWN:
+            if not final:  # it may have been taken, and the answer was lost
+                notes.came_late(session, row.document_id)
+            continue
         row.detail = detail
         if final or row.attempts % max_attempts == 0:  # a requeued one gets all its tries again
             row.state = "parked"
@@ -177,11 +187,7 @@ def await_commitment(session: Session, delivery_ids: Sequence[int], *, transacti
 
 def committed(session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], at: datetime) -> int:
     """Record which documents a destination committed to keep; returns how many of ours those were."""
-    rows = session.scalars(
-        select(DeliveryRow).where(
-            DeliveryRow.transaction_uid == transaction_uid, DeliveryRow.sop_instance_uid.in_(sop_instance_uids)
-        )
-    ).all()
+    rows = _in_transaction(session, transaction_uid, sop_instance_uids)
     for row in rows:
         row.state, row.committed_at = "committed", at
     return len(rows)
@@ -191,15 +197,21 @@ def not_committed(
     session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], detail: str, at: datetime
 ) -> int:
     """Plan documents again that a destination had taken but does not commit to keep; returns how many."""
-    rows = session.scalars(
-        select(DeliveryRow).where(
-            DeliveryRow.transaction_uid == transaction_uid, DeliveryRow.sop_instance_uid.in_(sop_instance_uids)
-        )
-    ).all()
+    rows = _in_transaction(session, transaction_uid, sop_instance_uids)
     for row in rows:
         row.state, row.detail, row.next_attempt_at = "planned", detail, at + _wait_after(row.attempts)
         row.commitment_asked_at = None
     return len(rows)
+
+
+def _in_transaction(session: Session, transaction_uid: str, sop_instance_uids: Sequence[str]) -> Sequence[DeliveryRow]:
+    if not transaction_uid:
+        return ()  # what was never asked for has none either
+    return session.scalars(
+        select(DeliveryRow).where(
+            DeliveryRow.transaction_uid == transaction_uid, DeliveryRow.sop_instance_uid.in_(sop_instance_uids)
+        )
+    ).all()
 
 
 def _wait_after(attempts: int) -> timedelta:

@@ -78,12 +78,15 @@ def close_all_associations(session: Session, *, receiver: str, at: datetime) -> 
     return len(result.all())
 
 
-def register(session: Session, instances: Iterable[StoredInstance], to: Routing = NOWHERE) -> int:
+def register(
+    session: Session, instances: Iterable[StoredInstance], to: Routing = NOWHERE, *, found: bool = False
+) -> int:
     """Record instances that are in the spool; returns how many were new.
 
     The same object again (same UIDs, same bytes) changes nothing. A new one re-opens its series. Other bytes under a
     known UID are recorded beside the first and marked as a conflict. to: where originals are forwarded; what is new,
-    and what is sent again, is planned for it.
+    and what is sent again, is planned for it. found: nobody sends them now, they were found in the spool; what is known
+    of such an object stands, but for the place of its file.
     """
     of_series: dict[str, list[StoredInstance]] = {}
     for instance in instances:
@@ -91,11 +94,11 @@ def register(session: Session, instances: Iterable[StoredInstance], to: Routing 
         uid = _fitting(InstanceRow, "series_instance_uid", instance.series_instance_uid)
         of_series.setdefault(uid, []).append(instance)
     # in one order, so that receivers that write down the same series do not wait for each other
-    return sum(_register_series(session, uid, of_series[uid], to) for uid in sorted(of_series))
+    return sum(_register_series(session, uid, of_series[uid], to, found=found) for uid in sorted(of_series))
 
 
 def _register_series(
-    session: Session, series_instance_uid: str, instances: Sequence[StoredInstance], to: Routing
+    session: Session, series_instance_uid: str, instances: Sequence[StoredInstance], to: Routing, *, found: bool
 ) -> int:
     first = instances[0]
     _insert_if_absent(
@@ -121,7 +124,7 @@ def _register_series(
     )
     for sop_instance_uid, sha256 in known:
         digests[sop_instance_uid].add(sha256)
-    new = [one for one in instances if _register_one(session, series_instance_uid, one, to, digests)]
+    new = [one for one in instances if _register_one(session, series_instance_uid, one, to, digests, found=found)]
     if new:
         session.execute(
             update(SeriesRow)
@@ -142,6 +145,8 @@ def _register_one(
     instance: StoredInstance,
     to: Routing,
     digests: dict[str, set[str]],
+    *,
+    found: bool,
 ) -> bool:
     """Record one instance; whether it is new. digests: of what is known under each UID, which is kept up to date."""
     sop_instance_uid = _fitting(InstanceRow, "sop_instance_uid", instance.sop_instance_uid)
@@ -164,42 +169,51 @@ def _register_one(
         },
     )
     if inserted is None:
-        # Sent again, or adopted before its own entry came: what carried it last says whether it came whole. Of what was
-        # judged already only what had been broken off can become better by that; nothing becomes worse.
+        _register_known(session, series_instance_uid, sop_instance_uid, instance, to, found=found)
+        return False
+    forwarding.intend(session, inserted, series_instance_uid, instance, to)
+    return True
+
+
+def _register_known(
+    session: Session,
+    series_instance_uid: str,
+    sop_instance_uid: str,
+    instance: StoredInstance,
+    to: Routing,
+    *,
+    found: bool,
+) -> None:
+    """Record that an object came again, was found again, or was adopted before its own entry came."""
+    same = (
+        InstanceRow.series_instance_uid == series_instance_uid,
+        InstanceRow.sop_instance_uid == sop_instance_uid,
+        InstanceRow.sha256 == instance.sha256,
+    )
+    known = session.execute(select(InstanceRow.id, InstanceRow.received_at, InstanceRow.deleted_at).where(*same)).one()
+    if found:
+        # what retention did not come to removing is older than its row: it is only known again, to be removed later
+        came_again = known.deleted_at is not None and instance.received_at > known.received_at
+        where = {"deleted_at": None, "path": str(instance.path)}
+        session.execute(update(InstanceRow).where(*same).values(**where))
+    else:
+        came_again = instance.received_at != known.received_at
+        # What carried it last says whether it came whole. Of what was judged already only what had been broken off can
+        # become better by that; nothing becomes worse.
         broken_off = select(AssociationRow.id).where(AssociationRow.aborted)
         session.execute(
             update(InstanceRow)
-            .where(
-                InstanceRow.series_instance_uid == series_instance_uid,
-                InstanceRow.sop_instance_uid == sop_instance_uid,
-                InstanceRow.sha256 == instance.sha256,
-                or_(InstanceRow.revision.is_(None), InstanceRow.association_id.in_(broken_off)),
-            )
+            .where(*same, or_(InstanceRow.revision.is_(None), InstanceRow.association_id.in_(broken_off)))
             .values(association_id=instance.association_id)
         )
         # sent again after retention removed it: the file is there again, and known again
         session.execute(
             update(InstanceRow)
-            .where(
-                InstanceRow.series_instance_uid == series_instance_uid,
-                InstanceRow.sop_instance_uid == sop_instance_uid,
-                InstanceRow.sha256 == instance.sha256,
-                InstanceRow.deleted_at.is_not(None),
-            )
+            .where(*same, InstanceRow.deleted_at.is_not(None))
             .values(deleted_at=None, path=str(instance.path), received_at=instance.received_at)
         )
-        if to.routes:
-            known_id = session.scalar(
-                select(InstanceRow.id).where(
-                    InstanceRow.series_instance_uid == series_instance_uid,
-                    InstanceRow.sop_instance_uid == sop_instance_uid,
-                    InstanceRow.sha256 == instance.sha256,
-                )
-            )
-            forwarding.again(session, known_id or 0, series_instance_uid, instance, to)
-        return False
-    forwarding.intend(session, inserted, series_instance_uid, instance, to)
-    return True
+    if came_again and to.routes and not instance.fetched:
+        forwarding.again(session, known.id, series_instance_uid, instance, to)
 
 
 def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], values: dict[str, object]) -> Any:

@@ -79,8 +79,14 @@ def _files(session: Session, uid: str) -> Expired:
     return Expired(uid, tuple(objects), tuple(path for paths in variants for path in paths), tuple(revisions))
 
 
-def forget(session: Session, series_instance_uid: str, *, at: datetime) -> bool:
-    """Record that the objects of a series are no longer in the spool; False when they are needed again meanwhile."""
+def forget(session: Session, series_instance_uid: str, *, before: datetime, at: datetime) -> bool:
+    """Record that the objects of a series are no longer in the spool; False when they are needed again meanwhile.
+
+    before: as in `expired`, which was asked some time ago: an image that came since then has opened the series again.
+    """
+    series = session.get(SeriesRow, series_instance_uid, with_for_update=True)
+    if series is None or series.state not in ENDED or series.last_instance_at >= before:
+        return False
     needed = select(ForwardRow.id).where(
         ForwardRow.series_instance_uid == series_instance_uid, ForwardRow.state.in_(("held", "planned"))
     )

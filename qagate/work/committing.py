@@ -77,6 +77,7 @@ class Commitments:
                 instances,
                 calling_ae_title=self.settings.node.ae_title,
                 transaction_uid=transaction_uid,
+                on_other=lambda other: record(other, self.database, self.clock, destination.name),
             )
         except DeliveryError as error:
             logger.warning("%s: no storage commitment: %s", destination.name, error)

@@ -42,6 +42,6 @@ def keep(part: bytes, settings: Settings, clock: Clock, *, source: str, series: 
         sop_instance_uid=meta.sop_instance_uid,
         transfer_syntax_uid=meta.transfer_syntax_uid,
         calling_ae_title=source,
-        called_ae_title=settings.node.ae_title,
+        called_ae_title="",
         received_at=clock.now(),
     )

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -83,26 +84,23 @@ class Lane:
         claimed_as = {_original(one): one for one in batch}
         open_ones = {one.forward_id: one for one in batch}
         taken: list[tuple[Claimed, str]] = []
-        marked_at = renewed_at = self.clock.monotonic_seconds()
+        marked_at = self.clock.monotonic_seconds()
         try:
-            for original, answer in forward(
-                tuple(claimed_as), self.destination, calling_ae_title=self.settings.node.ae_title
-            ):
-                self._is_there()
-                one = open_ones.pop(claimed_as[original].forward_id)
-                if isinstance(answer, Receipt):
-                    taken.append((one, _remark(answer)))
-                else:
-                    self._failed([one], answer)
-                if len(taken) >= MARK_EVERY or self.clock.monotonic_seconds() - marked_at >= MARK_SECONDS:
-                    self._mark(taken)
-                    taken, marked_at = [], self.clock.monotonic_seconds()
-                if open_ones and self.clock.monotonic_seconds() - renewed_at >= RENEW_SECONDS:
-                    with self.database.begin() as session:
-                        forwarding.renew(session, list(open_ones), by=self.name, at=self.clock.now())
-                    renewed_at = self.clock.monotonic_seconds()
-                if self.stopping.is_set():
-                    break
+            with self._renewed(batch):
+                for original, answer in forward(
+                    tuple(claimed_as), self.destination, calling_ae_title=self.settings.node.ae_title
+                ):
+                    self._is_there()
+                    one = open_ones.pop(claimed_as[original].forward_id)
+                    if isinstance(answer, Receipt):
+                        taken.append((one, _remark(answer)))
+                    else:
+                        self._failed([one], answer)
+                    if len(taken) >= MARK_EVERY or self.clock.monotonic_seconds() - marked_at >= MARK_SECONDS:
+                        self._mark(taken)
+                        taken, marked_at = [], self.clock.monotonic_seconds()
+                    if self.stopping.is_set():
+                        break
         except (Unreachable, AssociationRejected) as error:
             self.away += 1
             logger.warning("%s: %s", self.destination.name, error)
@@ -116,6 +114,28 @@ class Lane:
         self._mark(taken)
         self._leave(list(open_ones.values()))  # told to stop
         return len(batch)
+
+    @contextmanager
+    def _renewed(self, batch: Sequence[Claimed]) -> Iterator[None]:
+        """Renew the claim from a thread of its own: one image may travel for longer than a claim lasts."""
+        over = threading.Event()
+
+        def renew() -> None:
+            while not over.wait(RENEW_SECONDS):
+                try:
+                    with self.database.begin() as session:
+                        # what is recorded already is not claimed any more, and stays so
+                        forwarding.renew(session, [one.forward_id for one in batch], by=self.name, at=self.clock.now())
+                except QagateError as error:
+                    logger.error("%s: %s; it is tried again", self.destination.name, error)
+
+        thread = threading.Thread(target=renew, name="renew", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
 
     def _mark(self, taken: list[tuple[Claimed, str]]) -> None:
         if taken:

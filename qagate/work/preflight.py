@@ -230,7 +230,7 @@ def _inline(settings: Settings) -> Iterator[Item]:
     for d in originals:
         if (str(d.ae_title), d.port) == (node.ae_title, node.port) and d.host in ("127.0.0.1", "localhost", "::1"):
             yield Item(d.name, "bad", "this is qagate itself: images would go round for ever")
-        sending = [p for p in node.peers if p.ae_title.strip() == str(d.ae_title).strip()]
+        sending = [p for p in node.peers if p.ae_title == d.ae_title]
         if sending:
             yield Item(
                 d.name,

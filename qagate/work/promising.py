@@ -15,7 +15,8 @@ from qagate.clock import Clock
 from qagate.deliver.commitment import report
 from qagate.domain.commitment import standing
 from qagate.domain.status import INVALID_ARGUMENT, NOT_AUTHORISED, RESOURCE_LIMITATION, SUCCESS
-from qagate.errors import DeliveryError
+from qagate.errors import DeliveryError, Unreachable
+from qagate.receive.admission import is_address_of
 from qagate.settings import Destination, Settings
 from qagate.store import commitments
 from qagate.store.commitments import Asked
@@ -86,10 +87,12 @@ class Promising:
                 return
         with self.database.begin() as session:
             requests = commitments.due(session, at=self.clock.now())
+        silent: set[str] = set()
         for asked in requests:
-            self._answer_one(asked)
+            self._answer_one(asked, silent)
 
-    def _answer_one(self, asked: Asked) -> None:
+    def _answer_one(self, asked: Asked, silent: set[str]) -> None:
+        """silent: scanners that nobody answers for now; each costs the others its time limit once, not per request."""
         now = self.clock.now()
         waited = now - asked.asked_at
         with self.database.read() as session:
@@ -111,7 +114,14 @@ class Promising:
         try:
             if peer is None:
                 raise DeliveryError(f"{asked.calling_ae_title} has no port under node.peers any more")
-            report(peer, asked.transaction_uid, kept, failed, calling_ae_title=self.settings.node.ae_title)
+            where = f"{asked.calling_ae_title} at {peer.host}:{peer.port}"
+            if where in silent:
+                raise DeliveryError(f"{where} did not answer a moment ago")
+            try:
+                report(peer, asked.transaction_uid, kept, failed, calling_ae_title=self.settings.node.ae_title)
+            except Unreachable:
+                silent.add(where)
+                raise
         except DeliveryError as error:
             wait = TELL_SECONDS[min(asked.attempts, len(TELL_SECONDS) - 1)]
             next_at = now + timedelta(seconds=wait) if waited < patience + TELL_FOR else None
@@ -126,8 +136,12 @@ class Promising:
 
     def _address(self, calling_ae_title: str, host: str) -> Destination | None:
         """Return where a scanner takes results; None when nobody has said so."""
-        for peer in self.settings.node.peers:
-            if peer.ae_title.strip() == calling_ae_title and peer.port is not None:
+        known = [peer for peer in self.settings.node.peers if peer.ae_title == calling_ae_title]
+        # several machines may share one AE title: the one that asked is told
+        its_own = [peer for peer in known if peer.host is not None and is_address_of(host, peer.host)]
+        anywhere = [peer for peer in known if peer.host is None]
+        for peer in its_own + anywhere or known:
+            if peer.port is not None:
                 return Destination(
                     name="scanner",
                     ae_title=calling_ae_title,

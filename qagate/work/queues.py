@@ -15,6 +15,7 @@ from dbos import DBOS, DBOSConfig, DBOSPortableJSONSerializer, SetEnqueueOptions
 from sqlalchemy import create_engine, make_url, text
 
 from qagate.errors import QagateError, StoreError
+from qagate.store.database import SERVER_PATIENCE
 
 APPLICATION_VERSION = "qagate-1"
 """The engine lets a workflow be taken only by the version that wrote it down. Set by hand, and counted up when what a
@@ -198,11 +199,15 @@ class Engine:
 
 
 def system_database_url(database_url: str) -> str:
-    """Return where the engine keeps its own tables: a file beside SQLite's, a schema of its own in PostgreSQL."""
+    """Return where the engine keeps its own tables: a file beside SQLite's, a schema of its own in PostgreSQL.
+
+    It has as much patience with a server as we have.
+    """
     url = make_url(database_url)
     if url.get_backend_name() == "sqlite":
         return f"sqlite:///{str(url.database).removesuffix('.db')}-work.db"
-    return url.render_as_string(hide_password=False)
+    patience = {name: str(value) for name, value in SERVER_PATIENCE.items() if name not in url.query}
+    return url.update_query_dict(patience).render_as_string(hide_password=False)
 
 
 def _prepare(url: str) -> None:

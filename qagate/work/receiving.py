@@ -140,7 +140,7 @@ class Registrar:
             )
             reception.close_association(session, association_id=lost, at=now, aborted=True)
             adopted = [replace(instance, association_id=lost) for instance in some]
-            found += reception.register(session, adopted, self._routing)
+            found += reception.register(session, adopted, self._routing, found=True)
 
         self._one_by_one(instances, record)
         return found

@@ -49,7 +49,7 @@ class Retention:
                 continue  # what was sent again is kept as long as what is new
             # the database forgets first: a crash in between leaves files that nobody counts on, never the reverse
             with self.database.begin() as session:
-                if not retention.forget(session, series.series_instance_uid, at=self.clock.now()):
+                if not retention.forget(session, series.series_instance_uid, before=before, at=self.clock.now()):
                     continue
             for path in objects:
                 spool.remove(path, newer_than=before)

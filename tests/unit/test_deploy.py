@@ -168,6 +168,11 @@ def test_a_set_has_the_service_that_names_its_pods() -> None:
     assert {d["spec"]["serviceName"] for d in manifests() if d["kind"] == "StatefulSet"} <= headless
 
 
+def test_what_continues_under_its_name_keeps_it() -> None:
+    named = {d["metadata"]["name"] for d in manifests() if d["kind"] == "StatefulSet"}
+    assert named == {"qagate-receive", "qagate-work"}
+
+
 def test_judges_of_a_cluster_have_a_gpu_or_do_not_start() -> None:
     (judges,) = (d for d in manifests() if d["metadata"]["name"] == "qagate-work" and d["kind"] == "StatefulSet")
     (container,) = judges["spec"]["template"]["spec"]["containers"]

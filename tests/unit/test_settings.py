@@ -6,6 +6,7 @@ import pytest
 
 from qagate.cli.template import settings_template
 from qagate.errors import SettingsError
+from qagate.receive.admission import rejection
 from qagate.settings import Settings, load
 
 
@@ -46,6 +47,22 @@ def test_environment_over_file_over_default(tmp_path):
     assert (settings.node.port, settings.node.station_name, settings.node.ae_title) == (105, "A", "QAGATE")
     assert settings.web.host == "0.0.0.0"
     assert settings.storage.data_dir == tmp_path / "spool-here"  # relative to the file
+
+
+def test_spaces_around_an_ae_title_are_padding(tmp_path):
+    (tmp_path / "q.toml").write_text('[node]\nae_title = "QAGATE "\npeers = [{ae_title = " CT1"}]\n')
+    node = load(tmp_path / "q.toml", {}).node
+    assert (node.ae_title, node.peers[0].ae_title) == ("QAGATE", "CT1")
+    assert rejection(node, "CT1", "QAGATE", "10.0.0.1") is None
+    with pytest.raises(SettingsError, match="at least 1 character"):
+        load(None, {"QAGATE__NODE__AE_TITLE": "  "})
+
+
+# 0 is no limit elsewhere; here nobody would ever be waited for
+@pytest.mark.parametrize("name", ["ACSE_TIMEOUT_SECONDS", "DIMSE_TIMEOUT_SECONDS", "NETWORK_TIMEOUT_SECONDS"])
+def test_no_patience_at_all_is_refused(name):
+    with pytest.raises(SettingsError, match="greater than 0"):
+        load(None, {f"QAGATE__NODE__{name}": "0"})
 
 
 def test_the_template_means_the_defaults_and_names_every_setting():

@@ -44,6 +44,7 @@ class Archive:
         self.syntaxes: list[str] = []
         self.associations = 0
         self.answer: Callable[[Dataset, Any], int] = lambda data_set, event: 0x0000
+        self.on_data: Callable[[Any], None] = lambda event: None
 
     def store(self, event: Any) -> int:
         """Serve C-STORE."""
@@ -65,11 +66,13 @@ def archiving(
     handlers: Sequence[Any] = (),
     ae_title: str = "PACS",
     timeout_seconds: float = 5,
+    maximum_pdu_bytes: int = 16382,
 ) -> Iterator[tuple[Destination, Archive]]:
     """Run an archive that takes these SOP classes; yields where it is."""
     archive = Archive()
     entity = AE(ae_title)
     entity.require_called_aet = True
+    entity.maximum_pdu_size = maximum_pdu_bytes
     entity.add_supported_context("1.2.840.10008.1.1")
     entity.add_supported_context("1.2.840.10008.1.20.1", scu_role=True, scp_role=True)
     for uid in sop_classes or (COMPREHENSIVE_3D_SR, COMPREHENSIVE_SR, ENHANCED_SR, SECONDARY_CAPTURE):
@@ -81,7 +84,12 @@ def archiving(
     server = entity.start_server(
         ("127.0.0.1", 0),
         block=False,
-        evt_handlers=[(evt.EVT_C_STORE, archive.store), (evt.EVT_ACCEPTED, counted), *handlers],
+        evt_handlers=[
+            (evt.EVT_C_STORE, archive.store),
+            (evt.EVT_ACCEPTED, counted),
+            (evt.EVT_DATA_RECV, lambda event: archive.on_data(event)),
+            *handlers,
+        ],
     )
     try:
         yield (

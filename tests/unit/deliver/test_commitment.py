@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import evt
 
 from qagate.deliver.commitment import CommitmentResult, parse_event, request
-from qagate.errors import DeliveryError, DeliveryRefused
+from qagate.errors import DeliveryError, DeliveryRefused, StoreError
 from tests.unit.deliver.archive import COMPREHENSIVE_3D_SR, archiving
 
 ASKED = [(COMPREHENSIVE_3D_SR, "1.1"), (COMPREHENSIVE_3D_SR, "1.2")]
@@ -82,6 +82,39 @@ def test_result_on_the_same_association() -> None:
     with archiving(handlers=[(evt.EVT_N_ACTION, on_action)]) as (pacs, _):
         result = request(pacs, ASKED, calling_ae_title="QAGATE", transaction_uid="2.25.7", wait_seconds=5)
     assert result == CommitmentResult("2.25.7", ("1.1",), {"1.2": 0x0112})
+
+
+@pytest.mark.parametrize(("recorded", "status"), [(True, 0x0000), (False, 0x0110)])
+def test_the_result_of_an_earlier_transaction_is_recorded_or_not_taken(recorded: bool, status: int) -> None:
+    others: list[CommitmentResult] = []
+    told: list[int] = []
+    ended = threading.Event()
+
+    def on_action(event: Any) -> tuple[int, None]:
+        def tell() -> None:
+            for transaction_uid in ("2.25.6", "2.25.7"):
+                answer = information([reference("1.1")], None)
+                answer.TransactionUID = transaction_uid
+                said, _ = event.assoc.send_n_event_report(answer, 1, PUSH_MODEL, PUSH_MODEL_INSTANCE)
+                told.append(said.Status)
+            ended.set()
+
+        threading.Timer(0.1, tell).start()
+        return 0x0000, None
+
+    def on_other(result: CommitmentResult) -> None:
+        if not recorded:
+            raise StoreError("the database is away")
+        others.append(result)
+
+    with archiving(handlers=[(evt.EVT_N_ACTION, on_action)]) as (pacs, _):
+        own = request(
+            pacs, ASKED, calling_ae_title="QAGATE", transaction_uid="2.25.7", wait_seconds=5, on_other=on_other
+        )
+        assert ended.wait(5)
+    assert own == CommitmentResult("2.25.7", ("1.1",), {})
+    assert others == [CommitmentResult("2.25.6", ("1.1",), {})] * recorded
+    assert told[0] == status
 
 
 @pytest.mark.parametrize(

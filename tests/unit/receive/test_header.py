@@ -39,9 +39,15 @@ def test_every_encoding(syntax: str, implicit: bool, little: bool) -> None:
     assert read_header(encoded(make_object(), implicit=implicit, little=little), syntax) == WHOLE
 
 
-def test_deflated() -> None:
+# PS3.5 A.5, A.7, A.12
+@pytest.mark.parametrize("syntax", [DEFLATED, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"])
+def test_deflated(syntax: str) -> None:
     deflate = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    assert read_header(deflate.compress(encoded(make_object())) + deflate.flush(), DEFLATED) == WHOLE
+    assert read_header(deflate.compress(encoded(make_object())) + deflate.flush(), syntax) == WHOLE
+
+
+def test_a_data_set_with_deflated_frames_is_not_deflated_itself() -> None:
+    assert read_header(encoded(make_object()), "1.2.840.10008.1.2.8.1") == WHOLE  # PS3.5 A.4.13
 
 
 def test_deflated_that_is_not() -> None:

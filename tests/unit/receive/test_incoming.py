@@ -28,6 +28,17 @@ def test_all_fragments_come_out_in_order(tmp_path: Path, spill_bytes: int) -> No
         assert bytes(data_set) == b""
 
 
+def test_many_small_fragments_do_not_fill_the_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qagate.receive.incoming._MOST_FRAGMENTS", 100)
+    incoming = Incoming(tmp_path)
+    for number in range(950):
+        incoming.add(memoryview(bytes([number % 256])))
+        incoming.add(memoryview(b""))
+        assert len(incoming._fragments) <= 100
+    with incoming.taken() as data_set:
+        assert bytes(data_set) == bytes(number % 256 for number in range(950))
+
+
 @pytest.mark.parametrize("spill_bytes", [1 << 20, 5])
 def test_what_is_too_large_is_read_to_its_end_and_not_kept(tmp_path: Path, spill_bytes: int) -> None:
     before = descriptors()

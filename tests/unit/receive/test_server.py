@@ -341,6 +341,24 @@ def test_a_sender_that_falls_silent_is_given_up(tmp_path: Path) -> None:
     assert len(told.events) == 2
 
 
+def test_a_sender_that_falls_silent_inside_a_message_is_given_up_sooner(tmp_path: Path) -> None:
+    with receiving(tmp_path, network_timeout_seconds=30, dimse_timeout_seconds=0.5) as (receiver, told):
+        association = associate(receiver.port, CTImageStorage, timeout_seconds=60)
+        time.sleep(1)
+        assert receiver.open_associations == 1  # between two messages it may be silent
+        for primitive in raw_store(association, bytes(300_000), "1.2.3.9")[:5]:
+            association.dul.send_pdu(primitive)
+        (closed,) = told.closed(seconds=5)
+        assert closed.aborted
+        association.kill()
+
+
+def test_a_sender_that_waits_for_a_slow_disk_is_not_taken_for_silent(tmp_path: Path) -> None:
+    with receiving(tmp_path, network_timeout_seconds=0.5, dimse_timeout_seconds=0.5) as (receiver, told):
+        told.on_stored = lambda instance: time.sleep(1.5)
+        assert send(receiver.port, make_object("1.2.3.1"), make_object("1.2.3.2")) == [0x0000, 0x0000]
+
+
 def test_every_end_is_told_exactly_once(tmp_path: Path) -> None:
     with receiving(tmp_path, max_associations=50) as (receiver, told):
         for _ in range(5):
@@ -457,6 +475,20 @@ def test_a_command_set_without_end_is_given_up(tmp_path: Path) -> None:
         pdu = struct.pack(">BBI", 4, 0, len(item)) + item
         connection = association.dul.socket.socket  # the association forgets it as soon as the other side hangs up
         with contextlib.suppress(OSError):  # it may have hung up already
+            for _ in range(20):
+                connection.sendall(pdu)
+        told.closed()
+        association.kill()
+
+
+def test_a_message_without_end_that_stores_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qagate.receive.provider._MAX_INFORMATION_BYTES", 100_000)
+    with receiving(tmp_path) as (receiver, told):
+        association = associate(receiver.port, CTImageStorage)
+        item = struct.pack(">IBB", 10_002, 1, 0) + bytes(10_000)  # a fragment of a data set, never the last
+        pdu = struct.pack(">BBI", 4, 0, len(item)) + item
+        connection = association.dul.socket.socket
+        with contextlib.suppress(OSError):
             for _ in range(20):
                 connection.sendall(pdu)
         told.closed()

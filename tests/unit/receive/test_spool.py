@@ -17,7 +17,7 @@ from pydicom import dcmread
 from qagate.domain.series import StoredInstance
 from qagate.errors import SpoolError, SpoolFull
 from qagate.receive import spool as module
-from qagate.receive.spool import Spool
+from qagate.receive.spool import Spool, remove
 from tests.unit.receive.scanner import make_object
 from tests.unit.receive.test_header import EXPLICIT, encoded
 
@@ -253,6 +253,26 @@ def test_janitor_removes_what_killed_writers_left(spool: Spool) -> None:
     (spool.root / "1.2.3" / ".dead.part").write_bytes(b"half")
     assert spool.remove_temporary(3600) == 0
     assert spool.remove_temporary(-1) == 1
+    assert files(spool.root) == ["1.2.3/1.2.3.1.dcm"]
+
+
+def test_what_was_set_aside_by_one_that_died_has_its_name_again(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = store(spool, encoded(make_object())).path
+
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as killing:
+        killing.setattr(os, "link", die)
+        with pytest.raises(Killed):
+            remove(path, newer_than=NOON - timedelta(days=1))  # it came again at that moment, and stays
+    assert list(spool.adopt()) == []  # somebody may be at it
+    spool.remove_temporary(-1)
+    monkeypatch.setattr(module, "_ASIDE_SECONDS", -1)
+    assert [one.path for one in spool.adopt()] == [path]
     assert files(spool.root) == ["1.2.3/1.2.3.1.dcm"]
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import socket
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -8,6 +11,7 @@ from sqlalchemy import text
 from qagate.errors import SettingsError, StoreError
 from qagate.store.database import Database
 from qagate.store.tables import Base
+from tests.peers import postgres
 
 
 def test_the_migrations_make_exactly_the_tables_in_the_code(database):
@@ -53,3 +57,16 @@ def test_a_database_of_a_newer_release_is_said_to_be_one(tmp_path):
     database.close()
     with pytest.raises(StoreError, match=r"by a newer qagate; start that one, got: .*'9999'"):
         Database.open(url)
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(not postgres.available(), reason="needs PostgreSQL")
+def test_a_server_that_owes_an_answer_is_soon_asked_whether_it_is_there():
+    with postgres.Postgres() as server:
+        database = Database.open(server.url)
+        with database.engine.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            with socket.socket(fileno=os.dup(raw.fileno())) as ours:
+                asked = [ours.getsockopt(socket.IPPROTO_TCP, o) for o in (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL)]
+        database.close()
+    assert asked == [10, 5]

@@ -43,11 +43,11 @@ def test_what_waits_for_its_next_try_is_tried_at_once_when_it_is_sent_once_more(
     with planned.begin() as session:
         claimed = forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
         forwarding.failed(session, claimed, detail="away", final=False, at=T0)
-        assert not forwarding.waits(session, "PACS", at=T0)
-        reception.register(session, [replace(instance(2), received_at=T0)], ROUTING)
-        assert [one.sop_instance_uid for one in forwarding.claim(session, "PACS", by="a", at=T0, limit=9)] == [
-            "1.2.3.2"
-        ]
+        now = T0 + timedelta(seconds=1)
+        assert not forwarding.waits(session, "PACS", at=now)
+        reception.register(session, [instance(2, seconds=1)], ROUTING)
+        (one,) = forwarding.claim(session, "PACS", by="a", at=now, limit=9)
+        assert one.sop_instance_uid == "1.2.3.2"
 
 
 def test_nothing_is_planned_beside_a_pacs(database, instance):
@@ -63,11 +63,11 @@ def test_what_is_sent_once_more_goes_once_more(planned, instance):
         ):
             row.state = state
     with planned.begin() as session:
-        reception.register(session, [instance(n) for n in (1, 2, 3)], ROUTING)
+        reception.register(session, [instance(n, seconds=1) for n in (1, 2, 3)], ROUTING)
         assert states(session) == ["planned", "planned", "rejected"]
         # also what was received before anything was forwarded
         reception.register(session, [instance(4)])
-        reception.register(session, [instance(4)], ROUTING)
+        reception.register(session, [instance(4, seconds=1)], ROUTING)
         assert states(session)[-1] == "planned"
 
 

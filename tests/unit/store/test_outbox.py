@@ -114,6 +114,16 @@ def test_commitment_that_fails_plans_the_document_again(database, revision_id):
         assert outbox.committed(session, transaction_uid="7", sop_instance_uids=["9.SR"], at=T0) == 1
 
 
+def test_a_result_without_a_transaction_says_nothing_of_what_was_never_asked_for(database, revision_id):
+    with database.begin() as session:
+        (item,) = outbox.contents(session, revision_id, "ARCHIVE")
+        outbox.delivered(session, item.delivery_id, sop_instance_uid="9.SR", warning="", at=T0)
+        named = {"transaction_uid": "", "sop_instance_uids": ["9.SR"], "at": T0}
+        assert outbox.committed(session, **named) == 0
+        assert outbox.not_committed(session, **named, detail="0112") == 0
+        assert session.get_one(DeliveryRow, item.delivery_id).state == "sent"
+
+
 @pytest.mark.peers
 @pytest.mark.skipif(not postgres.available(), reason="needs PostgreSQL")
 def test_a_series_is_delivered_when_the_last_two_destinations_end_at_the_same_time(instance):

@@ -1,8 +1,17 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import select
+
 from qagate.store import reception, revisions
+from qagate.store.database import Database
+from qagate.store.tables import Base, InstanceRow
+from tests.peers import postgres
 
 from .conftest import T0
 
@@ -60,3 +69,16 @@ def test_a_late_image_reopens_the_series_and_makes_a_new_revision(database, inst
         assert len(reception.spool_paths(session, "1.2.3", 1)) == 1
         assert len(reception.spool_paths(session, "1.2.3", 2)) == 2
         assert revisions.workflow_id(second) != revisions.workflow_id(first)
+
+
+@pytest.mark.peers
+@pytest.mark.skipif(not postgres.available(), reason="needs PostgreSQL")
+def test_postgresql_takes_the_largest_object(instance):
+    with postgres.Postgres() as server:
+        database = Database.open(server.url)
+        with database.begin() as session:
+            assert reception.register(session, [replace(instance(1), size_bytes=4 << 30)]) == 1
+            assert session.scalars(select(InstanceRow.size_bytes)).one() == 4 << 30
+        with database.engine.connect() as connection:
+            assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+        database.close()

@@ -6,7 +6,7 @@ import io
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,16 @@ from qagate.clock import SystemClock
 from qagate.deliver.archive import ArchivedSeries
 from qagate.domain.backfill import SIGNAL, Progress, Query, Window
 from qagate.errors import DeliveryRefused, InputError, SettingsError, Unreachable
+from qagate.receive.spool import Spool
 from qagate.settings import Settings
 from qagate.store import backfills, pace, reception, revisions
 from qagate.store.database import Database
-from qagate.store.tables import BackfillSeriesRow, RevisionRow, SeriesRow
+from qagate.store.forwarding import Route, Routing
+from qagate.store.tables import BackfillSeriesRow, ForwardRow, RevisionRow, SeriesRow
 from qagate.work import backfilling
 from qagate.work.backfilling import Backfilling, Manner, destination_for, study_time
 from qagate.work.completing import Completing
+from qagate.work.receiving import Registrar
 from tests.crash.sending import ROOT, series
 
 DAY = date(2004, 8, 26)
@@ -185,6 +188,21 @@ def test_what_is_being_fetched_is_not_judged_yet(bench: Bench) -> None:
         assert row is not None
         row.touched_at = datetime.now(UTC) - backfills.LEFT_ALONE - timedelta(seconds=1)
     assert [one.arrival.series_instance_uid for one in completing.waiting()] == [uid]
+
+
+def test_what_another_process_finds_before_it_is_noted_goes_to_no_destination(bench: Bench) -> None:
+    (uid,) = list(bench.archive.images)[:1]
+    image = part10(bench.archive.images[uid][0])
+    stored = backfilling.keep(image, bench.settings, SystemClock(), source="ARCHIVE", series=uid)
+    routing = Routing((Route("other", "OTHER"),), holds=False)
+    spool = Spool(bench.settings.spool_dir, 0)
+    # the receiver looks through the spool, or whoever fetched it has died
+    assert Registrar(bench.database, spool, SystemClock(), receiver="r", routing=routing).adopt() == 1
+    with bench.database.begin() as session:
+        assert session.scalars(select(ForwardRow)).all() == []
+        sent = replace(stored, received_at=datetime.now(UTC), fetched=False)
+        reception.register(session, [sent], routing)  # a scanner sends it as well
+        assert [row.destination for row in session.scalars(select(ForwardRow))] == ["other"]
 
 
 def test_what_is_known_here_is_left_alone(bench: Bench) -> None:

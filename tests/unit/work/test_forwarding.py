@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -127,6 +128,28 @@ def test_told_to_stop_it_ends_what_it_is_sending_and_frees_the_rest(lane, monkey
     assert states(lane) == ["sent", "planned", "planned"]
     with lane.database.begin() as session:
         assert len(forwarding.claim(session, "PACS", by="other", at=T0, limit=9)) == 2
+
+
+def test_what_travels_for_longer_than_a_claim_lasts_is_not_sent_by_another_lane_too(lane, monkeypatch):
+    plan(lane)
+    monkeypatch.setattr(forwarding_work, "RENEW_SECONDS", 0.02)
+    claimed_by_another = []
+
+    def forward(originals, destination, *, calling_ae_title):
+        for number, original in enumerate(originals):
+            if number == 1:  # the first was taken, and the second takes its time
+                for _ in range(3):
+                    lane.clock.at += timedelta(seconds=forwarding.CLAIM_SECONDS - 1)
+                    time.sleep(0.5)
+                with lane.database.begin() as session:
+                    now = lane.clock.now()
+                    claimed_by_another.extend(forwarding.claim(session, "PACS", by="another", at=now, limit=9))
+            yield original, Receipt(original.sop_instance_uid, "stored", 0)
+
+    monkeypatch.setattr(forwarding_work, "forward", forward)
+    assert lane.carry() == 3
+    assert claimed_by_another == []
+    assert states(lane) == ["sent"] * 3
 
 
 def sweep(lane: Lane, seconds: float = 0) -> tuple[str, str]:

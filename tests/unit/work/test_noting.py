@@ -10,7 +10,7 @@ from pydicom.data import get_testdata_file
 from qagate.clock import SystemClock
 from qagate.domain.series import StoredInstance
 from qagate.settings import Settings
-from qagate.store import holding, reception, revisions
+from qagate.store import holding, outbox, reception, revisions
 from qagate.store.database import Database
 from qagate.store.forwarding import Routing
 from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow
@@ -95,6 +95,44 @@ def test_a_note_that_was_sent_is_withdrawn_and_one_that_was_not_never_goes(tmp_p
     assert written(notes) == [("RN1", "ASKS", "withdrawn"), ("RN2", "ASKS", "sent"), ("RW2", "ASKS", "planned")]
     assert note(notes, "RW2").ConceptNameCodeSequence[0].CodeValue == "131360"
     assert note(notes, "RN1").SOPInstanceUID != note(notes, "RN2").SOPInstanceUID
+
+
+def test_a_parked_rejection_does_not_go_after_the_release(tmp_path):
+    notes = site(tmp_path, ASKS)
+    decide(notes, "reject")
+    with notes.database.begin() as session:
+        (item,) = outbox.contents(session, 1, "ASKS")
+        outbox.failed(session, [item.delivery_id], detail="no", final=True, max_attempts=9, at=T0)
+    decide(notes, "release")
+    with notes.database.begin() as session:
+        assert outbox.requeue(session, destination=None, at=T0) == 0
+    # it was offered, and may have been taken: better said once too often
+    assert written(notes) == [("RN1", "ASKS", "withdrawn"), ("RW1", "ASKS", "planned")]
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_rejection_that_is_being_sent_while_it_is_taken_back_is_withdrawn(tmp_path, answered):
+    notes = site(tmp_path, ASKS, {**ASKS, "name": "OTHER"})
+    decide(notes, "reject")
+    with notes.database.begin() as session:
+        (other,) = outbox.contents(session, 1, "OTHER")
+        outbox.delivered(session, other.delivery_id, sop_instance_uid="9", warning="", at=T0)
+        (item,) = outbox.contents(session, 1, "ASKS")  # it is on its way from here
+    decide(notes, "release")
+    assert written(notes)[-1] == ("RW1", "OTHER", "planned")
+    with notes.database.begin() as session:
+        if answered:
+            outbox.delivered(session, item.delivery_id, sop_instance_uid="9", warning="", at=T0)
+        else:
+            named = {"detail": "no answer", "final": False, "max_attempts": 1, "at": T0}
+            outbox.failed(session, [item.delivery_id], **named)
+    notes.write()
+    notes.write()
+    states = {(kind, name): state for kind, name, state in written(notes)}
+    assert states == {
+        ("RN1", "ASKS"): "sent" if answered else "withdrawn", ("RN1", "OTHER"): "sent",
+        ("RW1", "ASKS"): "planned", ("RW1", "OTHER"): "planned",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize(("state", "told"), [("held", []), ("sent", ["RN1"]), ("committed", ["RN1"])])

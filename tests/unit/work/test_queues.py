@@ -9,9 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 
+from qagate.store.database import SERVER_PATIENCE
 from qagate.work import queues
-from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT, Engine, Queue
+from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT, Engine, Queue, system_database_url
 from tests.peers import postgres
 
 ONE, OTHER = Queue("one"), Queue("other")
@@ -117,3 +119,9 @@ def test_what_an_old_version_left_is_taken_over_once_nobody_has_it(
         wait(lambda: engine.status("a") == "SUCCESS")
         assert engine.forget_strays({"qagate-1"}) == 0
     assert done == ["left"]
+
+
+def test_the_engine_has_as_much_patience_with_a_server_as_we_have():
+    asked = make_url(system_database_url("postgresql+psycopg://qagate:secret@db/qagate?keepalives_idle=3"))
+    assert asked.password == "secret"
+    assert dict(asked.query) == {name: str(value) for name, value in SERVER_PATIENCE.items()} | {"keepalives_idle": "3"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -8,17 +9,19 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import DataError
+from sqlalchemy.orm import Session
 
 from qagate.clock import SystemClock
 from qagate.domain.series import StoredInstance
 from qagate.errors import StoreError
 from qagate.receive.association import AssociationEvent
 from qagate.receive.spool import Spool
-from qagate.store import reception, worklist
+from qagate.store import reception, retention, worklist
 from qagate.store.database import Database
-from qagate.store.tables import InstanceRow
+from qagate.store.forwarding import Route, Routing
+from qagate.store.tables import ForwardRow, InstanceRow, SeriesRow
 from qagate.work.receiving import Registrar
 
 T0 = datetime(2026, 11, 22, tzinfo=UTC)
@@ -168,13 +171,85 @@ def test_an_object_that_was_adopted_before_its_own_entry_came_keeps_its_associat
     until(lambda: known(database) == {"1.2.1": "A1"})
 
 
+ROUTING = Routing((Route("PACS", "PACS"),), holds=False)
+
+
+def forwarded(database: Database, spool: Spool) -> StoredInstance:
+    """Store an object, note it, and let its destination have it."""
+    one = replace(put(spool, 1), series_instance_uid="", association_id="A1")
+    with database.begin() as session:
+        reception.register(session, [one], ROUTING)
+        session.execute(update(ForwardRow).values(state="sent"))
+    return one
+
+
+def forget(session: Session) -> None:
+    """Let the series leave the disk, as far as the database is concerned."""
+    session.get_one(SeriesRow, "").state = "delivered"
+    assert retention.forget(session, "", before=T0 + timedelta(days=2), at=T0 + timedelta(days=9))
+
+
+def forwards(database: Database) -> list[str]:
+    with database.read() as session:
+        return list(session.scalars(select(ForwardRow.state)))
+
+
+def test_another_receiver_that_finds_an_object_after_its_own_entry_came_changes_nothing(database, spool, monkeypatch):
+    monkeypatch.setattr(reception, "known_paths", lambda session: frozenset())  # it asked before the entry came
+    forwarded(database, spool)
+    Registrar(database, spool, SystemClock(), receiver="other", routing=ROUTING).adopt()
+    assert known(database) == {"1.2.1": "A1"}
+    assert forwards(database) == ["sent"]
+
+
+def test_an_entry_that_is_written_twice_is_not_sent_twice(database, spool):
+    one = forwarded(database, spool)
+    with database.begin() as session:  # the first time was not confirmed: the connection was gone
+        reception.register(session, [one], ROUTING)
+    assert forwards(database) == ["sent"]
+    with database.begin() as session:
+        reception.register(session, [replace(one, received_at=T0 + timedelta(seconds=1))], ROUTING)
+    assert forwards(database) == ["planned"]
+
+
+def test_what_retention_did_not_come_to_removing_is_not_forwarded_again(database, spool):
+    forwarded(database, spool)
+    with database.begin() as session:
+        forget(session)
+    Registrar(database, spool, SystemClock(), receiver="r", routing=ROUTING).adopt()
+    assert forwards(database) == ["sent"]
+    with database.read() as session:
+        assert retention.gone(session, "") == 0  # known again, so that it is removed
+
+
+def test_what_came_again_after_it_had_left_is_forwarded_though_nobody_could_note_it(database, spool):
+    one = forwarded(database, spool)
+    with database.begin() as session:
+        forget(session)
+    late = T0 + timedelta(days=10)
+    os.utime(one.path, (late.timestamp(), late.timestamp()))
+    Registrar(database, spool, SystemClock(), receiver="r", routing=ROUTING).adopt()
+    assert forwards(database) == ["planned"]
+
+
+def test_objects_are_found_where_the_data_folder_was_moved_to(database, spool, tmp_path):
+    one = forwarded(database, spool)
+    spool.root.rename(tmp_path / "moved")
+    moved = Spool(tmp_path / "moved", 0)
+    registrar = Registrar(database, moved, SystemClock(), receiver="r", routing=ROUTING)
+    registrar.adopt()
+    assert forwards(database) == ["sent"]
+    with database.read() as session:
+        assert session.scalars(select(InstanceRow.path)).all() == [str(moved.root / one.path.relative_to(spool.root))]
+
+
 @pytest.mark.parametrize("poison", [ValueError("no"), DataError("INSERT", {}, Exception("too long"))], ids=repr)
 def test_one_object_that_can_never_be_written_costs_the_others_nothing(
     database, spool, registrar, monkeypatch, caplog, poison
 ):
     register = reception.register
 
-    def refuse(session, instances, *more):
+    def refuse(session, instances, *more, **named):
         instances = list(instances)
         if any(i.sop_instance_uid == "1.2.2" for i in instances):
             raise poison

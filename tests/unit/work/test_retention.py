@@ -94,6 +94,27 @@ def test_sent_again_it_is_known_again(node):
         assert reception.spool_paths(session, "1.2.3", 1) == (files[0],)
 
 
+def test_an_image_that_comes_while_others_leave_is_not_forgotten_with_its_series(node, monkeypatch):
+    sweep, database, revision_id, files, instance = node
+    deliver(database, revision_id)
+    late = replace(instance, path=files[0].parent / "2.dcm", sop_instance_uid="2", received_at=Later().now())
+    late.path.write_bytes(b"y")
+    expired = retention.expired
+
+    def then_one_comes(*arguments, **named):
+        found = expired(*arguments, **named)
+        with database.begin() as other:
+            reception.register(other, [late])
+        return found
+
+    monkeypatch.setattr(retention, "expired", then_one_comes)
+    assert sweep.sweep() == 0
+    with database.read() as session:
+        assert worklist.series(session, "1.2.3").state == "receiving"
+        assert set(reception.all_paths(session, "1.2.3")) == {files[0], late.path}
+    assert all(path.exists() for path in (*files, late.path))
+
+
 def again(sweep: Retention, instance: StoredInstance) -> None:
     """Send the object of the fixture once more."""
     sent = Spool(sweep.settings.spool_dir, 0).store(
