@@ -60,7 +60,7 @@ HONEST_FOLDS = 4
 SHARPEST, HALF_SHARP_GROUPS = 8.0, 2
 """Members weigh by this power of the share of variance that they explain of groups left out, by half of it with two
 groups: with few, that share says little, and the prior weights are safer."""
-MOST_STRETCH = 1.25
+LEAST_STRETCH, MOST_STRETCH = 0.05, 1.12
 """Means of several members lie too close together, but not by much."""
 
 
@@ -91,8 +91,10 @@ def fit_head(
     honest_parts = np.array(said)  # (members, items)
     weights = blend(honest_parts, target, np.array([member.prior for member in members]), len(np.unique(groups)))
     honest = weights @ honest_parts
-    # where little can be learned, predictions must stay near the mean
-    shrink = float(np.clip(honest @ target / max(float(honest @ honest), 1e-12), 0.05, MOST_STRETCH))
+    # where little can be learned, predictions must stay near the mean; but how little is known from few groups alone,
+    # and within a new group order may hold where its level does not: half of the way, as factors go
+    slope = float(honest @ target / max(float(honest @ honest), 1e-12))
+    shrink = float(np.clip(np.sqrt(max(slope, 0.0)), LEAST_STRETCH, MOST_STRETCH))
     honest = shrink * honest
     recipe = HeadRecipe(
         network_features=parts[0],
