@@ -57,9 +57,9 @@ MEMBERS = (
 BOOSTED = boost.Recipe(trees=200, rate=0.06, deepest=3, leaf=8, items=0.8, calm=4.0)
 HONEST_FOLDS = 4
 """Fits without a quarter of the groups each, that only say how good a member is."""
-SHARPEST, HALF_SHARP_GROUPS = 8.0, 2
-"""Members weigh by this power of the share of variance that they explain of groups left out, by half of it with two
-groups: with few, that share says little, and the prior weights are safer."""
+SHARPNESS = 3.0
+"""How fast the weight of a member falls with its squared error on groups left out, in units of the labels' variance.
+Not faster: with few groups that error says little of the next one, and equal weights are safer than the best member."""
 LEAST_STRETCH, MOST_STRETCH = 0.05, 1.12
 """Means of several members lie too close together, but not by much."""
 
@@ -89,7 +89,7 @@ def fit_head(
             grown.append(trees)
             said.append(honest)
     honest_parts = np.array(said)  # (members, items)
-    weights = blend(honest_parts, target, np.array([member.prior for member in members]), len(np.unique(groups)))
+    weights = blend(honest_parts, target, np.array([member.prior for member in members]))
     honest = weights @ honest_parts
     # where little can be learned, predictions must stay near the mean; but how little is known from few groups alone,
     # and within a new group order may hold where its level does not: half of the way, as factors go
@@ -131,15 +131,15 @@ def _members(parts: Parts) -> list[Member]:
 
 
 def blend(
-    honest: npt.NDArray[np.float64], target: npt.NDArray[np.float64], prior: npt.NDArray[np.float64], groups: int
+    honest: npt.NDArray[np.float64], target: npt.NDArray[np.float64], prior: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Return (members,) weights, sum 1: the prior ones, and more for those that explain more of groups left out.
+    """Return (members,) weights, sum 1: the prior ones, and less for those with larger errors on groups left out.
 
     honest: (members, items); target: (items,), mean 0 and SD 1. Weights of least error are no better than equal ones
-    with some ten or twenty groups; what matters is that a member that explains nothing has no say.
+    with some ten or twenty groups; what matters is that a member that explains nothing has little say.
     """
-    explained = np.maximum(1.0 - ((honest - target) ** 2).mean(1), 1e-3)
-    weights = prior * (explained / explained.max()) ** (SHARPEST * groups / (groups + HALF_SHARP_GROUPS))
+    error = ((honest - target) ** 2).mean(1)
+    weights = prior * np.exp(-SHARPNESS * (error - error.min()))
     found: npt.NDArray[np.float64] = weights / weights.sum()
     return found
 

@@ -54,17 +54,36 @@ def test_who_explains_nothing_has_no_say() -> None:
     random = np.random.default_rng(0)
     target = random.normal(size=200)
     good, fair, none = target + random.normal(0, 0.4, 200), 0.7 * target, random.normal(size=200)
-    weights = blend(np.stack([good, fair, none]), target, np.array([1.0, 1.0, 2.0]), 20)
+    weights = blend(np.stack([good, fair, none]), target, np.array([1.0, 1.0, 2.0]))
     assert weights.sum() == pytest.approx(1.0)
     assert weights[2] < 0.01
     assert min(weights[:2]) > 0.3
 
 
-def test_few_groups_leave_weights_nearer_to_the_prior_ones() -> None:
-    target = np.random.default_rng(0).normal(size=200)
-    honest = np.stack([0.9 * target, 0.4 * target])
-    spread = [np.subtract(*blend(honest, target, np.ones(2), groups)) for groups in (2, 10, 100)]
-    assert 0 < spread[0] < spread[1] < spread[2]
+@pytest.mark.parametrize(
+    ("errors", "prior", "wanted"),
+    [
+        ((0.25, 0.25), (1, 3), (0.25, 0.75)),  # equally good: as before
+        ((0.25, 0.58), (1, 1), (0.729, 0.271)),  # exp(-3 * 0.33) = 0.372; 1 / 1.372
+        ((0.25, 1.25), (1, 1), (0.953, 0.047)),  # exp(-3) = 0.050
+    ],
+)
+def test_weights_fall_with_the_error(
+    errors: tuple[float, ...], prior: tuple[float, ...], wanted: tuple[float, ...]
+) -> None:
+    target = np.tile([1.0, -1.0], 20)
+    honest = np.stack([target * (1 - np.sqrt(error)) for error in errors])
+    assert blend(honest, target, np.array(prior, float)) == pytest.approx(wanted, abs=0.001)
+
+
+def test_one_lucky_member_of_few_groups_does_not_rule() -> None:
+    """Five members are equally good, each errs by chance on six groups: the luckiest must not be all there is."""
+    random = np.random.default_rng(1)
+    groups = np.repeat(np.arange(6), 20)
+    target = random.normal(size=120)
+    honest = np.stack([0.5 * target + random.normal(0, 0.6, 6)[groups] for _ in range(5)])
+    weights = blend(honest, target, np.ones(5))
+    assert weights.max() < 0.5
 
 
 def test_joined_forests_say_their_weighted_sum() -> None:
