@@ -3,10 +3,10 @@
     python -m qagate.train finetune --index labels.csv --out DIR [--model DIR] [--folds 10] [--json]
 
 The model stays as it is. On the features of its network, hand-made ones, its assessor's opinion and what that looked
-at, and what its eye notices (`score.eye`), a head is fitted (`score.head`): Gaussian processes, forests and boosted
-trees, each on some of the features, weighed by how much they explain of groups left out (`members`). Folds never part a
-group. The new bundle holds the head fitted on everything; its scores run from 0 (the worst label, or --worst) to 100
-(the best label, or --best). Intervals, counts and problems of rows lie beside it in finetune.json.
+at, and what its eye notices (`score.eye`), a head is fitted (`score.head`): Gaussian processes and forests, each on
+some of the features, weighed by their errors on groups left out (`members`). Folds never part a group. The new bundle
+holds the head fitted on everything; its scores run from 0 (the worst label, or --worst) to 100 (the best label, or
+--best). Intervals, counts and problems of rows lie beside it in finetune.json.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
 """Members: what a fine-tuned head is made of, how its parts are fitted and weighed (`score.head` evaluates it).
 
-Gaussian processes, forests of extremely randomised trees and boosted trees, each on some of the features. Whole groups
-(contents, subjects) are left out to learn what each is worth.
+Gaussian processes and forests of extremely randomised trees, each on some of the features. Whole groups (contents,
+subjects) are left out to learn what each is worth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qagate.score.head import Head, HeadRecipe, gaussian, standardised
-from qagate.train import boost, forest
+from qagate.train import forest
 from qagate.train import gaussian as process
 from qagate.train.described import Features, Labelled, Parts
 
@@ -33,7 +33,6 @@ class Kind(StrEnum):
 
     PROCESS = "process"
     FOREST = "forest"
-    BOOSTED = "boosted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +45,20 @@ class Member:
 
 
 MEMBERS = (
-    Member(Kind.PROCESS, (True, True, True, False), 0.5),
     Member(Kind.PROCESS, (False, True, False, False), 0.5),
     Member(Kind.PROCESS, (False, False, False, True), 2.0),
     Member(Kind.FOREST, (False, True, True, False), 2.0),
     Member(Kind.FOREST, (False, True, False, False), 2.0),
-    Member(Kind.BOOSTED, (True, True, True, False), 0.5),
 )
-"""Chosen on the six sets of `trial`. Forests alone are as good on some of them, processes on small ones."""
-BOOSTED = boost.Recipe(trees=200, rate=0.06, deepest=3, leaf=8, items=0.8, calm=4.0)
+"""Chosen on the six sets of `trial`, where processes on all parts and boosted trees beside these gained nothing."""
 HONEST_FOLDS = 4
 """Fits without a quarter of the groups each, that only say how good a member is."""
 SHARPNESS = 3.0
 """How fast the weight of a member falls with its squared error on groups left out, in units of the labels' variance.
 Not faster: with few groups that error says little of the next one, and equal weights are safer than the best member."""
-LEAST_STRETCH, MOST_STRETCH = 0.05, 1.12
-"""Means of several members lie too close together, but not by much."""
+LEAST_SPREAD, SURE_SLOPE = 0.05, 0.5
+"""Predictions are shrunk where labels follow them by less than half on groups left out: how much they do follow is told
+badly by few groups, and within a new group order may hold where its level does not."""
 
 
 def fit_head(
@@ -85,16 +82,14 @@ def fit_head(
             processes.append(fitted)
             said.append(honest)
         else:
-            trees, honest = (_forest if member.kind is Kind.FOREST else _boosted)(z, target, groups, columns, seed)
+            trees, honest = _forest(z, target, groups, columns, seed)
             grown.append(trees)
             said.append(honest)
     honest_parts = np.array(said)  # (members, items)
     weights = blend(honest_parts, target, np.array([member.prior for member in members]))
     honest = weights @ honest_parts
-    # where little can be learned, predictions must stay near the mean; but how little is known from few groups alone,
-    # and within a new group order may hold where its level does not: half of the way, as factors go
     slope = float(honest @ target / max(float(honest @ honest), 1e-12))
-    shrink = float(np.clip(np.sqrt(max(slope, 0.0)), LEAST_STRETCH, MOST_STRETCH))
+    shrink = float(np.clip(slope / SURE_SLOPE, LEAST_SPREAD, 1.0))
     honest = shrink * honest
     recipe = HeadRecipe(
         network_features=parts[0],
@@ -152,25 +147,15 @@ def _process(
     A process knows its own error on groups left out, but its settings were chosen by it: with few groups it flatters.
     """
 
-    def without(out: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    whole, honest = process.fit_parts(z, target, groups, parts, used, seed=seed), np.zeros(len(groups))
+    folds = folds_of(groups, HONEST_FOLDS, seed)
+    for out in (folds == fold for fold in range(folds.max() + 1)):
+        if out.all():  # there is no other group: nothing is known but the mean
+            continue
         rest, numbers = z[~out], np.unique(groups[~out], return_inverse=True)[1]
         one = process.fit_parts(rest, target[~out], numbers, parts, used, seed=seed)
-        return gaussian(z[out], parts, one.weights, one.lengths, rest[one.chosen], one.dual)
-
-    return process.fit_parts(z, target, groups, parts, used, seed=seed), _honest(groups, seed, without)
-
-
-def _honest(
-    groups: npt.NDArray[np.intp], seed: int, without: Callable[[npt.NDArray[np.bool_]], npt.NDArray[np.float64]]
-) -> npt.NDArray[np.float64]:
-    """Return (items,) predictions by fits without some groups each; 0, the mean, where there is no other group."""
-    folds = folds_of(groups, HONEST_FOLDS, seed)
-    said = np.zeros(len(groups))
-    for fold in range(folds.max() + 1):
-        out = folds == fold
-        if not out.all():
-            said[out] = without(out)
-    return said
+        honest[out] = gaussian(z[out], parts, one.weights, one.lengths, rest[one.chosen], one.dual)
+    return whole, honest
 
 
 def _forest(
@@ -180,15 +165,6 @@ def _forest(
     how: dict[str, Any] = {"columns": columns, "leaf": 1, "tried": 1.0}
     honest = forest.fit(z, target, groups, trees=HONEST_TREES, seed=seed, share=0.8, **how).out_of_group
     return forest.fit(z, target, groups, trees=TREES, seed=seed + 1, share=1.0, **how), honest
-
-
-def _boosted(
-    z: Features, target: npt.NDArray[np.float64], groups: npt.NDArray[np.intp], columns: npt.NDArray[np.intp], seed: int
-) -> tuple[forest.Trees, npt.NDArray[np.float64]]:
-    """Return boosted trees of all items, and (items,) predictions of some fitted without the item's group."""
-    x = z if len(columns) == z.shape[1] else z * np.isin(np.arange(z.shape[1]), columns)
-    honest = _honest(groups, seed, lambda out: boost.fit(x[~out], target[~out], groups[~out], BOOSTED, seed)(x[out]))
-    return boost.fit(x, target, groups, BOOSTED, seed), honest
 
 
 def joined(forests: Sequence[forest.Trees], weights: npt.NDArray[np.float64]) -> dict[str, npt.NDArray[Any]]:

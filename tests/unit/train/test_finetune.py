@@ -24,7 +24,6 @@ from ..score.bundles import tiny
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members, "TREES", 20)
     monkeypatch.setattr(members, "HONEST_TREES", 15)
-    monkeypatch.setattr(members, "BOOSTED", replace(members.BOOSTED, trees=40))
 
 
 class Means:

@@ -14,7 +14,6 @@ from qagate.train.members import blend, fit_head, folds_of, joined
 def few_trees(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(members, "TREES", 20)
     monkeypatch.setattr(members, "HONEST_TREES", 20)
-    monkeypatch.setattr(members, "BOOSTED", replace(members.BOOSTED, trees=60))
 
 
 def _labelled(items: int, seed: int, assessor: int = 6, noise: float = 0.3) -> Labelled:
