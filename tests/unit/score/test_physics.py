@@ -171,3 +171,15 @@ def test_unreadable_slices_are_left_out() -> None:
     found = {m.name: m.value for m in measure(volume, Prompt(modality="CT"))}
     assert found["slices_with_body"] == 1
     assert found["field_of_view_clipping"] == 0
+
+
+def test_nothing_is_said_in_hu_of_grey_values_of_a_window() -> None:
+    grey = np.clip((ct() + 160) / 400 * 255, 0, 255).round()
+    for voxels in (grey.astype(np.int16), (grey / 255).astype(np.float32)):
+        assert measured(voxels, "CT") == {}
+
+
+@pytest.mark.parametrize("offset", [1024, 32768])
+def test_stored_values_are_measured_as_the_hu_they_stand_for(offset: int) -> None:
+    voxels = np.maximum(np.round(ct()), -1024)
+    assert measured(voxels + offset, "CT") == pytest.approx(measured(voxels, "CT"))
