@@ -110,7 +110,7 @@ def read_image(path: Path, reader: Reader | None = None) -> tuple[npt.NDArray[An
     known = False
     if name.endswith((".nii", ".nii.gz")):
         image = nifti.read(path)
-        found, spacing, known = image.voxels, image.spacing_mm, True
+        found, spacing, known = image.voxels, image.spacing_mm, image.sized
     elif name.endswith(".npy"):
         found = _read_npy(path)
     elif name.endswith(SUFFIXES):
