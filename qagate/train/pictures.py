@@ -8,6 +8,7 @@ used costs one sentence and nothing else.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ MODALITY_WORDS = {"MRI": "MR", "MRT": "MR"} | {word: word for word in MODALITIES
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One usable row of an index. line: 1-based, the header is line 1. group: content or subject."""
+    """One usable row of an index. line: 1-based, the header is line 1. group: content or subject, else the image."""
 
     line: int
     path: Path
@@ -53,15 +54,16 @@ class Picture:
 def read_index(path: Path, modality: str | None = None) -> tuple[list[Row], list[str]]:
     """Return usable rows, and one sentence for each row that is not. `modality` stands in where the file is silent.
 
-    Paths are taken from the folder of the CSV. Without a group each row is its own group. Commas or semicolons part the
-    columns. Raises InputError when there is no such file or no columns `path` and `score`.
+    Paths are taken from the folder of the CSV. Without a group each image is its own group, however many rows (one for
+    each rater, say) name it. Commas, semicolons or tabs part the columns. Raises InputError when there is no such file
+    or no columns `path` and `score`.
     """
     rows, problems = [], []
-    for line, said in index.read(path, ("path", "score"), ("modality", "organ", "group")):
+    for record in index.read(path, ("path", "score"), ("modality", "organ", "group")):
         try:
-            rows.append(_row(said, line, path.parent, modality))
+            rows.append(_row(record.said(), record.line, path.parent, modality))
         except InputError as error:
-            problems.append(f"line {line}: {error}")
+            problems.append(f"line {record.line}: {error}")
     return rows, problems
 
 
@@ -76,7 +78,8 @@ def _row(said: Mapping[str, str], line: int, folder: Path, modality: str | None)
     if not math.isfinite(score):
         raise InputError(f"score must be a finite number, got {text!r}")
     word, organ = words(said["modality"], said["organ"])
-    return Row(line, folder / name, score, word or modality, organ, said["group"] or f"line {line}")
+    path = index.file_in(folder, name)
+    return Row(line, path, score, word or modality, organ, said["group"] or str(path))
 
 
 def words(modality: str, organ: str) -> tuple[str | None, str | None]:
@@ -104,7 +107,7 @@ def read_image(path: Path, reader: Reader | None = None) -> tuple[npt.NDArray[An
     Raises InputError.
     """
     name = path.name.lower()
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises where a folder is closed or a name is too long
         raise InputError(f"{path} must exist, got no such file")
     spacing: Spacing = (1.0, 1.0, 1.0)
     known = False
