@@ -94,8 +94,7 @@ def _figures(ahead: Sequence[tuple[Pair, float]], resamples: int) -> dict[str, A
 
 
 def _score(path: Path, prompt: Prompt, scorer: Scores, reader: Reader | None) -> float:
-    voxels, spacing_mm, known = pictures.read_image(path, reader)
-    return scorer.score(pictures.volume(voxels, spacing_mm, known), prompt).score
+    return scorer.score(pictures.read_volume(path, reader), prompt).score
 
 
 def main(arguments: list[str], reader: Reader | None = None) -> int:

@@ -23,10 +23,12 @@ from qagate.errors import InputError, QagateError
 from qagate.train import index, nifti
 
 Spacing = tuple[float, float, float]
-Reader = Callable[[Path], tuple[npt.NDArray[Any], Spacing]]
-"""Path → voxels (slices, rows, columns) and spacing in mm (slice, row, column). May raise QagateError."""
+Reader = Callable[[Path], Volume]
+"""Reads one picture of a kind that training does not know. May raise QagateError."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif")
+NIFTI = (".nii", ".nii.gz")
+KNOWN = (*SUFFIXES, *NIFTI, ".npy")
 MODALITY_WORDS = {"MRI": "MR", "MRT": "MR"} | {word: word for word in MODALITIES}
 
 
@@ -94,14 +96,23 @@ def pictures(rows: list[Row], problems: list[str], reader: Reader | None = None)
     """Yield the images of the rows one by one; append a sentence to `problems` for each that cannot be read."""
     for row in rows:
         try:
-            voxels, spacing, known = read_image(row.path, reader)
+            found = read_volume(row.path, reader)
         except QagateError as error:
             problems.append(f"line {row.line}: {error}")
             continue
-        yield Picture(row, volume(voxels, spacing, known), prompt(row.modality, row.organ))
+        yield Picture(row, found, prompt(row.modality, row.organ))
 
 
-def read_image(path: Path, reader: Reader | None = None) -> tuple[npt.NDArray[Any], Spacing, bool]:
+def read_volume(path: Path, reader: Reader | None = None) -> Volume:
+    """Return the picture of a file, of other kinds than training knows as `reader` gives it. May raise QagateError."""
+    if reader is None or path.name.lower().endswith(KNOWN) or not os.path.exists(path):
+        return volume(*read_image(path))
+    found = reader(path)
+    _check(path, found.voxels)
+    return found
+
+
+def read_image(path: Path) -> tuple[npt.NDArray[Any], Spacing, bool]:
     """Return voxels (slices, rows, columns), int16 or float32, spacing in mm, and whether the file gave that spacing.
 
     Raises InputError.
@@ -111,26 +122,28 @@ def read_image(path: Path, reader: Reader | None = None) -> tuple[npt.NDArray[An
         raise InputError(f"{path} must exist, got no such file")
     spacing: Spacing = (1.0, 1.0, 1.0)
     known = False
-    if name.endswith((".nii", ".nii.gz")):
+    if name.endswith(NIFTI):
         image = nifti.read(path)
         found, spacing, known = image.voxels, image.spacing_mm, image.sized
     elif name.endswith(".npy"):
         found = _read_npy(path)
     elif name.endswith(SUFFIXES):
         found = _read_picture(path)
-    elif reader is not None:
-        found, spacing = reader(path)
-        known = True
     else:
         raise InputError(f"{path} must be a PNG, JPEG, TIFF, NIfTI or .npy image, got {path.suffix or 'no suffix'}")
     voxels = found if found.ndim == 3 else found[None]
     if voxels.ndim != 3 or voxels.size == 0:
         raise InputError(f"{path} must hold (slices, rows, columns), got shape {found.shape}")
+    _check(path, voxels)
+    return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known
+
+
+def _check(path: Path, voxels: npt.NDArray[Any]) -> None:
+    """Raise InputError when there is nothing to see."""
     if min(voxels.shape[1:]) < 8:
         raise InputError(f"{path} must be at least 8 x 8 pixels, got {voxels.shape[1]} x {voxels.shape[2]}")
     if not np.isfinite(voxels).any() or voxels.min() == voxels.max():
         raise InputError(f"{path} must show something, got one value everywhere")
-    return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known
 
 
 def _read_npy(path: Path) -> npt.NDArray[Any]:

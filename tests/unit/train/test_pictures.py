@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qagate.domain.volume import Volume
 from qagate.errors import InputError, UnreadablePixels
 from qagate.train import pictures
 
@@ -66,10 +67,11 @@ def test_what_cannot_be_read_is_said(folder: Path, name: str) -> None:
 
 def test_other_files_go_to_the_reader_that_was_handed_in(folder: Path) -> None:
     (folder / "image.dcm").write_bytes(b"?")
-    voxels = np.arange(256, dtype=np.float32).reshape(1, 16, 16)
-    found, spacing, known = pictures.read_image(folder / "image.dcm", lambda path: (voxels, (5.0, 1.0, 1.0)))
-    assert np.array_equal(found, voxels)
-    assert (spacing, known) == ((5.0, 1.0, 1.0), True)
+    handed = pictures.volume(np.arange(256, dtype=np.float32).reshape(1, 16, 16), (5.0, 1.0, 1.0), known=False)
+    assert pictures.read_volume(folder / "image.dcm", lambda path: handed) is handed
+    flat = pictures.volume(np.ones((1, 16, 16), np.float32), (5.0, 1.0, 1.0))
+    with pytest.raises(InputError, match="one value everywhere"):
+        pictures.read_volume(folder / "image.dcm", lambda path: flat)
 
 
 def test_bad_rows_cost_one_sentence_each_and_nothing_else(folder: Path) -> None:
@@ -88,7 +90,7 @@ def test_bad_rows_cost_one_sentence_each_and_nothing_else(folder: Path) -> None:
     )
     (folder / "image.dcm").write_bytes(b"?")
 
-    def reader(path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
+    def reader(path: Path) -> Volume:
         raise UnreadablePixels(f"{path} must have pixels, got none")
 
     rows, problems = pictures.read_index(index)
