@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qagate.domain import tiff
 from qagate.domain.prompt import MODALITIES, Prompt, placed
 from qagate.domain.volume import Geometry, SliceRef, Volume
 from qagate.errors import InputError, QagateError
@@ -157,7 +158,7 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
 
 
 def _read_picture(path: Path) -> npt.NDArray[Any]:
-    """Return (pages, rows, columns); colour as luma of ITU-R BT.601."""
+    """Return the pages of the largest size, (pages, rows, columns); colour as luma of ITU-R BT.601."""
     from PIL import Image, ImageSequence, UnidentifiedImageError
 
     try:
@@ -165,17 +166,18 @@ def _read_picture(path: Path) -> npt.NDArray[Any]:
             pages = [_grey(page) for page in ImageSequence.Iterator(image)]
     except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise InputError(f"{path} must be a readable picture, got {error}") from error
-    pages = [page for page in pages if page.shape == pages[0].shape]  # thumbnails among the pages are no slices
+    largest = max((page.shape for page in pages), key=math.prod)
+    pages = [page for page in pages if page.shape == largest]  # thumbnails among the pages are no slices
     return np.stack(pages)
 
 
 def _grey(page: Any) -> npt.NDArray[Any]:
-    mode = page.mode
+    mode, tags = page.mode, getattr(page, "tag_v2", {})
     if mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBA", "RGBX", "RGBa"):
         page = page.convert("RGB")
     elif mode in ("LA", "La"):
         page = page.convert("L")
-    values = np.asarray(page)
+    values = tiff.meant(np.asarray(page), tags)
     if values.ndim == 3:
         values = values[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     return values.astype(np.float32)
