@@ -106,7 +106,7 @@ class Scorer:
     """A loaded model, for one caller at a time: `workers` slabs of a volume are looked at side by side.
 
     One thread for each slab keeps cores busier than torch's own threads, which share every small step of one slab. What
-    is found does not depend on how many there are.
+    is found does not depend on how many there are, but for the last digits of a volume of one slab.
     """
 
     def __init__(self, model: bundle.Bundle, device: torch.device, head: Head | None = None, workers: int = 1) -> None:
@@ -222,9 +222,14 @@ class Scorer:
         if workers < 2:
             yield from map(work, range(count))
             return
-        # how many threads torch uses is a property of each thread: those that call from elsewhere keep theirs
-        with ThreadPoolExecutor(workers, "slab", initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield from pool.map(work, range(count))
+        # how many threads torch uses is a property of each thread, but the last number set is also what threads that
+        # begin later start with: it is put back
+        before = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(workers, "slab", initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                yield from pool.map(work, range(count))
+        finally:
+            torch.set_num_threads(before)
 
     def _tiles(
         self, slab: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_], modality: str, count: int, turn: int

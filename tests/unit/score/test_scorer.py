@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -67,6 +68,18 @@ def test_slabs_side_by_side_say_the_same_as_one_after_the_other(small: Scorer, w
         assert found.slice_scores == pytest.approx(alone.slice_scores, abs=0.01)
         assert found.attributes == pytest.approx(alone.attributes, abs=1e-4)
         assert found.heatmap == pytest.approx(alone.heatmap, abs=1e-4)
+
+
+def test_threads_that_begin_later_still_have_all_of_torch(small: Scorer) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        Scorer(small.model, small.device, workers=2).score(volume(ct(16)), CHEST)
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == 3
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_fault_in_one_slab_ends_the_volume(small: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
