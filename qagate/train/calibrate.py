@@ -13,8 +13,9 @@ from scipy import optimize, stats
 
 from qagate.domain.assessment import ATTRIBUTES
 from qagate.score.calibration import NARROWEST, Calibration
+from qagate.score.heard import Heard
 from qagate.score.network import Network
-from qagate.score.scorer import Heard, Scorer
+from qagate.score.scorer import Scorer
 from qagate.train import data, fit, sampling
 from qagate.train.degrade import REGISTRY
 from qagate.train.losses import soft_bins

@@ -233,7 +233,7 @@ def test_the_opinion_of_an_assessor_is_summed_up_over_slabs(small: Scorer) -> No
     first = Opinion(np.array([0.2, 0.6]), np.array([0.1, 0.1]), attributes)
     heard.opinions[:] = [first, None]
     heard.described[:] = [np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), None]
-    found = scorer.opinion_summary(heard)
+    found = heard.assessor_summary()
     assert found[:3] == pytest.approx([0.4, 0.2, 0.1])  # mean, worst tile, spread
     assert found[3:21] == pytest.approx(attributes.mean(0))
     assert found[21:] == pytest.approx([2.0, 3.0])
