@@ -12,6 +12,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ Reader = Callable[[Path], Volume]
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif")
 NIFTI = (".nii", ".nii.gz")
 KNOWN = (*SUFFIXES, *NIFTI, ".npy")
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, OverflowError, MemoryError, TokenError)
+"""What Pillow and numpy raise for damaged files."""
 MODALITY_WORDS = {"MRI": "MR", "MRT": "MR"} | {word: word for word in MODALITIES}
 
 
@@ -150,7 +153,7 @@ def _check(path: Path, voxels: npt.NDArray[Any]) -> None:
 def _read_npy(path: Path) -> npt.NDArray[Any]:
     try:
         found: npt.NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except BROKEN as error:
         raise InputError(f"{path} must be a .npy array of numbers, got {error}") from error
     if found.dtype.kind not in "iufb":
         raise InputError(f"{path} must hold real numbers, got {found.dtype}")
@@ -159,12 +162,12 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
 
 def _read_picture(path: Path) -> npt.NDArray[Any]:
     """Return the pages of the largest size, (pages, rows, columns); colour as luma of ITU-R BT.601."""
-    from PIL import Image, ImageSequence, UnidentifiedImageError
+    from PIL import Image, ImageSequence
 
     try:
         with Image.open(path) as image:
             pages = [_grey(page) for page in ImageSequence.Iterator(image)]
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (*BROKEN, Image.DecompressionBombError) as error:
         raise InputError(f"{path} must be a readable picture, got {error}") from error
     largest = max((page.shape for page in pages), key=math.prod)
     pages = [page for page in pages if page.shape == largest]  # thumbnails among the pages are no slices

@@ -65,6 +65,18 @@ def test_what_cannot_be_read_is_said(folder: Path, name: str) -> None:
         pictures.read_image(folder / name)
 
 
+def test_damaged_files_cost_one_sentence(folder: Path) -> None:
+    npy, tif = bytearray((folder / "stack.npy").read_bytes()), bytearray((folder / "pages.tif").read_bytes())
+    npy[npy.index(b"}")] = ord("(")  # the header never ends
+    for tag in (256, 257):  # the last page has neither width nor height
+        at = max(tif.rfind(struct.pack("<2HI", tag, kind, 1)) for kind in (3, 4))
+        tif[at : at + 2] = struct.pack("<H", 40000 + tag)
+    for name, data in (("a.npy", npy), ("a.tif", tif)):
+        (folder / name).write_bytes(data)
+        with pytest.raises(InputError, match="got"):
+            pictures.read_image(folder / name)
+
+
 def test_other_files_go_to_the_reader_that_was_handed_in(folder: Path) -> None:
     (folder / "image.dcm").write_bytes(b"?")
     handed = pictures.volume(np.arange(256, dtype=np.float32).reshape(1, 16, 16), (5.0, 1.0, 1.0), known=False)
