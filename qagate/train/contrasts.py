@@ -94,7 +94,8 @@ def _figures(ahead: Sequence[tuple[Pair, float]], resamples: int) -> dict[str, A
 
 
 def _score(path: Path, prompt: Prompt, scorer: Scores, reader: Reader | None) -> float:
-    return scorer.score(pictures.read_volume(path, reader), prompt).score
+    volume = pictures.read_volume(path, reader)
+    return scorer.score(volume, pictures.as_filed(prompt, volume)).score
 
 
 def main(arguments: list[str], reader: Reader | None = None) -> int:

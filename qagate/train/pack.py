@@ -113,7 +113,7 @@ def write(folder: Path, out: Path, limit_bytes: int = LIMIT_BYTES) -> int:
                 "organ": row["organ"], "vendor": row["vendor"], "modality": modality, "regions": list(regions),
                 "organ_word": organ, "sequence": _sequence(row), "plane": image.plane, "contrast": _contrast(row),
                 "kernel": _kernel(row), "spacing_mm": [round(v, 5) for v in image.spacing_mm],
-                "thickness_mm": _thickness(row, image), "shape": list(voxels.shape), "step": step, "offset": offset,
+                "thickness_mm": _thickness(image), "shape": list(voxels.shape), "step": step, "offset": offset,
                 "length": len(blob), "sha256": hashlib.sha256(blob).hexdigest(),
             }
         )  # fmt: skip
@@ -261,6 +261,6 @@ def _kernel(row: Mapping[str, str]) -> str | None:
     return "sharp" if any(word in text for word in ("lung kernel", "lung window", "bone kernel")) else None
 
 
-def _thickness(row: Mapping[str, str], image: Nifti) -> float | None:
+def _thickness(image: Nifti) -> float:
     """Slice thickness is taken to be the slice spacing; single slices carry theirs in the header too."""
     return round(image.spacing_mm[0], 4)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tokenize import TokenError
 from typing import Any
@@ -104,7 +104,7 @@ def pictures(rows: list[Row], problems: list[str], reader: Reader | None = None)
         except QagateError as error:
             problems.append(f"line {row.line}: {error}")
             continue
-        yield Picture(row, found, prompt(row.modality, row.organ))
+        yield Picture(row, found, as_filed(prompt(row.modality, row.organ), found))
 
 
 def read_volume(path: Path, reader: Reader | None = None) -> Volume:
@@ -190,6 +190,11 @@ def prompt(modality: str | None, organ: str | None) -> Prompt:
     """Return the prompt that an index row can give. A word that is neither an organ nor a region is left out."""
     regions, named = placed(organ)
     return Prompt(modality=modality, regions=regions, organ=named, confidence=1.0 if regions else 0.0)
+
+
+def as_filed(said: Prompt, found: Volume) -> Prompt:
+    """Return a prompt with the modality that the file itself says, where an index says none."""
+    return said if said.modality else replace(said, modality=MODALITY_WORDS.get(str(found.tags.get("Modality", ""))))
 
 
 def volume(voxels: npt.NDArray[Any], spacing_mm: Spacing, known: bool = True) -> Volume:

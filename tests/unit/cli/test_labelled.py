@@ -7,8 +7,8 @@ import pytest
 
 from qagate.cli.labelled import read
 from qagate.errors import InputError
-from qagate.train.pictures import read_volume
-from tests.unit.assemble.made import ct_slice
+from qagate.train.pictures import pictures, read_index, read_volume
+from tests.unit.assemble.made import ct_slice, mr_slice
 
 
 def test_a_dicom_file_is_a_picture_in_hu(tmp_path: Path) -> None:
@@ -39,6 +39,14 @@ def test_slices_that_could_not_be_read_are_not_judged(tmp_path: Path) -> None:
     found = read_volume(tmp_path, read)
     assert found.valid is not None
     assert found.valid.tolist() == [True, False, True]
+
+
+def test_a_row_that_says_no_modality_has_that_of_the_file(tmp_path: Path) -> None:
+    phase = (np.arange(400, dtype=np.int16).reshape(20, 20) - 200) * 20  # below -200, as air in CT
+    mr_slice(phase).save_as(tmp_path / "one.dcm", enforce_file_format=True)
+    (tmp_path / "labels.csv").write_text("path,score,modality\none.dcm,1,\none.dcm,1,CT\n")
+    rows, problems = read_index(tmp_path / "labels.csv")
+    assert [p.prompt.modality for p in pictures(rows, problems, read)] == ["MR", "CT"]
 
 
 def test_what_is_no_dicom_is_said_in_one_sentence(tmp_path: Path) -> None:
