@@ -10,7 +10,6 @@ Voxels are stored as differences along columns of whole numbers: HU / 2 for CT; 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import lzma
@@ -28,8 +27,11 @@ from qagate.errors import InputError
 from qagate.score.calibration import OUT_OF_DOMAIN
 from qagate.score.familiar import strangeness
 from qagate.score.preprocess import standardise
+from qagate.train import index
 from qagate.train.nifti import Nifti, read
 
+COLUMNS = ("id", "modality", "organ", "sequence", "vendor", "shape", "note", "subject")
+"""What the index.csv of a folder of volumes says of each."""
 MAGIC = b"QAPACK1\n"
 LIMIT_BYTES = 55 * 2**20
 CT_STEP_HU, MR_STEP = 2.0, 1.0 / 800.0
@@ -194,11 +196,7 @@ def split(rows: list[dict[str, str]]) -> dict[str, str]:
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
-    try:
-        with (folder / "index.csv").open(newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise InputError(f"{folder} must hold an index.csv, got {error}") from error
+    return [record.said() for record in index.read(folder / "index.csv", COLUMNS, ())]
 
 
 def _kind(row: Mapping[str, str]) -> str:
