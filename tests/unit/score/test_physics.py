@@ -54,6 +54,14 @@ def test_ct_noise_is_the_standard_deviation_put_in(sd: float) -> None:
     assert found["noise_air_hu"] == pytest.approx(sd, rel=0.1)
 
 
+@pytest.mark.parametrize("radius", [90, 110, 125])  # 31, 8 and 1 % of the picture lie beyond
+def test_padding_beyond_the_round_field_is_no_air(radius: int) -> None:
+    y, x = np.mgrid[:SIZE, :SIZE] - SIZE / 2
+    beyond = np.hypot(y, x) > radius
+    assert measured(np.where(beyond, -2000, ct(10.0)), "CT")["noise_air_hu"] == pytest.approx(10.0, rel=0.1)
+    assert "noise_air_hu" not in measured(np.where(beyond, -2000, np.maximum(ct(10.0), -1000)), "CT")
+
+
 def test_ct_numbers_of_air_and_soft_tissue() -> None:
     found = measured(ct(10.0) - 12, "CT")
     assert found["air_offset_hu"] == pytest.approx(-12, abs=1.2)  # -1000 - 12 + 1000
