@@ -40,10 +40,10 @@ def read(path: Path, needed: Sequence[str], others: Sequence[str]) -> list[Recor
     try:
         text = path.read_text(encoding="utf-8-sig")
         header = text.split("\n", 1)[0]
-        between = max((",", ";", "\t"), key=header.count)
+        between = next((one for one in ",;\t" if set(needed) <= set(_parted(header, one))), ",")
         # not splitlines: that would also part rows at letters such as U+2028
         reader = csv.DictReader(io.StringIO(text), delimiter=between, skipinitialspace=True)
-        columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
+        columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
         if any(name not in columns for name in needed):
             raise InputError(f"{path} must have the columns {wanted}, got {header[:200]!r}")
         found = []
@@ -54,6 +54,10 @@ def read(path: Path, needed: Sequence[str], others: Sequence[str]) -> list[Recor
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} must be a readable CSV with the columns {wanted}, got {error}") from error
     return found
+
+
+def _parted(header: str, between: str) -> list[str]:
+    return [name.strip().lower() for line in csv.reader([header], delimiter=between) for name in line]
 
 
 def file_in(folder: Path, name: str) -> Path:

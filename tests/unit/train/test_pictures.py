@@ -128,6 +128,7 @@ def test_semicolons_and_decimal_commas(folder: Path) -> None:
         'path, score\r\n"grey.png", "3,5"\r\n',
         "Path,score,,\ngrey.png,3.5,,\n",  # columns that a spreadsheet left empty
         "path,score\ngrey.png,3.5,,\n",
+        'path;score;"why, how, when, who"\ngrey.png;3,5;"a;b"\n',
     ],
 )
 def test_forms_in_which_programs_write_a_csv(folder: Path, text: str) -> None:
