@@ -130,7 +130,7 @@ class Scorer:
         if voxels.ndim != 3 or 0 in voxels.shape:
             raise ScoringError(f"voxels must be (slices, rows, columns), none of them 0, got {voxels.shape}")
         usable = _usable(volume)
-        modality = prompt.modality or _guess(voxels)
+        modality = prompt.modality or _guess(voxels[usable[len(usable) // 2]] if len(usable) else voxels[0])
         grid = (len(voxels), -(-voxels.shape[1] // CELL), -(-voxels.shape[2] // CELL))
         heard = Heard(modality, [], [], [], [], [], np.ones(grid, np.float32), np.zeros(grid, bool))
         if not len(usable):
@@ -244,8 +244,8 @@ def _usable(volume: Volume) -> npt.NDArray[np.intp]:
     return np.flatnonzero(valid)
 
 
-def _guess(voxels: npt.NDArray[np.generic]) -> str:
-    """Air at -1000 is in no MR picture."""
-    sample = voxels[len(voxels) // 2].astype(np.float32)
+def _guess(picture: npt.NDArray[np.generic]) -> str:
+    """Air at -1000 is in no MR picture. picture: (rows, columns)."""
+    sample = picture.astype(np.float32)
     sample = sample[np.isfinite(sample)]
     return "CT" if sample.size and float(sample.min()) < -200 else "MR"

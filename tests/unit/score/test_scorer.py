@@ -104,6 +104,12 @@ def test_a_silent_prompt_is_taken_for_ct_when_there_is_air(small: Scorer) -> Non
     assert set(small.score(volume(np.abs(ct())), Prompt()).attributes) == set(ATTRIBUTES_OF["MR"])
 
 
+def test_a_silent_prompt_is_taken_by_a_slice_that_can_be_seen(small: Scorer) -> None:
+    voxels = ct(3).astype(np.float32)
+    voxels[1] = np.nan
+    assert small.hear(volume(voxels), Prompt()).modality == "CT"
+
+
 def test_invalid_slices_are_not_scored_and_do_not_count(small: Scorer) -> None:
     voxels = ct(6).astype(np.float32)
     spoilt = voxels.copy()
