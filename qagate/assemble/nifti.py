@@ -1,12 +1,9 @@
-"""NIfTI-1 and NIfTI-2: one file → volumes. Source: nifti1.h and nifti2.h of the NIfTI DFWG."""
+"""NIfTI files → volumes; what their headers mean is in `domain.nifti`."""
 
 from __future__ import annotations
 
 import gzip
-import math
-import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +11,15 @@ import numpy as np
 import numpy.typing as npt
 
 from qagate.domain.finding import Finding, FindingCode, Severity
+from qagate.domain.nifti import HEADER_BYTES, Header, header
 from qagate.domain.volume import Affine, Geometry, SeriesVolumes, SliceRef, Volume
 from qagate.errors import InputError, TooLarge, UnreadablePixels
 
 Array = npt.NDArray[Any]
 MAX_BYTES = 8 << 30
 MAX_VOLUMES = 64
-_TYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
 # RAS (right, anterior, superior) → LPS (left, posterior, superior)
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_UNIT_MM = {1: 1000.0, 2: 1.0, 3: 0.001}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Head:
-    shape: tuple[int, int, int, int]  # x, y, z, time
-    dtype: np.dtype[Any]
-    offset: int
-    slope: float
-    intercept: float
-    affine: npt.NDArray[np.float64]
-    placed: bool
 
 
 def read_nifti(path: Path, max_bytes: int = MAX_BYTES) -> SeriesVolumes:
@@ -46,7 +31,7 @@ def read_nifti(path: Path, max_bytes: int = MAX_BYTES) -> SeriesVolumes:
     try:
         opener: Any = gzip.open if path.suffix == ".gz" or _is_gzip(path) else open
         with opener(path, "rb") as file:
-            head = _head(file.read(544), path)
+            head = header(file.read(HEADER_BYTES), path.name)
             x, y, z, times = head.shape
             kept = min(times, MAX_VOLUMES)
             size = x * y * z * kept * head.dtype.itemsize
@@ -73,94 +58,7 @@ def _is_gzip(path: Path) -> bool:
         return file.read(2) == b"\x1f\x8b"
 
 
-def _head(raw: bytes, path: Path) -> _Head:
-    for order in "<>":
-        size = struct.unpack_from(order + "i", raw)[0] if len(raw) >= 348 else 0
-        if size == 348 and raw[344:347] == b"n+1":
-            return _nifti_1(raw, order, path)
-        if size == 540 and len(raw) >= 540 and raw[4:7] == b"n+2":
-            return _nifti_2(raw, order, path)
-    raise InputError(f"{path.name} is no NIfTI file (.nii or .nii.gz, header and voxels in one), got {raw[:4]!r}")
-
-
-def _nifti_1(raw: bytes, order: str, path: Path) -> _Head:
-    dim = struct.unpack_from(order + "8h", raw, 40)
-    datatype = struct.unpack_from(order + "h", raw, 70)[0]
-    pixdim = struct.unpack_from(order + "8f", raw, 76)
-    offset, slope, intercept = struct.unpack_from(order + "3f", raw, 108)
-    qform, sform = struct.unpack_from(order + "2h", raw, 252)
-    quatern = struct.unpack_from(order + "6f", raw, 256)
-    rows = struct.unpack_from(order + "12f", raw, 280)
-    offset = offset if math.isfinite(offset) else 352
-    return _made(
-        path, order, dim, datatype, pixdim, (int(offset), slope, intercept), (qform, sform), quatern, rows, raw[123]
-    )
-
-
-def _nifti_2(raw: bytes, order: str, path: Path) -> _Head:
-    datatype = struct.unpack_from(order + "h", raw, 12)[0]
-    dim = struct.unpack_from(order + "8q", raw, 16)
-    pixdim = struct.unpack_from(order + "8d", raw, 104)
-    offset, slope, intercept = struct.unpack_from(order + "q2d", raw, 168)
-    qform, sform = struct.unpack_from(order + "2i", raw, 344)
-    quatern = struct.unpack_from(order + "6d", raw, 352)
-    rows = struct.unpack_from(order + "12d", raw, 400)
-    units = struct.unpack_from(order + "i", raw, 500)[0]
-    return _made(path, order, dim, datatype, pixdim, (offset, slope, intercept), (qform, sform), quatern, rows, units)
-
-
-def _made(
-    path: Path,
-    order: str,
-    dim: tuple[int, ...],
-    datatype: int,
-    pixdim: tuple[float, ...],
-    scaling: tuple[int, float, float],
-    forms: tuple[int, int],
-    quatern: tuple[float, ...],
-    rows: tuple[float, ...],
-    units: int,
-) -> _Head:
-    if not 2 <= dim[0] <= 7 or any(n < 1 for n in dim[1 : dim[0] + 1]):
-        raise InputError(f"{path.name} must have 2 to 7 dimensions, each at least 1, got {dim[1 : max(dim[0], 0) + 1]}")
-    if datatype not in _TYPES:
-        raise InputError(f"{path.name} must hold whole or real numbers, got NIfTI data type {datatype}")
-    sizes = [int(n) for n in dim[1 : dim[0] + 1]] + [1] * 6
-    shape = (sizes[0], sizes[1], sizes[2], math.prod(sizes[3:7]))
-    scale = _UNIT_MM.get(units & 7, 1.0)
-    spacing = np.array([abs(p) if math.isfinite(p) and p else 1.0 for p in pixdim[1:4]])
-    affine = np.eye(4)
-    if forms[1] > 0 and _invertible(np.array(rows).reshape(3, 4)):
-        affine[:3] = np.array(rows).reshape(3, 4)
-    elif forms[0] > 0 and all(math.isfinite(q) for q in quatern):
-        affine[:3, :3] = _rotation(*quatern[:3]) * spacing * np.array([1, 1, -1 if pixdim[0] < 0 else 1])
-        affine[:3, 3] = quatern[3:6]
-    else:
-        affine[:3, :3] = np.diag(spacing)
-    affine[:3] *= scale
-    offset, slope, intercept = scaling
-    if not math.isfinite(slope) or slope == 0 or not math.isfinite(intercept):
-        slope, intercept = 1.0, 0.0
-    kind = np.dtype(order + _TYPES[datatype])
-    return _Head(shape, kind, max(offset, 0), slope, intercept, affine, forms[0] > 0 or forms[1] > 0)
-
-
-def _invertible(rows: npt.NDArray[np.float64]) -> bool:
-    return bool(np.isfinite(rows).all()) and abs(float(np.linalg.det(rows[:, :3]))) > 1e-9
-
-
-def _rotation(b: float, c: float, d: float) -> npt.NDArray[np.float64]:
-    a = math.sqrt(max(0.0, 1.0 - (b * b + c * c + d * d)))
-    return np.array(
-        [
-            [a * a + b * b - c * c - d * d, 2 * (b * c - a * d), 2 * (b * d + a * c)],
-            [2 * (b * c + a * d), a * a + c * c - b * b - d * d, 2 * (c * d - a * b)],
-            [2 * (b * d - a * c), 2 * (c * d + a * b), a * a + d * d - b * b - c * c],
-        ]
-    )
-
-
-def _volume(stored: Array, head: _Head, index: int, times: int, name: str) -> Volume:
+def _volume(stored: Array, head: Header, index: int, times: int, name: str) -> Volume:
     """stored: (z, y, x)."""
     affine = _LPS @ head.affine
     # Rows of a DICOM-like picture run down: turn y (and x) round where they run up (or right to left), so that pictures
@@ -213,7 +111,7 @@ def _flips(affine: npt.NDArray[np.float64]) -> list[int]:
     return flips
 
 
-def _values(stored: Array, head: _Head) -> tuple[Array, int]:
+def _values(stored: Array, head: Header) -> tuple[Array, int]:
     """Return int16 or float32 voxels after scaling, C-contiguous, and how many were no numbers."""
     if stored.dtype.kind in "iu" and head.slope == int(head.slope) and head.intercept == int(head.intercept):
         ends = [int(stored.min()) * int(head.slope) + int(head.intercept)]

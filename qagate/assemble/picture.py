@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from qagate.domain.finding import Finding, FindingCode, Severity
+from qagate.domain.tiff import meant
 from qagate.domain.volume import Geometry, SeriesVolumes, SliceRef, Volume
 from qagate.errors import InputError, TooLarge, UnreadablePixels
 
@@ -73,7 +74,7 @@ def _grey(page: Image.Image) -> tuple[Array, bool]:
     if page.mode == "1":
         return np.asarray(page.convert("L")), False
     if page.mode in ("L", "I", "F") or page.mode.startswith("I;16"):
-        return np.asarray(page), False
+        return meant(np.asarray(page), getattr(page, "tag_v2", {})), False
     if page.mode == "LA":
         return np.asarray(page.getchannel(0)), False
     rgb = np.asarray(page.convert("RGB")).astype(np.int16)  # (rows, columns, 3)

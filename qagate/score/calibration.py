@@ -119,9 +119,9 @@ class Calibration:
             grade_share=float(plain.get("grade_share", 0.0)),
         )
         if (
-            found.temperature <= 0
-            or len(found.knots_from) != len(found.knots_to)
-            or sorted(found.knots_to) != list(found.knots_to)
+            not found.temperature > 0
+            or not 0 < len(found.knots_from) == len(found.knots_to)
+            or not bool(np.all(np.diff(found.knots_from) > 0) and np.all(np.diff(found.knots_to) >= 0))
         ):
             raise ValueError("calibration needs a temperature above 0 and rising knots in pairs")
         return found

@@ -121,8 +121,12 @@ def measures(
 ) -> Array:
     """Return the measures of one slice, finite numbers all.
 
-    picture: (rows, columns), HU or MR values. spacing_mm: between rows, between columns.
+    picture: (rows, columns), HU or MR values; what is no finite number counts as the lowest that is. spacing_mm:
+    between rows, between columns.
     """
+    finite = np.isfinite(picture)
+    if not finite.all():
+        picture = np.where(finite, picture, picture[finite].min() if finite.any() else 0)
     values = _values(picture)
     small, (height_mm, width_mm) = _shrunk(picture.astype(np.float32), spacing_mm)
     has_hu = bool(values[0])
@@ -155,7 +159,7 @@ def _values(picture: npt.NDArray[Any]) -> Array:
     levels = np.bincount(np.clip((sample - low) / span * 255.0, 0, 255).astype(int), minlength=256)
     steps = np.abs(np.diff(picture[::2, ::2].astype(np.float64), axis=1))
     dark, bright = float(levels[:13].sum()) / len(sample), float(levels[230:].sum()) / len(sample)
-    flat, sharp = float((steps < 0.004 * span).mean()), float((steps > 0.5 * span).mean())
+    flat, sharp = (float(which.mean()) if steps.size else 0.0 for which in (steps < 0.004 * span, steps > 0.5 * span))
     return np.array([float(has_hu), air, water, dark, bright, float((levels > 0).mean()), flat, math.sqrt(sharp)])
 
 

@@ -96,6 +96,8 @@ class Head:
         length = sum(self.recipe.parts)
         if missing or self.arrays["centre"].shape != (length,):
             raise ModelCorrupt(f"a head needs {ARRAYS} for {length} features, got none of {missing or 'that length'}")
+        if self.recipe.worst == self.recipe.best:
+            raise ModelCorrupt(f"the labels that become 0 and 100 must differ, got {self.recipe.best:g} for both")
 
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any]) -> Head | None:

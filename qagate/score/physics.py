@@ -2,6 +2,7 @@
 
 Every measurement is a function of arrays and lives in `physics_ct`, `physics_mr` or `physics_extent`. One that cannot
 be made on a volume (no air around, nothing but one value, too few pixels) is left out; none ever raises for odd voxels.
+Of a CT picture whose numbers are grey of a window nothing can be said in HU, so nothing is.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from qagate.domain.assessment import Measurement
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
 from qagate.score import physics_ct, physics_extent, physics_mr
+from qagate.score.preprocess import standard_of
 
 SLICES = 6
 """Slices that are looked at closely; more would cost time and change little."""
@@ -31,7 +33,11 @@ def measure(volume: Volume, prompt: Prompt) -> tuple[Measurement, ...]:
     _, row_mm, column_mm = volume.geometry.spacing_mm
     # 1 x 1 mm without a geometry stands in for a size that nobody knows: nothing can be said for each mm
     known = volume.geometry.known or (row_mm, column_mm) != (1.0, 1.0)
-    chosen = slices[_spread(len(slices), SLICES)].astype(np.float32)
+    how = standard_of(slices, prompt.modality)
+    if how.windowed:
+        return ()
+    zero = np.float32(how.low if prompt.modality == "CT" else 0.0)  # what stored values have at 0 HU
+    chosen = slices[_spread(len(slices), SLICES)].astype(np.float32) - zero
     found: list[tuple[str, float | None, str, str]] = []
     if prompt.modality == "CT":
         body = physics_ct.body(chosen)
@@ -45,7 +51,7 @@ def measure(volume: Volume, prompt: Prompt) -> tuple[Measurement, ...]:
             ("soft_tissue_peak_hu", physics_ct.soft_tissue_peak(near), HOUNSFIELD, "neither"),
             ("streak_index", physics_ct.streak_index(chosen, near), "1", "lower"),
         ]
-        extent = physics_ct.body(slices[:, ::4, ::4].astype(np.float32))
+        extent = physics_ct.body(slices[:, ::4, ::4].astype(np.float32) - zero)
     elif prompt.modality == "MR":
         body = physics_mr.body(chosen)
         away = physics_mr.air(chosen, body)

@@ -15,6 +15,7 @@ BODY_FROM_HU = -300.0
 SOFT_HU = (0.0, 100.0)
 AIR_BELOW_HU = -900.0
 AIR_PEAK_HU = 15.0
+PADDING_BELOW_HU = -1100.0
 WINDOW = 7
 FEWEST_PIXELS = 500
 PROFILES = 300
@@ -93,11 +94,12 @@ def noise_soft_tissue(near: Local) -> float | None:
 def noise_air(voxels: Voxels, near: Local) -> float | None:
     """Return the noise in air, HU; lower is better. None where the scanner has clipped the air to one value.
 
-    The mode of the standard deviation in 7 x 7 pixels over all places whose local mean is below -900 HU.
+    The mode of the standard deviation in 7 x 7 pixels over all places whose local mean is between -1100 and -900 HU;
+    padding beyond the round field lies below.
     """
-    air = near.mean < AIR_BELOW_HU
-    lowest = voxels.min()
-    if air.sum() < FEWEST_PIXELS or np.mean(voxels[air] == lowest) > 0.1:
+    air = (near.mean < AIR_BELOW_HU) & (near.mean > PADDING_BELOW_HU)
+    values = voxels[air & (voxels > PADDING_BELOW_HU)]
+    if values.size < FEWEST_PIXELS or np.mean(values == values.min()) > 0.1:
         return None
     return _noise(near.sd[air])
 
@@ -108,7 +110,7 @@ def air_level(voxels: Voxels, inside: Mask) -> float | None:
     Padding beyond the round field is left out. None when most of the air is clipped to one value below -1010, and when
     nothing lies between -1100 and -940 HU (foam and lungs do not).
     """
-    air = voxels[~inside & (voxels > -1100) & (voxels < -940)]
+    air = voxels[~inside & (voxels > PADDING_BELOW_HU) & (voxels < -940)]
     if air.size < FEWEST_PIXELS:
         return None
     lowest = float(air.min())

@@ -90,7 +90,7 @@ def snr_tissue(voxels: Voxels, inside: Mask) -> float | None:
 
 
 def cnr(voxels: Voxels, inside: Mask) -> float | None:
-    """Return |mean of the brighter - mean of the darker tissue| over the noise inside the body; higher is better.
+    """Return |median of the brighter - median of the darker tissue| over the noise inside the body; higher is better.
 
     The two tissues are the classes that Otsu's threshold makes of the body, taken 2 pixels away from its border.
     """

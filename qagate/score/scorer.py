@@ -13,9 +13,9 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,9 +28,9 @@ from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
 from qagate.errors import ScoringError
 from qagate.score import bundle, familiar, handcrafted, tiles
-from qagate.score.assessor import Opinion
-from qagate.score.calibration import OUT_OF_DOMAIN, Calibration
+from qagate.score.calibration import OUT_OF_DOMAIN
 from qagate.score.head import Described, Head
+from qagate.score.heard import Heard, Looked, mean_of
 from qagate.score.patches import Looker, Slab
 from qagate.score.preprocess import CELL, apply_standard, beyond_window, body, filled, standard_of
 from qagate.score.vocabulary import ATTRIBUTES_OF, encode
@@ -47,66 +47,13 @@ MOST_WORKERS = 8
 """Slabs that are looked at side by side at most: each takes some hundred MB."""
 
 Found = TypeVar("Found")
-Looked = tuple[npt.NDArray[np.float32] | None, Opinion | None]
-"""What the assessor looked at in a slab, (tiles, features), and what it says of it."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Heard:
-    """What was said of a volume, before calibration. Lists have one entry for each slab.
-
-    sizes: slices. opinions: on the tiles of a slab, None for a slab without. described: what the assessor looked at,
-    (tiles, features), likewise. strange: see `familiar`. pieces: 0-based indices of slices. goodness: (slices, cells,
-    cells) 0 (bad) .. 1 (good) as the network says it.
-    """
-
-    modality: str
-    slabs: list[Slab]
-    pieces: list[npt.NDArray[np.intp]]
-    opinions: list[Opinion | None]
-    described: list[npt.NDArray[np.float32] | None]
-    strange: list[float]
-    goodness: npt.NDArray[np.float32]
-    looked: npt.NDArray[np.bool_]
-
-    @property
-    def sizes(self) -> list[int]:
-        """Slices of each slab."""
-        return [len(piece) for piece in self.pieces]
-
-    def network(self, worst_share: float) -> tuple[float, float]:
-        """Return the network's score and spread, 0..1."""
-        values = [slab.score for slab in self.slabs]
-        return pooled(values, self.sizes, worst_share), _mean([slab.spread for slab in self.slabs], self.sizes)
-
-    def assessor(self, worst_share: float) -> tuple[float, float] | None:
-        """Return the assessor's score and spread, 0..1; None without one."""
-        there = [(o, n) for o, n in zip(self.opinions, self.sizes, strict=True) if o is not None]
-        if not there:
-            return None
-        sizes = [n for _, n in there]
-        values = [float(o.score.mean()) for o, _ in there]
-        return pooled(values, sizes, worst_share), _mean([float(o.spread.mean()) for o, _ in there], sizes)
-
-    def mixed(self, calibration: Calibration) -> npt.NDArray[np.float64]:
-        """Return (2,) score and spread, 0..1, that both judges say together."""
-        share = calibration.worst_share
-        return calibration.mixed(self.network(share), self.assessor(share), self.modality)
-
-    def grades(self, share: float) -> npt.NDArray[np.float64]:
-        """Return (18,) grades of artefacts, 0..1: the mean of the slabs drawn towards the worst. share: assessor's."""
-        said = _graded([slab.attributes for slab in self.slabs], self.sizes)
-        there = [(o.attributes.mean(0), n) for o, n in zip(self.opinions, self.sizes, strict=True) if o is not None]
-        if not there:
-            return said
-        return (1.0 - share) * said + share * _graded([a for a, _ in there], [n for _, n in there])
 
 
 class Scorer:
     """A loaded model, for one caller at a time: `workers` slabs of a volume are looked at side by side.
 
     One thread for each slab keeps cores busier than torch's own threads, which share every small step of one slab. What
-    is found does not depend on how many there are.
+    is found does not depend on how many there are, but for the last digits of a volume of one slab.
     """
 
     def __init__(self, model: bundle.Bundle, device: torch.device, head: Head | None = None, workers: int = 1) -> None:
@@ -163,9 +110,9 @@ class Scorer:
     def _described(self, heard: Heard, volume: Volume, prompt: Prompt) -> Described:
         usable = volume.voxels[_usable(volume)]
         return Described(
-            summary(heard.slabs, heard.sizes),
+            heard.network_summary(),
             handcrafted.features(usable, prompt.modality, more=True),
-            opinion_summary(heard),
+            heard.assessor_summary(),
             self._noticed(usable, heard.modality),
             float(heard.mixed(self.model.calibration)[0]),
         )
@@ -183,7 +130,7 @@ class Scorer:
         if voxels.ndim != 3 or 0 in voxels.shape:
             raise ScoringError(f"voxels must be (slices, rows, columns), none of them 0, got {voxels.shape}")
         usable = _usable(volume)
-        modality = prompt.modality or _guess(voxels)
+        modality = prompt.modality or _guess(voxels[usable[len(usable) // 2]] if len(usable) else voxels[0])
         grid = (len(voxels), -(-voxels.shape[1] // CELL), -(-voxels.shape[2] // CELL))
         heard = Heard(modality, [], [], [], [], [], np.ones(grid, np.float32), np.zeros(grid, bool))
         if not len(usable):
@@ -222,9 +169,14 @@ class Scorer:
         if workers < 2:
             yield from map(work, range(count))
             return
-        # how many threads torch uses is a property of each thread: those that call from elsewhere keep theirs
-        with ThreadPoolExecutor(workers, "slab", initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield from pool.map(work, range(count))
+        # how many threads torch uses is a property of each thread, but the last number set is also what threads that
+        # begin later start with: it is put back
+        before = torch.get_num_threads()
+        try:
+            with ThreadPoolExecutor(workers, "slab", initializer=torch.set_num_threads, initargs=(1,)) as pool:
+                yield from pool.map(work, range(count))
+        finally:
+            torch.set_num_threads(before)
 
     def _tiles(
         self, slab: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_], modality: str, count: int, turn: int
@@ -242,7 +194,7 @@ class Scorer:
         score = float(calibration.score(value))
         graded = heard.grades(calibration.grade_share)
         seen = np.average([slab.pooled for slab in heard.slabs], axis=0, weights=heard.sizes)
-        strange = _mean(heard.strange, heard.sizes)
+        strange = mean_of(heard.strange, heard.sizes)
         out = max(strange if strange > OUT_OF_DOMAIN else 0.0, calibration.strangeness(seen))
         names = ATTRIBUTES_OF.get(heard.modality, ATTRIBUTES)
         slice_scores, heatmap = self._places(heard, value)
@@ -266,7 +218,7 @@ class Scorer:
         calibration = self.model.calibration
         scores = np.full(len(heard.goodness), np.nan, np.float32)
         moved = value - heard.network(calibration.worst_share)[0]
-        above = _mean([float(slab.slices.mean()) - slab.score for slab in heard.slabs], heard.sizes)
+        above = mean_of([float(slab.slices.mean()) - slab.score for slab in heard.slabs], heard.sizes)
         for slab, piece, opinion in zip(heard.slabs, heard.pieces, heard.opinions, strict=True):
             if opinion is not None:
                 moved_slab = float(calibration.mixed(slab.score, opinion.score.mean(), heard.modality)) - slab.score
@@ -283,59 +235,6 @@ class Scorer:
         return Estimate(0.0, (0.0, 100.0), {}, scores, nowhere, 1.0, False, self.identity)
 
 
-def pooled(values: Sequence[float], sizes: Sequence[int], worst_share: float) -> float:
-    """Return the mean of slabs, drawn towards the worst fifth of them."""
-    few = max(1, round(len(values) / 5))
-    return (1 - worst_share) * _mean(values, sizes) + worst_share * float(np.sort(values)[:few].mean())
-
-
-def summary(said: list[Slab], sizes: list[int]) -> npt.NDArray[np.float64]:
-    """Return (c + 20,): mean pooled features, mean artefact grades, mean and worst score 0..1 of the slabs."""
-    scores = [slab.score for slab in said]
-    seen = np.average([slab.pooled for slab in said], axis=0, weights=sizes)
-    grades = np.average([slab.attributes for slab in said], axis=0, weights=sizes)
-    return np.concatenate([seen, grades, [_mean(scores, sizes), min(scores)]])
-
-
-def opinion_summary(heard: Heard) -> npt.NDArray[np.float64]:
-    """Return (21 + features,): mean score, score of the worst slab's worst tile, spread and artefacts of the assessor.
-
-    Then the mean of what it looked at. Nothing without an assessor.
-    """
-    there = [
-        (o, d, n)
-        for o, d, n in zip(heard.opinions, heard.described, heard.sizes, strict=True)
-        if o is not None and d is not None
-    ]
-    if not there:
-        return np.zeros(0)
-    sizes = [n for _, _, n in there]
-
-    def mean(values: list[Any]) -> Any:
-        return np.average(np.array(values), axis=0, weights=sizes)
-
-    return np.concatenate(
-        [
-            [mean([o.score.mean() for o, _, _ in there]), min(float(o.score.min()) for o, _, _ in there)],
-            [mean([o.spread.mean() for o, _, _ in there])],
-            mean([o.attributes.mean(0) for o, _, _ in there]),
-            mean([d.mean(0) for _, d, _ in there]),
-        ]
-    )
-
-
-def _graded(grades: list[npt.NDArray[np.float64]], sizes: Sequence[int]) -> npt.NDArray[np.float64]:
-    few = max(1, round(len(grades) / 5))
-    found: npt.NDArray[np.float64] = 0.6 * np.average(grades, axis=0, weights=sizes) + 0.4 * np.sort(grades, axis=0)[
-        -few:
-    ].mean(0)
-    return found
-
-
-def _mean(values: Sequence[float], sizes: Sequence[int]) -> float:
-    return float(np.average(values, weights=sizes))
-
-
 def _usable(volume: Volume) -> npt.NDArray[np.intp]:
     """Indices of slices whose pixels can be used."""
     valid = np.ones(len(volume.voxels), bool) if volume.valid is None else np.asarray(volume.valid, bool).copy()
@@ -345,8 +244,8 @@ def _usable(volume: Volume) -> npt.NDArray[np.intp]:
     return np.flatnonzero(valid)
 
 
-def _guess(voxels: npt.NDArray[np.generic]) -> str:
-    """Air at -1000 is in no MR picture."""
-    sample = voxels[len(voxels) // 2].astype(np.float32)
+def _guess(picture: npt.NDArray[np.generic]) -> str:
+    """Air at -1000 is in no MR picture. picture: (rows, columns)."""
+    sample = picture.astype(np.float32)
     sample = sample[np.isfinite(sample)]
     return "CT" if sample.size and float(sample.min()) < -200 else "MR"

@@ -43,15 +43,17 @@ class Pair:
 def read_pairs(path: Path) -> list[Pair]:
     """Return the rows of an index; paths are taken from its folder. Raises InputError."""
     found = []
-    for line, row in index.read(path, COLUMNS, ("modality", "organ")):
+    for record in index.read(path, COLUMNS, ("modality", "organ")):
+        line, row = record.line, record.words
         empty = [name for name in COLUMNS if not row[name]]
         if empty:
             raise InputError(f"{path} must say what is {empty[0]} in every row, got nothing in line {line}")
         try:
+            row = record.said()
             prompt = pictures.prompt(*pictures.words(row["modality"], row["organ"]))
         except InputError as error:
             raise InputError(f"{path}: {error} in line {line}") from error
-        better, worse = (path.parent / row[name] for name in ("better", "worse"))
+        better, worse = (index.file_in(path.parent, row[name]) for name in ("better", "worse"))
         found.append(Pair(line, better, worse, row["why"], row["subject"], prompt))
     return found
 
@@ -92,8 +94,8 @@ def _figures(ahead: Sequence[tuple[Pair, float]], resamples: int) -> dict[str, A
 
 
 def _score(path: Path, prompt: Prompt, scorer: Scores, reader: Reader | None) -> float:
-    voxels, spacing_mm, known = pictures.read_image(path, reader)
-    return scorer.score(pictures.volume(voxels, spacing_mm, known), prompt).score
+    volume = pictures.read_volume(path, reader)
+    return scorer.score(volume, pictures.as_filed(prompt, volume)).score
 
 
 def main(arguments: list[str], reader: Reader | None = None) -> int:

@@ -101,7 +101,10 @@ def evaluate(
     resamples: int = bootstrap.RESAMPLES,
     progress: Callable[[int, int], None] | None = None,
 ) -> Evaluation:
-    """Score every usable image of an index and compare. Raises InputError when fewer than three can be used."""
+    """Score every usable image of an index and compare.
+
+    Raises InputError when fewer than three can be used, or all labels are the same.
+    """
     rows, problems = read_index(index, modality)
     paths, predicted, labels, groups = [], [], [], []
     for picture in pictures(rows, problems, reader):
@@ -122,6 +125,8 @@ def evaluate(
             progress(len(paths), len(rows))
     if len(labels) < 3:
         raise InputError(f"{index} must have at least three usable rows, got {len(labels)}{worst(problems)}")
+    if len(set(labels)) == 1:
+        raise InputError(f"{index} must have scores that differ, got {labels[0]:g} everywhere")
     return Evaluation(
         metrics.agreement(predicted, labels, groups),
         bootstrap.intervals(FIGURES, predicted, labels, groups, resamples=resamples),

@@ -3,32 +3,64 @@
 from __future__ import annotations
 
 import csv
+import io
+import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from qagate.errors import InputError
 
-Record = tuple[int, dict[str, str]]
-"""Line of the file (1-based, the header is line 1) and its words by column; "" where there is none."""
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row. line: of the file, 1-based, the header is line 1. spare: values behind the last column."""
+
+    line: int
+    words: dict[str, str]
+    spare: tuple[str, ...]
+
+    def said(self) -> dict[str, str]:
+        """Return its words by column, "" where there is none. Raises InputError when there are more than columns.
+
+        An unquoted decimal comma does that, and would else cut a score of 3,5 down to 3.
+        """
+        if self.spare:
+            more = ", ".join(repr(word) for word in self.spare[:3])
+            raise InputError(f"a row must have no more values than there are columns, got {more} behind the last one")
+        return self.words
 
 
 def read(path: Path, needed: Sequence[str], others: Sequence[str]) -> list[Record]:
-    """Return the rows of an index with the columns `needed` and `others`. Commas or semicolons part the columns.
+    """Return the rows of an index with the columns `needed` and `others`. Commas, semicolons or tabs part the columns.
 
     Raises InputError when there is no such file or a needed column is not there.
     """
     wanted = f"{','.join(needed)}[,{','.join(others)}]"
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        header = text.split("\n", 1)[0]
+        between = next((one for one in ",;\t" if set(needed) <= set(_parted(header, one))), ",")
+        # not splitlines: that would also part rows at letters such as U+2028
+        reader = csv.DictReader(io.StringIO(text), delimiter=between, skipinitialspace=True)
+        columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
+        if any(name not in columns for name in needed):
+            raise InputError(f"{path} must have the columns {wanted}, got {header[:200]!r}")
+        found = []
+        for row in reader:
+            words = {name: (row.get(columns.get(name, "")) or "").strip() for name in (*needed, *others)}
+            spare = tuple(word for word in row.get(None, ()) if word.strip())
+            found.append(Record(reader.line_num, words, spare))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} must be a readable CSV with the columns {wanted}, got {error}") from error
-    lines = text.splitlines()
-    header = lines[0] if lines else ""
-    reader = csv.DictReader(lines, delimiter=";" if header.count(";") > header.count(",") else ",")
-    columns = {(name or "").strip().lower(): name for name in reader.fieldnames or ()}
-    if any(name not in columns for name in needed):
-        raise InputError(f"{path} must have the columns {wanted}, got {header[:200]!r}")
-    return [
-        (reader.line_num, {name: (row.get(columns.get(name, "")) or "").strip() for name in (*needed, *others)})
-        for row in reader
-    ]
+    return found
+
+
+def _parted(header: str, between: str) -> list[str]:
+    return [name.strip().lower() for line in csv.reader([header], delimiter=between) for name in line]
+
+
+def file_in(folder: Path, name: str) -> Path:
+    """Return the file of a folder that a row names; on other systems than this, folders may be parted by "\\"."""
+    path = folder / name
+    return path if os.path.exists(path) else folder / name.replace("\\", "/")

@@ -79,10 +79,15 @@ def checked(predicted: npt.ArrayLike, reference: npt.ArrayLike) -> tuple[Array, 
 def plcc(predicted: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     """Return Pearson's linear correlation, -1..1."""
     p, r = np.asarray(predicted, np.float64), np.asarray(reference, np.float64)
+    if _flat(p) or _flat(r):
+        return 0.0
     p, r = p - p.mean(), r - r.mean()
-    scale = float(np.sqrt((p @ p) * (r @ r)))
-    # relative to rounding: a constant minus its own mean is not always exactly 0
-    return float(np.clip(p @ r / scale, -1.0, 1.0)) if scale > 1e-18 * len(p) else 0.0
+    return float(np.clip(p @ r / np.sqrt((p @ p) * (r @ r)), -1.0, 1.0))
+
+
+def _flat(values: Array) -> bool:
+    """Return whether values vary no more than by rounding: a constant minus its own mean is not always exactly 0."""
+    return float(np.std(values)) <= 1e-14 * float(np.abs(values).max(initial=0.0))
 
 
 def srcc(predicted: npt.ArrayLike, reference: npt.ArrayLike) -> float:
@@ -103,8 +108,8 @@ def rmse(predicted: npt.ArrayLike, reference: npt.ArrayLike) -> float:
 
 def rmse_sd(predicted: npt.ArrayLike, reference: npt.ArrayLike) -> float:
     """Return rmse over the population SD of the reference; infinite when the reference does not vary."""
-    spread = float(np.std(np.asarray(reference, np.float64)))
-    return rmse(predicted, reference) / spread if spread > 0 else float("inf")
+    r = np.asarray(reference, np.float64)
+    return float("inf") if _flat(r) else rmse(predicted, r) / float(np.std(r))
 
 
 def pair_accuracy(predicted: npt.ArrayLike, reference: npt.ArrayLike) -> float:

@@ -10,7 +10,6 @@ Voxels are stored as differences along columns of whole numbers: HU / 2 for CT; 
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import lzma
@@ -28,8 +27,11 @@ from qagate.errors import InputError
 from qagate.score.calibration import OUT_OF_DOMAIN
 from qagate.score.familiar import strangeness
 from qagate.score.preprocess import standardise
+from qagate.train import index
 from qagate.train.nifti import Nifti, read
 
+COLUMNS = ("id", "modality", "organ", "sequence", "vendor", "shape", "note", "subject")
+"""What the index.csv of a folder of volumes says of each."""
 MAGIC = b"QAPACK1\n"
 LIMIT_BYTES = 55 * 2**20
 CT_STEP_HU, MR_STEP = 2.0, 1.0 / 800.0
@@ -113,7 +115,7 @@ def write(folder: Path, out: Path, limit_bytes: int = LIMIT_BYTES) -> int:
                 "organ": row["organ"], "vendor": row["vendor"], "modality": modality, "regions": list(regions),
                 "organ_word": organ, "sequence": _sequence(row), "plane": image.plane, "contrast": _contrast(row),
                 "kernel": _kernel(row), "spacing_mm": [round(v, 5) for v in image.spacing_mm],
-                "thickness_mm": _thickness(row, image), "shape": list(voxels.shape), "step": step, "offset": offset,
+                "thickness_mm": _thickness(image), "shape": list(voxels.shape), "step": step, "offset": offset,
                 "length": len(blob), "sha256": hashlib.sha256(blob).hexdigest(),
             }
         )  # fmt: skip
@@ -194,11 +196,7 @@ def split(rows: list[dict[str, str]]) -> dict[str, str]:
 
 
 def _rows(folder: Path) -> list[dict[str, str]]:
-    try:
-        with (folder / "index.csv").open(newline="") as file:
-            return list(csv.DictReader(file))
-    except OSError as error:
-        raise InputError(f"{folder} must hold an index.csv, got {error}") from error
+    return [record.said() for record in index.read(folder / "index.csv", COLUMNS, ())]
 
 
 def _kind(row: Mapping[str, str]) -> str:
@@ -261,6 +259,6 @@ def _kernel(row: Mapping[str, str]) -> str | None:
     return "sharp" if any(word in text for word in ("lung kernel", "lung window", "bone kernel")) else None
 
 
-def _thickness(row: Mapping[str, str], image: Nifti) -> float | None:
+def _thickness(image: Nifti) -> float:
     """Slice thickness is taken to be the slice spacing; single slices carry theirs in the header too."""
     return round(image.spacing_mm[0], 4)

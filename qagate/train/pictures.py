@@ -8,30 +8,37 @@ used costs one sentence and nothing else.
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from qagate.domain import tiff
 from qagate.domain.prompt import MODALITIES, Prompt, placed
 from qagate.domain.volume import Geometry, SliceRef, Volume
 from qagate.errors import InputError, QagateError
 from qagate.train import index, nifti
 
 Spacing = tuple[float, float, float]
-Reader = Callable[[Path], tuple[npt.NDArray[Any], Spacing]]
-"""Path → voxels (slices, rows, columns) and spacing in mm (slice, row, column). May raise QagateError."""
+Reader = Callable[[Path], Volume]
+"""Reads one picture of a kind that training does not know. May raise QagateError."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif")
+NIFTI = (".nii", ".nii.gz")
+KNOWN = (*SUFFIXES, *NIFTI, ".npy")
+BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, LookupError, OverflowError, MemoryError, TokenError)
+"""What Pillow and numpy raise for damaged files."""
 MODALITY_WORDS = {"MRI": "MR", "MRT": "MR"} | {word: word for word in MODALITIES}
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One usable row of an index. line: 1-based, the header is line 1. group: content or subject."""
+    """One usable row of an index. line: 1-based, the header is line 1. group: content or subject, else the image."""
 
     line: int
     path: Path
@@ -53,15 +60,16 @@ class Picture:
 def read_index(path: Path, modality: str | None = None) -> tuple[list[Row], list[str]]:
     """Return usable rows, and one sentence for each row that is not. `modality` stands in where the file is silent.
 
-    Paths are taken from the folder of the CSV. Without a group each row is its own group. Commas or semicolons part the
-    columns. Raises InputError when there is no such file or no columns `path` and `score`.
+    Paths are taken from the folder of the CSV. Without a group each image is its own group, however many rows (one for
+    each rater, say) name it. Commas, semicolons or tabs part the columns. Raises InputError when there is no such file
+    or no columns `path` and `score`.
     """
     rows, problems = [], []
-    for line, said in index.read(path, ("path", "score"), ("modality", "organ", "group")):
+    for record in index.read(path, ("path", "score"), ("modality", "organ", "group")):
         try:
-            rows.append(_row(said, line, path.parent, modality))
+            rows.append(_row(record.said(), record.line, path.parent, modality))
         except InputError as error:
-            problems.append(f"line {line}: {error}")
+            problems.append(f"line {record.line}: {error}")
     return rows, problems
 
 
@@ -76,7 +84,8 @@ def _row(said: Mapping[str, str], line: int, folder: Path, modality: str | None)
     if not math.isfinite(score):
         raise InputError(f"score must be a finite number, got {text!r}")
     word, organ = words(said["modality"], said["organ"])
-    return Row(line, folder / name, score, word or modality, organ, said["group"] or f"line {line}")
+    path = index.file_in(folder, name)
+    return Row(line, path, score, word or modality, organ, said["group"] or str(path))
 
 
 def words(modality: str, organ: str) -> tuple[str | None, str | None]:
@@ -91,49 +100,60 @@ def pictures(rows: list[Row], problems: list[str], reader: Reader | None = None)
     """Yield the images of the rows one by one; append a sentence to `problems` for each that cannot be read."""
     for row in rows:
         try:
-            voxels, spacing, known = read_image(row.path, reader)
+            found = read_volume(row.path, reader)
         except QagateError as error:
             problems.append(f"line {row.line}: {error}")
             continue
-        yield Picture(row, volume(voxels, spacing, known), prompt(row.modality, row.organ))
+        yield Picture(row, found, as_filed(prompt(row.modality, row.organ), found))
 
 
-def read_image(path: Path, reader: Reader | None = None) -> tuple[npt.NDArray[Any], Spacing, bool]:
+def read_volume(path: Path, reader: Reader | None = None) -> Volume:
+    """Return the picture of a file, of other kinds than training knows as `reader` gives it. May raise QagateError."""
+    if reader is None or path.name.lower().endswith(KNOWN) or not os.path.exists(path):
+        return volume(*read_image(path))
+    found = reader(path)
+    _check(path, found.voxels)
+    return found
+
+
+def read_image(path: Path) -> tuple[npt.NDArray[Any], Spacing, bool]:
     """Return voxels (slices, rows, columns), int16 or float32, spacing in mm, and whether the file gave that spacing.
 
     Raises InputError.
     """
     name = path.name.lower()
-    if not path.exists():
+    if not os.path.exists(path):  # Path.exists raises where a folder is closed or a name is too long
         raise InputError(f"{path} must exist, got no such file")
     spacing: Spacing = (1.0, 1.0, 1.0)
     known = False
-    if name.endswith((".nii", ".nii.gz")):
+    if name.endswith(NIFTI):
         image = nifti.read(path)
-        found, spacing, known = image.voxels, image.spacing_mm, True
+        found, spacing, known = image.voxels, image.spacing_mm, image.sized
     elif name.endswith(".npy"):
         found = _read_npy(path)
     elif name.endswith(SUFFIXES):
         found = _read_picture(path)
-    elif reader is not None:
-        found, spacing = reader(path)
-        known = True
     else:
         raise InputError(f"{path} must be a PNG, JPEG, TIFF, NIfTI or .npy image, got {path.suffix or 'no suffix'}")
     voxels = found if found.ndim == 3 else found[None]
     if voxels.ndim != 3 or voxels.size == 0:
         raise InputError(f"{path} must hold (slices, rows, columns), got shape {found.shape}")
+    _check(path, voxels)
+    return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known
+
+
+def _check(path: Path, voxels: npt.NDArray[Any]) -> None:
+    """Raise InputError when there is nothing to see."""
     if min(voxels.shape[1:]) < 8:
         raise InputError(f"{path} must be at least 8 x 8 pixels, got {voxels.shape[1]} x {voxels.shape[2]}")
     if not np.isfinite(voxels).any() or voxels.min() == voxels.max():
         raise InputError(f"{path} must show something, got one value everywhere")
-    return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known
 
 
 def _read_npy(path: Path) -> npt.NDArray[Any]:
     try:
         found: npt.NDArray[Any] = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except BROKEN as error:
         raise InputError(f"{path} must be a .npy array of numbers, got {error}") from error
     if found.dtype.kind not in "iufb":
         raise InputError(f"{path} must hold real numbers, got {found.dtype}")
@@ -141,25 +161,26 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
 
 
 def _read_picture(path: Path) -> npt.NDArray[Any]:
-    """Return (pages, rows, columns); colour as luma of ITU-R BT.601."""
-    from PIL import Image, ImageSequence, UnidentifiedImageError
+    """Return the pages of the largest size, (pages, rows, columns); colour as luma of ITU-R BT.601."""
+    from PIL import Image, ImageSequence
 
     try:
         with Image.open(path) as image:
             pages = [_grey(page) for page in ImageSequence.Iterator(image)]
-    except (OSError, ValueError, SyntaxError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (*BROKEN, Image.DecompressionBombError) as error:
         raise InputError(f"{path} must be a readable picture, got {error}") from error
-    pages = [page for page in pages if page.shape == pages[0].shape]  # thumbnails among the pages are no slices
+    largest = max((page.shape for page in pages), key=math.prod)
+    pages = [page for page in pages if page.shape == largest]  # thumbnails among the pages are no slices
     return np.stack(pages)
 
 
 def _grey(page: Any) -> npt.NDArray[Any]:
-    mode = page.mode
+    mode, tags = page.mode, getattr(page, "tag_v2", {})
     if mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBA", "RGBX", "RGBa"):
         page = page.convert("RGB")
     elif mode in ("LA", "La"):
         page = page.convert("L")
-    values = np.asarray(page)
+    values = tiff.meant(np.asarray(page), tags)
     if values.ndim == 3:
         values = values[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
     return values.astype(np.float32)
@@ -169,6 +190,11 @@ def prompt(modality: str | None, organ: str | None) -> Prompt:
     """Return the prompt that an index row can give. A word that is neither an organ nor a region is left out."""
     regions, named = placed(organ)
     return Prompt(modality=modality, regions=regions, organ=named, confidence=1.0 if regions else 0.0)
+
+
+def as_filed(said: Prompt, found: Volume) -> Prompt:
+    """Return a prompt with the modality that the file itself says, where an index says none."""
+    return said if said.modality else replace(said, modality=MODALITY_WORDS.get(str(found.tags.get("Modality", ""))))
 
 
 def volume(voxels: npt.NDArray[Any], spacing_mm: Spacing, known: bool = True) -> Volume:

@@ -55,3 +55,19 @@ def test_plain_and_back() -> None:
 
 def test_the_default_is_always_in_domain() -> None:
     assert Calibration().strangeness(np.array([1e6])) == 0.0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"knots_from": [0.0, 0.6, 0.5, 1.0], "knots_to": [0.0, 20.0, 80.0, 100.0]},  # interp would say anything
+        {"knots_from": [0.0, 0.5, 1.0], "knots_to": [0.0, 80.0, 70.0]},
+        {"knots_from": [0.0, 1.0], "knots_to": [0.0, 50.0, 100.0]},
+        {"knots_from": [], "knots_to": []},
+        {"temperature": 0.0},
+        {"temperature": float("nan")},
+    ],
+)
+def test_a_sheet_that_makes_no_map_is_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="rising knots in pairs"):
+        Calibration.from_plain(MADE.plain() | wrong)

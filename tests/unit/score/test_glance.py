@@ -80,12 +80,23 @@ def test_noise_is_neither() -> None:
         np.full((2, 16, 300), -1024, np.int16),
         np.full((1, 64, 64), 1e30, np.float32),
         np.eye(20, dtype=np.float32)[None] * 1e-20,
+        np.full((1, 64, 64), np.nan, np.float32),
+        np.zeros((2, 8, 1), np.int16),
     ],
 )
 def test_anything_may_be_shown_to_it(voxels: Any) -> None:
     found = glance(volume(voxels), None, None)
     assert found.slices == len(voxels)
     assert all(0 <= share <= 1 for share in (*found.modality.values(), *found.regions.values()))
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+def test_voxels_that_hold_no_number_count_as_the_lowest(odd: float) -> None:
+    real = thorax().astype(np.float32)
+    real[:, :5] = odd
+    lowest = thorax().astype(np.float32)
+    lowest[:, :5] = lowest[:, 5:].min((1, 2), keepdims=True)
+    assert glance(volume(real), None, "axial") == glance(volume(lowest), None, "axial")
 
 
 def test_invalid_slices_are_not_looked_at() -> None:

@@ -142,3 +142,8 @@ def test_the_assessors_part_comes_after_the_hand_made_one_and_the_eyes_last(know
     seen = [(v, np.ones(2)) if known == 3 else (np.ones(2), v) for v in last]
     low, high = (made.score(Described(np.zeros(2), np.zeros(1), *one, 0.5))[0] for one in seen)
     assert (low, high) == pytest.approx((100 * (2 - 0.125) / 4, 100 * (2 + 0.125) / 4))
+
+
+def test_ends_of_the_scale_that_are_the_same_are_refused() -> None:
+    with pytest.raises(ModelCorrupt, match="must differ, got 3"):
+        Head(replace(RECIPE, worst=3.0, best=3.0), _head().arrays)

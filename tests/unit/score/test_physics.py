@@ -54,6 +54,14 @@ def test_ct_noise_is_the_standard_deviation_put_in(sd: float) -> None:
     assert found["noise_air_hu"] == pytest.approx(sd, rel=0.1)
 
 
+@pytest.mark.parametrize("radius", [90, 110, 125])  # 31, 8 and 1 % of the picture lie beyond
+def test_padding_beyond_the_round_field_is_no_air(radius: int) -> None:
+    y, x = np.mgrid[:SIZE, :SIZE] - SIZE / 2
+    beyond = np.hypot(y, x) > radius
+    assert measured(np.where(beyond, -2000, ct(10.0)), "CT")["noise_air_hu"] == pytest.approx(10.0, rel=0.1)
+    assert "noise_air_hu" not in measured(np.where(beyond, -2000, np.maximum(ct(10.0), -1000)), "CT")
+
+
 def test_ct_numbers_of_air_and_soft_tissue() -> None:
     found = measured(ct(10.0) - 12, "CT")
     assert found["air_offset_hu"] == pytest.approx(-12, abs=1.2)  # -1000 - 12 + 1000
@@ -171,3 +179,15 @@ def test_unreadable_slices_are_left_out() -> None:
     found = {m.name: m.value for m in measure(volume, Prompt(modality="CT"))}
     assert found["slices_with_body"] == 1
     assert found["field_of_view_clipping"] == 0
+
+
+def test_nothing_is_said_in_hu_of_grey_values_of_a_window() -> None:
+    grey = np.clip((ct() + 160) / 400 * 255, 0, 255).round()
+    for voxels in (grey.astype(np.int16), (grey / 255).astype(np.float32)):
+        assert measured(voxels, "CT") == {}
+
+
+@pytest.mark.parametrize("offset", [1024, 32768])
+def test_stored_values_are_measured_as_the_hu_they_stand_for(offset: int) -> None:
+    voxels = np.maximum(np.round(ct()), -1024)
+    assert measured(voxels + offset, "CT") == pytest.approx(measured(voxels, "CT"))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,6 +70,18 @@ def test_slabs_side_by_side_say_the_same_as_one_after_the_other(small: Scorer, w
         assert found.heatmap == pytest.approx(alone.heatmap, abs=1e-4)
 
 
+def test_threads_that_begin_later_still_have_all_of_torch(small: Scorer) -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        Scorer(small.model, small.device, workers=2).score(volume(ct(16)), CHEST)
+        with ThreadPoolExecutor(1) as later:
+            assert later.submit(torch.get_num_threads).result() == 3
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 def test_a_fault_in_one_slab_ends_the_volume(small: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(slab: np.ndarray, modality: str) -> float:
         if float(ct(16)[8, 0, 0]) in slab[:, 0, 0]:  # one slab of the four, whichever way the stack is read
@@ -89,6 +102,12 @@ def test_unknown_words_do_no_harm(small: Scorer) -> None:
 def test_a_silent_prompt_is_taken_for_ct_when_there_is_air(small: Scorer) -> None:
     assert set(small.score(volume(ct()), Prompt()).attributes) == set(ATTRIBUTES_OF["CT"])
     assert set(small.score(volume(np.abs(ct())), Prompt()).attributes) == set(ATTRIBUTES_OF["MR"])
+
+
+def test_a_silent_prompt_is_taken_by_a_slice_that_can_be_seen(small: Scorer) -> None:
+    voxels = ct(3).astype(np.float32)
+    voxels[1] = np.nan
+    assert small.hear(volume(voxels), Prompt()).modality == "CT"
 
 
 def test_invalid_slices_are_not_scored_and_do_not_count(small: Scorer) -> None:
@@ -220,7 +239,7 @@ def test_the_opinion_of_an_assessor_is_summed_up_over_slabs(small: Scorer) -> No
     first = Opinion(np.array([0.2, 0.6]), np.array([0.1, 0.1]), attributes)
     heard.opinions[:] = [first, None]
     heard.described[:] = [np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), None]
-    found = scorer.opinion_summary(heard)
+    found = heard.assessor_summary()
     assert found[:3] == pytest.approx([0.4, 0.2, 0.1])  # mean, worst tile, spread
     assert found[3:21] == pytest.approx(attributes.mean(0))
     assert found[21:] == pytest.approx([2.0, 3.0])

@@ -67,6 +67,15 @@ def test_labels_that_run_the_other_way_are_noticed(index: Path) -> None:
     assert "other way round" in found.note
 
 
+def test_labels_that_are_all_the_same_are_refused(index: Path) -> None:
+    lines = index.read_text().splitlines()
+    index.write_text(
+        "\n".join([lines[0], *(",".join([a, "2", c, d]) for a, _, c, d in (x.split(",") for x in lines[1:]))])
+    )
+    with pytest.raises(InputError, match="differ, got 2 everywhere"):  # RMSE / SD would be infinite, which JSON has not
+        evaluate.evaluate(index, Sharpness(), resamples=10)
+
+
 def test_too_few_rows_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,score\nabsent.png,1\n")
     with pytest.raises(InputError, match="got 0\n  line 2"):

@@ -79,3 +79,18 @@ def test_auc_with_known_answers() -> None:
 def test_what_cannot_be_compared_is_said(p: list[float], r: list[float]) -> None:
     with pytest.raises(InputError, match="got"):
         metrics.agreement(p, r)
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1.0, 1e12])
+def test_figures_without_a_unit_do_not_depend_on_the_unit(unit: float) -> None:
+    reference = np.array([1.0, 3.0, 2.0, 5.0]) * unit
+    predicted = np.array([1.0, 2.0, 3.0, 4.0]) * unit
+    assert metrics.plcc(predicted, reference) == pytest.approx(stats.pearsonr(predicted, reference).statistic)
+    assert metrics.rmse_sd(predicted, reference) == pytest.approx(0.866 / 1.479, rel=1e-3)  # √(3/4) over SD
+
+
+def test_a_constant_that_rounding_makes_vary_is_constant() -> None:
+    constant = np.full(3, 0.1)
+    assert np.std(constant) > 0
+    assert metrics.plcc(constant * 1e9, [1.0, 2.0, 4.0]) == 0.0
+    assert metrics.rmse_sd([1.0, 2.0, 3.0], constant) == float("inf")

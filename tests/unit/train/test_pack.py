@@ -103,3 +103,14 @@ def test_every_organ_word_of_the_index_is_known() -> None:
     if not index.exists():
         pytest.skip("the development data are not here")
     assert {row["organ"] for row in pack._rows(index.parent)} <= set(pack.ORGAN_WORDS)
+
+
+def test_an_index_as_a_spreadsheet_writes_it_is_read_the_same(tmp_path: Path) -> None:
+    made = folder(tmp_path)
+    plain = pack._rows(made)
+    text = (made / "index.csv").read_text()
+    (made / "index.csv").write_bytes(b"\xef\xbb\xbf" + text.replace(",", ";").replace("\n", "\r\n").encode())
+    assert pack._rows(made) == plain
+    (made / "index.csv").write_text(text.replace("subject", "who"))
+    with pytest.raises(InputError, match="must have the columns"):
+        pack._rows(made)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from qagate.domain.volume import Volume
 from qagate.errors import InputError, UnreadablePixels
 from qagate.train import pictures
 
@@ -64,12 +65,25 @@ def test_what_cannot_be_read_is_said(folder: Path, name: str) -> None:
         pictures.read_image(folder / name)
 
 
+def test_damaged_files_cost_one_sentence(folder: Path) -> None:
+    npy, tif = bytearray((folder / "stack.npy").read_bytes()), bytearray((folder / "pages.tif").read_bytes())
+    npy[npy.index(b"}")] = ord("(")  # the header never ends
+    for tag in (256, 257):  # the last page has neither width nor height
+        at = max(tif.rfind(struct.pack("<2HI", tag, kind, 1)) for kind in (3, 4))
+        tif[at : at + 2] = struct.pack("<H", 40000 + tag)
+    for name, data in (("a.npy", npy), ("a.tif", tif)):
+        (folder / name).write_bytes(data)
+        with pytest.raises(InputError, match="got"):
+            pictures.read_image(folder / name)
+
+
 def test_other_files_go_to_the_reader_that_was_handed_in(folder: Path) -> None:
     (folder / "image.dcm").write_bytes(b"?")
-    voxels = np.arange(256, dtype=np.float32).reshape(1, 16, 16)
-    found, spacing, known = pictures.read_image(folder / "image.dcm", lambda path: (voxels, (5.0, 1.0, 1.0)))
-    assert np.array_equal(found, voxels)
-    assert (spacing, known) == ((5.0, 1.0, 1.0), True)
+    handed = pictures.volume(np.arange(256, dtype=np.float32).reshape(1, 16, 16), (5.0, 1.0, 1.0), known=False)
+    assert pictures.read_volume(folder / "image.dcm", lambda path: handed) is handed
+    flat = pictures.volume(np.ones((1, 16, 16), np.float32), (5.0, 1.0, 1.0))
+    with pytest.raises(InputError, match="one value everywhere"):
+        pictures.read_volume(folder / "image.dcm", lambda path: flat)
 
 
 def test_bad_rows_cost_one_sentence_each_and_nothing_else(folder: Path) -> None:
@@ -88,12 +102,13 @@ def test_bad_rows_cost_one_sentence_each_and_nothing_else(folder: Path) -> None:
     )
     (folder / "image.dcm").write_bytes(b"?")
 
-    def reader(path: Path) -> tuple[np.ndarray, tuple[float, float, float]]:
+    def reader(path: Path) -> Volume:
         raise UnreadablePixels(f"{path} must have pixels, got none")
 
     rows, problems = pictures.read_index(index)
     found = list(pictures.pictures(rows, problems, reader))
-    assert [(p.row.line, p.row.modality, p.row.group) for p in found] == [(2, "CT", "a"), (8, "MR", "line 8")]
+    assert [(p.row.line, p.row.modality) for p in found] == [(2, "CT"), (8, "MR")]
+    assert [p.row.group for p in found] == ["a", str(folder / "real.tiff")]
     assert found[0].prompt.organ == "liver"
     assert found[0].prompt.regions == found[1].prompt.regions == ("abdomen",)
     assert sorted(int(p.split(":")[0].removeprefix("line ")) for p in problems) == [3, 4, 5, 6, 7, 9, 10]
@@ -104,6 +119,61 @@ def test_semicolons_and_decimal_commas(folder: Path) -> None:
     (folder / "labels.csv").write_text("path;score\ngrey.png;3,5\n")
     rows, problems = pictures.read_index(folder / "labels.csv", modality="CT")
     assert (rows[0].score, rows[0].modality, problems) == (3.5, "CT", [])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "path\tscore\ngrey.png\t3,5\n",
+        'path, score\r\n"grey.png", "3,5"\r\n',
+        "Path,score,,\ngrey.png,3.5,,\n",  # columns that a spreadsheet left empty
+        "path,score\ngrey.png,3.5,,\n",
+        'path;score;"why, how, when, who"\ngrey.png;3,5;"a;b"\n',
+    ],
+)
+def test_forms_in_which_programs_write_a_csv(folder: Path, text: str) -> None:
+    (folder / "labels.csv").write_bytes(text.encode())
+    rows, problems = pictures.read_index(folder / "labels.csv")
+    assert ([(r.path.name, r.score) for r in rows], problems) == ([("grey.png", 3.5)], [])
+
+
+def test_a_decimal_comma_that_is_not_quoted_cuts_no_score(folder: Path) -> None:
+    (folder / "labels.csv").write_text("path,score\ngrey.png,3,5\nreal.tiff,4\n")
+    rows, problems = pictures.read_index(folder / "labels.csv")
+    assert [r.score for r in rows] == [4.0]
+    assert problems == ["line 2: a row must have no more values than there are columns, got '5' behind the last one"]
+
+
+def test_rows_of_several_raters_on_one_image_stay_together(folder: Path) -> None:
+    (folder / "labels.csv").write_text("path,score\ngrey.png,3\n./grey.png,4\nreal.tiff,4\n")
+    rows, _ = pictures.read_index(folder / "labels.csv")
+    assert rows[0].group == rows[1].group != rows[2].group
+
+
+def test_folders_are_parted_as_on_windows_too(folder: Path) -> None:
+    (folder / "sub").mkdir()
+    (folder / "sub" / "a.npy").touch()
+    (folder / "odd\\name.npy").touch()
+    (folder / "labels.csv").write_text("path,score\nsub\\a.npy,3\nodd\\name.npy,4\n")
+    rows, _ = pictures.read_index(folder / "labels.csv")
+    assert [r.path for r in rows] == [folder / "sub" / "a.npy", folder / "odd\\name.npy"]
+
+
+def test_a_letter_that_parts_lines_in_unicode_only_parts_no_rows(folder: Path) -> None:
+    (folder / "labels.csv").write_text("path,score\na\u2028b.png,3\n", encoding="utf-8")
+    rows, problems = pictures.read_index(folder / "labels.csv")
+    assert ([r.path.name for r in rows], problems) == (["a\u2028b.png"], [])
+
+
+def test_a_field_without_an_end_is_refused(folder: Path) -> None:
+    (folder / "labels.csv").write_text('path,score\n"' + "x" * 140_000)
+    with pytest.raises(InputError, match="readable CSV"):
+        pictures.read_index(folder / "labels.csv")
+
+
+def test_a_name_too_long_for_a_file_costs_its_row(folder: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        pictures.read_image(folder / f"{'x' * 300}.png")
 
 
 @pytest.mark.parametrize("text", ["", "file,score\na,1\n", "path,label\na,1\n"])

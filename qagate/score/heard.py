@@ -1,0 +1,120 @@
+"""Heard: what network and assessor said of the slabs of one volume, and what that comes to, before calibration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from qagate.score.assessor import Opinion
+from qagate.score.calibration import Calibration
+from qagate.score.patches import Slab
+
+Looked = tuple[npt.NDArray[np.float32] | None, Opinion | None]
+"""What the assessor looked at in a slab, (tiles, features), and what it says of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """What was said of a volume. Lists have one entry for each slab.
+
+    sizes: slices. opinions: on the tiles of a slab, None for a slab without. described: what the assessor looked at,
+    (tiles, features), likewise. strange: see `familiar`. pieces: 0-based indices of slices. goodness: (slices, cells,
+    cells) 0 (bad) .. 1 (good) as the network says it.
+    """
+
+    modality: str
+    slabs: list[Slab]
+    pieces: list[npt.NDArray[np.intp]]
+    opinions: list[Opinion | None]
+    described: list[npt.NDArray[np.float32] | None]
+    strange: list[float]
+    goodness: npt.NDArray[np.float32]
+    looked: npt.NDArray[np.bool_]
+
+    @property
+    def sizes(self) -> list[int]:
+        """Slices of each slab."""
+        return [len(piece) for piece in self.pieces]
+
+    def network(self, worst_share: float) -> tuple[float, float]:
+        """Return the network's score and spread, 0..1."""
+        values = [slab.score for slab in self.slabs]
+        return _pooled(values, self.sizes, worst_share), mean_of([slab.spread for slab in self.slabs], self.sizes)
+
+    def assessor(self, worst_share: float) -> tuple[float, float] | None:
+        """Return the assessor's score and spread, 0..1; None without one."""
+        there = [(o, n) for o, n in zip(self.opinions, self.sizes, strict=True) if o is not None]
+        if not there:
+            return None
+        sizes = [n for _, n in there]
+        values = [float(o.score.mean()) for o, _ in there]
+        return _pooled(values, sizes, worst_share), mean_of([float(o.spread.mean()) for o, _ in there], sizes)
+
+    def mixed(self, calibration: Calibration) -> npt.NDArray[np.float64]:
+        """Return (2,) score and spread, 0..1, that both judges say together."""
+        share = calibration.worst_share
+        return calibration.mixed(self.network(share), self.assessor(share), self.modality)
+
+    def grades(self, share: float) -> npt.NDArray[np.float64]:
+        """Return (18,) grades of artefacts, 0..1: the mean of the slabs drawn towards the worst. share: assessor's."""
+        said = _graded([slab.attributes for slab in self.slabs], self.sizes)
+        there = [(o.attributes.mean(0), n) for o, n in zip(self.opinions, self.sizes, strict=True) if o is not None]
+        if not there:
+            return said
+        return (1.0 - share) * said + share * _graded([a for a, _ in there], [n for _, n in there])
+
+    def network_summary(self) -> npt.NDArray[np.float64]:
+        """Return (c + 20,): mean pooled features, mean artefact grades, mean and worst score 0..1 of the slabs."""
+        scores = [slab.score for slab in self.slabs]
+        seen = np.average([slab.pooled for slab in self.slabs], axis=0, weights=self.sizes)
+        grades = np.average([slab.attributes for slab in self.slabs], axis=0, weights=self.sizes)
+        return np.concatenate([seen, grades, [mean_of(scores, self.sizes), min(scores)]])
+
+    def assessor_summary(self) -> npt.NDArray[np.float64]:
+        """Return (21 + features,): the assessor's mean score, score of its worst tile, spread and artefacts.
+
+        Then the mean of what it looked at. Nothing without an assessor.
+        """
+        there = [
+            (o, d, n)
+            for o, d, n in zip(self.opinions, self.described, self.sizes, strict=True)
+            if o is not None and d is not None
+        ]
+        if not there:
+            return np.zeros(0)
+        sizes = [n for _, _, n in there]
+
+        def mean(values: list[Any]) -> Any:
+            return np.average(np.array(values), axis=0, weights=sizes)
+
+        return np.concatenate(
+            [
+                [mean([o.score.mean() for o, _, _ in there]), min(float(o.score.min()) for o, _, _ in there)],
+                [mean([o.spread.mean() for o, _, _ in there])],
+                mean([o.attributes.mean(0) for o, _, _ in there]),
+                mean([d.mean(0) for _, d, _ in there]),
+            ]
+        )
+
+
+def _pooled(values: Sequence[float], sizes: Sequence[int], worst_share: float) -> float:
+    """Return the mean of slabs, drawn towards the worst fifth of them."""
+    few = max(1, round(len(values) / 5))
+    return (1 - worst_share) * mean_of(values, sizes) + worst_share * float(np.sort(values)[:few].mean())
+
+
+def _graded(grades: list[npt.NDArray[np.float64]], sizes: Sequence[int]) -> npt.NDArray[np.float64]:
+    few = max(1, round(len(grades) / 5))
+    found: npt.NDArray[np.float64] = 0.6 * np.average(grades, axis=0, weights=sizes) + 0.4 * np.sort(grades, axis=0)[
+        -few:
+    ].mean(0)
+    return found
+
+
+def mean_of(values: Sequence[float], sizes: Sequence[int]) -> float:
+    """Return the mean over slices of values of slabs. sizes: slices of each slab."""
+    return float(np.average(values, weights=sizes))
