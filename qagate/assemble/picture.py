@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageSequence, UnidentifiedImageError
 
+from qagate.domain.colour import colourful, luma
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.tiff import meant
 from qagate.domain.volume import Geometry, SeriesVolumes, SliceRef, Volume
@@ -18,9 +19,6 @@ from qagate.errors import InputError, TooLarge, UnreadablePixels
 Array = npt.NDArray[Any]
 FORMATS = ("PNG", "JPEG", "TIFF")
 MAX_BYTES = 1 << 30
-# Channels may differ by a few grey levels (JPEG chroma rounding) and still show grey.
-GREY_LEVELS = 12
-COLOURFUL_SHARE = 0.01
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, OverflowError, MemoryError)
 
 
@@ -77,11 +75,8 @@ def _grey(page: Image.Image) -> tuple[Array, bool]:
         return meant(np.asarray(page), getattr(page, "tag_v2", {})), False
     if page.mode == "LA":
         return np.asarray(page.getchannel(0)), False
-    rgb = np.asarray(page.convert("RGB")).astype(np.int16)  # (rows, columns, 3)
-    spread = rgb.max(axis=2) - rgb.min(axis=2)
-    colourful = float((spread > GREY_LEVELS).mean()) > COLOURFUL_SHARE
-    grey: Array = np.rint(rgb @ np.array([0.299, 0.587, 0.114])).astype(np.int16)  # ITU-R BT.601
-    return grey, colourful
+    rgb = np.asarray(page.convert("RGB"))  # (rows, columns, 3)
+    return np.rint(luma(rgb)).astype(np.int16), colourful(rgb)
 
 
 def _stacks(pages: list[Array]) -> list[Array]:

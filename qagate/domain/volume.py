@@ -72,6 +72,7 @@ class Volume:
     voxels: (slices, rows, columns), int16 or float32; CT in HU, MR as stored after rescaling. Slices ascend along the
     normal. `slices[i]` says where `voxels[i]` came from. `label` tells volumes of one series apart, as "echo 2".
     valid: (slices,) bool; False where the pixels of a slice could not be read (its voxels are then padding).
+    colour: (slices, rows, columns, 3), 0..255, of a picture file in colours, whose luma the voxels are; None for grey.
     """
 
     voxels: npt.NDArray[Any]
@@ -82,6 +83,7 @@ class Volume:
     index: int = 0
     label: str = ""
     valid: npt.NDArray[np.bool_] | None = None
+    colour: npt.NDArray[np.uint8] | None = None
 
     @property
     def unscorable(self) -> tuple[Finding, ...]:

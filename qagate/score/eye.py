@@ -10,7 +10,7 @@ weights are kept as float16 (`train.eye`). They lie in `eye.safetensors`; the ta
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -94,15 +94,14 @@ class Eye(nn.Module):
         safetensors.torch.save_file({name: t.half().contiguous() for name, t in self.state_dict().items()}, str(path))
         return sha256(path)
 
-    def look(self, slices: npt.NDArray[np.floating[Any]], modality: str) -> npt.NDArray[np.float32]:
-        """Return (LENGTH,): of each stage heard the means of its channels over a slice, then their standard deviations.
+    def look(self, pictures: Iterable[Tensor]) -> npt.NDArray[np.float32]:
+        """Return (LENGTH,): of each stage heard the means of its channels over a picture, then their SD.
 
-        slices: (n, rows, columns) in standard units. What is returned is the mean over slices.
+        pictures: of one size, (3, rows, columns) each, 0..1, see `coloured`; what is returned is the mean over them.
         """
         device = next(self.parameters()).device
         with torch.inference_mode():
-            pictures = (coloured(one[None], modality).to(device) for one in slices)  # one by one: memory
-            seen = torch.stack([torch.cat([*self._summaries(picture)], 1)[0] for picture in pictures])
+            seen = torch.stack([torch.cat([*self._summaries(one[None].to(device))], 1)[0] for one in pictures])
         found: npt.NDArray[np.float32] = seen.mean(0).cpu().numpy()
         return found
 
@@ -116,13 +115,18 @@ class Eye(nn.Module):
                 yield places.std(2, correction=0)
 
 
-def coloured(slices: npt.NDArray[np.floating[Any]], modality: str) -> Tensor:
-    """Return slices in standard units as colour pictures: (n, rows, columns) → (n, 3, rows, columns), 0..1."""
-    x = torch.from_numpy(np.ascontiguousarray(slices, np.float32))
+def coloured(slice_: npt.NDArray[np.floating[Any]], modality: str) -> Tensor:
+    """Return a slice in standard units as a colour picture: (rows, columns) → (3, rows, columns), 0..1."""
+    x = torch.from_numpy(np.ascontiguousarray(slice_, np.float32))
     if modality != "CT":
-        return torch.stack([(x / MR_WHITE).clamp(0.0, 1.0)] * 3, 1)
+        return torch.stack([(x / MR_WHITE).clamp(0.0, 1.0)] * 3)
     wide, soft = (((x - low) / (high - low)).clamp(0.0, 1.0) for low, high in (WIDE_HU, SOFT_HU))
-    return torch.stack([wide, soft, soft], 1)
+    return torch.stack([wide, soft, soft])
+
+
+def shown(colours: npt.NDArray[np.uint8]) -> Tensor:
+    """Return a picture in colours of its own: (rows, columns, 3), 0..255 → (3, rows, columns), 0..1."""
+    return torch.from_numpy(np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)) / 255.0
 
 
 def _padded(x: Tensor, layer: nn.Conv2d) -> Tensor:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from qagate.domain.volume import Volume
 from qagate.errors import ScoringError
 from qagate.score import bundle, familiar, handcrafted, tiles
 from qagate.score.calibration import OUT_OF_DOMAIN
+from qagate.score.eye import coloured, shown
 from qagate.score.head import Described, Head
 from qagate.score.heard import Heard, Looked, mean_of
 from qagate.score.patches import Looker, Slab
@@ -108,21 +109,24 @@ class Scorer:
         return self._described(heard, volume, prompt)
 
     def _described(self, heard: Heard, volume: Volume, prompt: Prompt) -> Described:
-        usable = volume.voxels[_usable(volume)]
+        usable = _usable(volume)
         return Described(
             heard.network_summary(),
-            handcrafted.features(usable, prompt.modality, more=True),
+            handcrafted.features(volume.voxels[usable], prompt.modality, more=True),
             heard.assessor_summary(),
-            self._noticed(usable, heard.modality),
+            self._noticed(volume, usable, heard.modality),
             float(heard.mixed(self.model.calibration)[0]),
         )
 
-    def _noticed(self, voxels: npt.NDArray[Any], modality: str) -> npt.NDArray[np.float32]:
-        """Return what the eye notices, nothing without one."""
+    def _noticed(self, volume: Volume, usable: npt.NDArray[np.intp], modality: str) -> npt.NDArray[np.float32]:
+        """Return what the eye notices, nothing without one. usable: 0-based indices of slices."""
         if self.eye is None:
             return np.zeros(0, np.float32)
-        some = voxels[np.unique(np.linspace(0, len(voxels) - 1, MOST_NOTICED).round().astype(int))]
-        return self.eye.look(apply_standard(some, standard_of(some, modality)), modality)
+        some = usable[np.unique(np.linspace(0, len(usable) - 1, MOST_NOTICED).round().astype(int))]
+        if volume.colour is not None:
+            return self.eye.look(shown(volume.colour[index]) for index in some)
+        how = standard_of(volume.voxels[some], modality)
+        return self.eye.look(coloured(apply_standard(volume.voxels[index], how), modality) for index in some)
 
     def hear(self, volume: Volume, prompt: Prompt, *, with_tiles: bool = True) -> Heard:
         """Return what network and assessor say of every slab. Raises ScoringError as `score`."""

@@ -40,8 +40,8 @@ PRINTED = ("srcc", "plcc", "krocc", "rmse", "rmse_sd", "n")
 AGAINST = -0.3
 """Rank correlation of labels with the bundle's own score from which labels seem to fall with quality."""
 ALONE = (
-    "no two rows share a group: if several pictures show the same content or subject, name it in a column group, or "
-    "the figures below are too good"
+    "no two pictures share a group: if several show the same content or subject, name it in a column group, or the "
+    "figures below are too good"
 )
 MOST_WORKERS = 4
 """Processes that look at images side by side, if not said otherwise: each takes some hundred MB."""
@@ -121,7 +121,7 @@ def run(options: argparse.Namespace, reader: Reader | None = None) -> int:
         workers=options.workers or min(MOST_WORKERS, len(os.sched_getaffinity(0))),
     )
     say(data.problems)
-    if len(np.unique(data.groups)) == len(data.labels):
+    if len(np.unique(data.groups)) == len(set(data.names)):
         print(ALONE, file=sys.stderr)
     predicted = cross_validate(data, options.folds, progress=progress("folds"))
     found = document(data, predicted)

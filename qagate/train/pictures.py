@@ -1,8 +1,8 @@
 """Pictures with human scores: any folder of 2D or 3D images and a CSV `path,score[,modality,organ,group]`.
 
-Read: PNG, JPEG, BMP and TIFF (8 and 16 bit, float32, several pages; colour becomes luma) through Pillow, .npy, NIfTI
-(.nii, .nii.gz). DICOM is read by a `Reader` that the caller hands in: training knows no DICOM. A row that cannot be
-used costs one sentence and nothing else.
+Read: PNG, JPEG, BMP and TIFF (8 and 16 bit, float32, several pages; colour becomes luma, and is kept beside it for the
+eye) through Pillow, .npy, NIfTI (.nii, .nii.gz). DICOM is read by a `Reader` that the caller hands in: training knows
+no DICOM. A row that cannot be used costs one sentence and nothing else.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from qagate.domain import tiff
+from qagate.domain.colour import colourful, luma
 from qagate.domain.prompt import MODALITIES, Prompt, placed
 from qagate.domain.volume import Geometry, SliceRef, Volume
 from qagate.errors import InputError, QagateError
 from qagate.train import index, nifti
 
 Spacing = tuple[float, float, float]
+Colour = npt.NDArray[np.uint8]
 Reader = Callable[[Path], Volume]
 """Reads one picture of a kind that training does not know. May raise QagateError."""
 
@@ -110,36 +112,37 @@ def pictures(rows: list[Row], problems: list[str], reader: Reader | None = None)
 def read_volume(path: Path, reader: Reader | None = None) -> Volume:
     """Return the picture of a file, of other kinds than training knows as `reader` gives it. May raise QagateError."""
     if reader is None or path.name.lower().endswith(KNOWN) or not os.path.exists(path):
-        return volume(*read_image(path))
+        voxels, spacing_mm, known, colour = read_image(path)
+        return replace(volume(voxels, spacing_mm, known), colour=colour)
     found = reader(path)
     _check(path, found.voxels)
     return found
 
 
-def read_image(path: Path) -> tuple[npt.NDArray[Any], Spacing, bool]:
-    """Return voxels (slices, rows, columns), int16 or float32, spacing in mm, and whether the file gave that spacing.
+def read_image(path: Path) -> tuple[npt.NDArray[Any], Spacing, bool, Colour | None]:
+    """Return voxels (slices, rows, columns), int16 or float32, spacing in mm, whether the file gave that, and colour.
 
-    Raises InputError.
+    colour: as `Volume` has it. Raises InputError.
     """
     name = path.name.lower()
     if not os.path.exists(path):  # Path.exists raises where a folder is closed or a name is too long
         raise InputError(f"{path} must exist, got no such file")
     spacing: Spacing = (1.0, 1.0, 1.0)
-    known = False
+    known, colour = False, None
     if name.endswith(NIFTI):
         image = nifti.read(path)
         found, spacing, known = image.voxels, image.spacing_mm, image.sized
     elif name.endswith(".npy"):
         found = _read_npy(path)
     elif name.endswith(SUFFIXES):
-        found = _read_picture(path)
+        found, colour = _read_picture(path)
     else:
         raise InputError(f"{path} must be a PNG, JPEG, TIFF, NIfTI or .npy image, got {path.suffix or 'no suffix'}")
     voxels = found if found.ndim == 3 else found[None]
     if voxels.ndim != 3 or voxels.size == 0:
         raise InputError(f"{path} must hold (slices, rows, columns), got shape {found.shape}")
     _check(path, voxels)
-    return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known
+    return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known, colour
 
 
 def _check(path: Path, voxels: npt.NDArray[Any]) -> None:
@@ -160,30 +163,31 @@ def _read_npy(path: Path) -> npt.NDArray[Any]:
     return found
 
 
-def _read_picture(path: Path) -> npt.NDArray[Any]:
-    """Return the pages of the largest size, (pages, rows, columns); colour as luma of ITU-R BT.601."""
+def _read_picture(path: Path) -> tuple[npt.NDArray[np.float32], Colour | None]:
+    """Return the pages of the largest size, (pages, rows, columns), and their colours where all of them have any."""
     from PIL import Image, ImageSequence
 
     try:
         with Image.open(path) as image:
-            pages = [_grey(page) for page in ImageSequence.Iterator(image)]
+            pages = [_values(page) for page in ImageSequence.Iterator(image)]
     except (*BROKEN, Image.DecompressionBombError) as error:
         raise InputError(f"{path} must be a readable picture, got {error}") from error
-    largest = max((page.shape for page in pages), key=math.prod)
-    pages = [page for page in pages if page.shape == largest]  # thumbnails among the pages are no slices
-    return np.stack(pages)
+    largest = max((page.shape[:2] for page in pages), key=math.prod)
+    pages = [page for page in pages if page.shape[:2] == largest]  # thumbnails among the pages are no slices
+    in_colours = all(page.ndim == 3 and page.dtype == np.uint8 and colourful(page) for page in pages)
+    grey = [luma(page) if page.ndim == 3 else page.astype(np.float32) for page in pages]
+    return np.stack(grey), np.stack(pages) if in_colours else None
 
 
-def _grey(page: Any) -> npt.NDArray[Any]:
+def _values(page: Any) -> npt.NDArray[Any]:
+    """Return a page as (rows, columns), or (rows, columns, 3) when it has three channels."""
     mode, tags = page.mode, getattr(page, "tag_v2", {})
     if mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "RGBA", "RGBX", "RGBa"):
         page = page.convert("RGB")
     elif mode in ("LA", "La"):
         page = page.convert("L")
     values = tiff.meant(np.asarray(page), tags)
-    if values.ndim == 3:
-        values = values[..., :3].astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-    return values.astype(np.float32)
+    return values[..., :3] if values.ndim == 3 else values
 
 
 def prompt(modality: str | None, organ: str | None) -> Prompt:

@@ -8,7 +8,7 @@ import torch
 
 from qagate.errors import ModelCorrupt
 from qagate.score import eye
-from qagate.score.eye import Eye, coloured
+from qagate.score.eye import Eye, coloured, shown
 
 
 @pytest.fixture(scope="module")
@@ -23,15 +23,15 @@ def test_there_are_two_numbers_for_each_channel_heard() -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 2), (2, 33, 70), (1, 224, 224)])
 def test_any_size_of_picture(untrained: Eye, shape: tuple[int, int, int]) -> None:
-    seen = untrained.look(np.random.default_rng(0).gamma(2.0, 0.2, shape), "MR")
+    seen = untrained.look(coloured(one, "MR") for one in np.random.default_rng(0).gamma(2.0, 0.2, shape))
     assert seen.shape == (eye.LENGTH,)
     assert np.isfinite(seen).all()
 
 
 def test_of_several_slices_the_mean_is_told(untrained: Eye) -> None:
-    slices = np.random.default_rng(1).normal(0, 200, (3, 64, 48)).astype(np.float32)
-    one_by_one = np.mean([untrained.look(one[None], "CT") for one in slices], 0)
-    assert untrained.look(slices, "CT") == pytest.approx(one_by_one, abs=1e-5)
+    pictures = torch.rand(3, 3, 64, 48, generator=torch.Generator().manual_seed(1))
+    one_by_one = np.mean([untrained.look([one]) for one in pictures], 0)
+    assert untrained.look(pictures) == pytest.approx(one_by_one, abs=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -40,11 +40,16 @@ def test_of_several_slices_the_mean_is_told(untrained: Eye) -> None:
 )
 def test_colours_of_ct_are_two_windows(hu: float, wide: float, soft: float) -> None:
     # wide: (hu + 1000) / 2000; soft: (hu + 160) / 400; both cut at 0 and 1
-    assert coloured(np.full((1, 1, 1), hu), "CT").flatten().tolist() == pytest.approx([wide, soft, soft])
+    assert coloured(np.full((1, 1), hu), "CT").flatten().tolist() == pytest.approx([wide, soft, soft])
 
 
 def test_mr_is_grey() -> None:
-    assert coloured(np.array([[[-0.5, 0.6, 1.2, 3.0]]]), "MR")[0, :, 0].tolist() == [pytest.approx([0, 0.5, 1, 1])] * 3
+    assert coloured(np.array([[-0.5, 0.6, 1.2, 3.0]]), "MR")[:, 0].tolist() == [pytest.approx([0, 0.5, 1, 1])] * 3
+
+
+def test_a_picture_in_colours_is_shown_in_them() -> None:
+    picture = np.array([[[255, 0, 51]]], np.uint8)
+    assert shown(picture).flatten().tolist() == pytest.approx([1.0, 0.0, 0.2])
 
 
 @pytest.mark.parametrize(
@@ -63,9 +68,9 @@ def test_it_comes_back_from_disk(untrained: Eye, tmp_path: Path) -> None:
     digest = untrained.save(tmp_path)
     again = Eye.load(tmp_path, {"eye": {"sha256": digest}})
     assert again is not None
-    picture = np.random.default_rng(2).normal(0, 200, (1, 64, 64))
-    seen = untrained.look(picture, "CT")
-    assert again.look(picture, "CT") == pytest.approx(seen, abs=0.01 * float(np.abs(seen).max()))  # float16 on disk
+    picture = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(2))
+    seen = untrained.look(picture)
+    assert again.look(picture) == pytest.approx(seen, abs=0.01 * float(np.abs(seen).max()))  # float16 on disk
     assert Eye.load(tmp_path, {}) is None
 
 

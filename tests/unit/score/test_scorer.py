@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -215,22 +216,35 @@ def test_a_description_has_one_length(small: Scorer) -> None:
         assert 0 <= found.score <= 1
 
 
-def test_the_eye_looks_at_eight_slices_of_a_volume(small: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def seeing(small: Scorer) -> Scorer:
     torch.manual_seed(0)
-    seeing = Scorer(replace(small.model, eye=Eye().eval()), small.device)
+    return Scorer(replace(small.model, eye=Eye().eval()), small.device)
+
+
+def test_the_eye_looks_at_eight_slices_of_a_volume(seeing: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[int] = []
     look = Eye.look
 
-    def looked(self: Eye, slices: np.ndarray, modality: str) -> np.ndarray:
-        shown.append(len(slices))
-        assert modality == "CT"
-        assert slices.min() >= -1024
-        return look(self, slices, modality)
+    def looked(self: Eye, pictures: Iterable[torch.Tensor]) -> np.ndarray:
+        pictures = list(pictures)
+        shown.append(len(pictures))
+        assert all(0 <= one.min() <= one.max() <= 1 for one in pictures)
+        return look(self, pictures)
 
     monkeypatch.setattr(Eye, "look", looked)
     for depth in (1, 3, 20):
         assert seeing.describe(volume(ct(depth)), CHEST).eye.shape == (1024,)
     assert shown == [1, 3, 8]
+
+
+def test_the_eye_alone_sees_colours(seeing: Scorer) -> None:
+    grey = np.clip(ct(1) / 4 + 60, 0, 255).astype(np.float32)
+    red = np.stack([grey, 0 * grey, 0 * grey], -1).astype(np.uint8)
+    plain, coloured = (replace(volume(grey), colour=colour) for colour in (None, red))
+    first, second = (seeing.describe(one, Prompt(modality="CT")) for one in (plain, coloured))
+    assert np.abs(first.eye - second.eye).max() > 0.01
+    assert (first.score, first.handmade.tolist()) == (second.score, second.handmade.tolist())
 
 
 def test_the_opinion_of_an_assessor_is_summed_up_over_slabs(small: Scorer) -> None:

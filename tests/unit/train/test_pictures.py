@@ -51,11 +51,23 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_every_kind_of_image_is_read(folder: Path, name: str, shape: tuple[int, int, int], highest: float) -> None:
-    voxels, spacing, known = pictures.read_image(folder / name)
+    voxels, spacing, known, _ = pictures.read_image(folder / name)
     assert voxels.shape == shape
     assert voxels.dtype in (np.int16, np.float32)
     assert float(voxels.max()) == pytest.approx(highest, rel=0.02)
     assert (spacing == (3.0, 0.5, 0.5), known) == ((name == "volume.nii.gz"),) * 2
+
+
+def test_colours_are_kept_beside_their_luma(folder: Path) -> None:
+    red = np.zeros((2, 20, 30, 3), np.uint8)
+    red[:, 5:, :, 0] = 200
+    pages = [Image.fromarray(page) for page in red]
+    pages[0].save(folder / "red.tif", save_all=True, append_images=pages[1:])
+    found = pictures.read_volume(folder / "red.tif")
+    assert found.colour is not None
+    assert np.array_equal(found.colour, red)
+    assert np.allclose(found.voxels, red[..., 0] * 0.299)
+    assert pictures.read_volume(folder / "colour.jpg").colour is None  # three channels of grey
 
 
 @pytest.mark.parametrize("name", ["broken.png", "flat.png", "black.png", "absent.png", "image.xyz"])

@@ -60,7 +60,7 @@ def test_sets_can_be_read_back(name: str, tmp_path: Path) -> None:
     labels = [row.score for row in rows]
     assert min(labels) >= min(recipe.best, recipe.worst)
     assert max(labels) <= max(recipe.best, recipe.worst)
-    voxels, _, _ = read_image(rows[0].path)
+    voxels, *_ = read_image(rows[0].path)
     assert voxels.ndim == 3
     again = raters.write(name, made, tmp_path / "again", share=0.05)
     assert again.read_text() == index.read_text()
