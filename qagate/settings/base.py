@@ -15,9 +15,10 @@ Seconds = Annotated[float, Field(ge=0)]
 Patience = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
+Days = Annotated[float, Field(ge=0, le=36500)]  # a hundred years: a time beyond the calendar is no time
 
 
 class Tree(BaseModel):
     """One section."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from qagate.settings.base import Tree
+from qagate.settings.base import Days, Tree
 
 
 class Holding(Tree):
@@ -26,7 +26,7 @@ class Holding(Tree):
     stat_procedure_codes: tuple[str, ...] = Field(
         (), description="requested procedure codes that are never held, and judged first"
     )
-    rejected_keep_days: Annotated[float, Field(ge=0)] | None = Field(
+    rejected_keep_days: Days | None = Field(
         None,
         description="days the spool keeps images that a person rejected and that went nowhere; for ever when absent",
     )
