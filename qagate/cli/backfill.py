@@ -17,7 +17,7 @@ import typer
 from pydantic import ValidationError
 
 from qagate.cli import BAD_INPUT, plain_errors
-from qagate.cli.options import Config, settings_from
+from qagate.cli.options import Config, database_of_the_node, settings_from
 from qagate.domain.assessment import ATTRIBUTES
 from qagate.domain.backfill import Progress, Query, Window
 from qagate.errors import InputError, SettingsError
@@ -139,9 +139,8 @@ def _lines() -> Iterator[Any]:
 def overview(config: Config = None) -> None:
     """Say how far each backfill is."""
     from qagate.store import backfills
-    from qagate.store.database import Database
 
-    database = Database.open(settings_from(config).database_url)
+    database = database_of_the_node(settings_from(config))
     with database.read() as session:
         for row in backfills.every(session):
             typer.echo(f"{row.name}: {Query.from_json(row.query)} from {row.destination}")
@@ -158,9 +157,8 @@ def results(
 ) -> None:
     """Write what came of a backfill as CSV, one line for each volume; any time, also while it goes on."""
     from qagate.store import backfills
-    from qagate.store.database import Database
 
-    database = Database.open(settings_from(config).database_url)
+    database = database_of_the_node(settings_from(config))
     with database.read() as session:
         row = backfills.find(session, name)
         if row is None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qagate.cli import BAD_INPUT, plain_errors
-from qagate.cli.options import Config, settings_from
+from qagate.cli.options import Config, database_of_the_node, settings_from
 from qagate.errors import SettingsError
 
 
@@ -71,11 +71,10 @@ def status(config: Config = None) -> None:
     """Say where every received series is, and what waits for delivery."""
     from qagate.store import accounting, backfills, forwarding, holding, reconciliation, revisions, workers, worklist
     from qagate.store.accounting import midnights
-    from qagate.store.database import Database
     from qagate.work.retention import disk_words
 
     settings = settings_from(config)
-    database = Database.open(settings.database_url)
+    database = database_of_the_node(settings)
     with database.read() as session:
         yesterday, today = accounting.days(session, midnights(datetime.now(UTC), 2))
         for title, account in (
@@ -135,7 +134,6 @@ def requeue(
 ) -> None:
     """Try parked deliveries again; with --failed, judge series again that were set aside."""
     from qagate.store import forwarding, outbox, revisions
-    from qagate.store.database import Database
 
     settings = settings_from(config)
     if destination is not None and failed:
@@ -145,7 +143,7 @@ def requeue(
         known = ", ".join(d.name for d in settings.destinations) or "none"
         typer.echo(f"qagate: there is no destination of this name (known: {known}), got {destination!r}", err=True)
         raise typer.Exit(BAD_INPUT)
-    database = Database.open(settings.database_url)
+    database = database_of_the_node(settings)
     with database.begin() as session:
         if failed:
             said = f"{revisions.requeue(session, None, at=datetime.now(UTC))} series are judged again"
