@@ -33,9 +33,12 @@ def server_context(tls: NodeTls) -> ssl.SSLContext:
     return context
 
 
-def client_context(tls: DestinationTls, name: str) -> ssl.SSLContext:
-    """Return what a connection to the destination `name` needs. Raises SettingsError naming the file in question."""
-    where = f"destinations.{name}.tls"
+def client_context(tls: DestinationTls, name: str, where: str = "") -> ssl.SSLContext:
+    """Return what a connection to the destination `name` needs. Raises SettingsError naming the file in question.
+
+    where: the table of the settings, when it is not a destination's.
+    """
+    where = where or f"destinations.{name}.tls"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _harden(context, tls.minimum_version)
     context.check_hostname = tls.check_name
