@@ -54,10 +54,12 @@ def check(
         send(urls, "qagate: test", "This is a test. Alerts of this node arrive here.")
         typer.echo(f"sent to {len(urls)} {'address' if len(urls) == 1 else 'addresses'}")
         return
-    from qagate.work.preflight import inspect
+    from qagate.judge.doubtful import doubtful
+    from qagate.work.preflight import Item, inspect
 
-    report = inspect(settings_from(config))
-    for item in report.items:
+    settings = settings_from(config)
+    report = inspect(settings)
+    for item in (*report.items, *(Item("policies", "warning", words) for words in doubtful(settings.policies))):
         mark = {"good": "●", "warning": "▲", "bad": "⬣"}[item.state]
         typer.echo(f"{mark} {item.what:14} {item.detail}")
     typer.echo("")

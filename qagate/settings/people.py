@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -48,7 +49,7 @@ class Ldap(Tree):
 
     @model_validator(mode="after")
     def _private(self) -> Ldap:
-        here = self.url.startswith(("ldap://127.0.0.1", "ldap://localhost"))
+        here = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
         if self.url.startswith("ldaps://"):
             self.__dict__["start_tls"] = False
         elif not self.start_tls and not here:

@@ -48,6 +48,25 @@ def test_a_fault_is_said_without_the_secrets_beside_it(tmp_path, text, says):
     assert SECRET not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("url", "taken"),
+    [
+        ("ldap://localhost", True),
+        ("ldap://127.0.0.1:389", True),
+        ("ldap://[::1]", True),
+        ("ldap://localhost.hospital.example", False),
+        ("ldap://127.0.0.1.example", False),
+    ],
+)
+def test_passwords_cross_no_network_in_the_clear(tmp_path, url, taken):
+    text = LDAP.replace("ldaps://l", url) + "start_tls = false"
+    if taken:
+        assert not read(tmp_path, text).people.ldap.start_tls
+    else:
+        with pytest.raises(SettingsError, match="must not cross"):
+            read(tmp_path, text)
+
+
 def test_text_that_should_be_a_table_may_hold_a_secret(tmp_path):
     with pytest.raises(SettingsError, match=r"destinations: .* got a single value$"):
         read(tmp_path, environment={"QAGATE__DESTINATIONS": f"[{{name = 'P', token = '{SECRET}'"})

@@ -87,3 +87,10 @@ def test_another_folder_than_the_nodes_is_said_and_no_empty_node_made_there(
     assert done.exit_code == 2, done.output
     assert f"got no database at {elsewhere}" in done.output
     assert list(elsewhere.iterdir()) == []
+
+
+def test_a_policy_that_can_never_match_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "qagate.toml"
+    path.write_text("[[policies]]\nname = 'gate'\nmatch = {region = ['abdomn']}\n[storage]\ndata_dir = 'data'\n")
+    done = CliRunner().invoke(app, ["check", "-c", str(path)])
+    assert "▲ policies       gate: match.region knows no 'abdomn'" in done.output
