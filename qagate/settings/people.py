@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from qagate.settings.base import Tree
+from qagate.settings.base import Hours, Minutes, Tree
 
 RoleName = Literal["viewer", "reviewer", "physicist", "admin"]
 
@@ -63,12 +63,10 @@ class People(Tree):
     anonymous_role: RoleName | None = Field(
         None, description="role of everybody who has not logged in; nobody comes in without logging in when absent"
     )
-    session_idle_minutes: Annotated[float, Field(gt=0)] = Field(
+    session_idle_minutes: Annotated[Minutes, Field(gt=0)] = Field(
         120, description="minutes without a click after which a person must log in again"
     )
-    session_hours: Annotated[float, Field(gt=0)] = Field(
-        12, description="hours after which a person must log in again in any case"
-    )
+    session_hours: Hours = Field(12, description="hours after which a person must log in again in any case")
     password_min_length: Annotated[int, Field(ge=8, le=128)] = Field(
         12, description="characters a password has at least"
     )

@@ -130,14 +130,27 @@ def test_every_relative_file_of_authorities_is_found_beside_the_settings(tmp_pat
     assert settings.people.ldap.ca_file == settings.audit.tls.ca_file == tmp_path / "ca.pem"
 
 
-@pytest.mark.parametrize("value", ["inf", "nan", "999999"])
-@pytest.mark.parametrize("key", ["storage.keep_days", "holding.rejected_keep_days"])
-def test_a_time_beyond_the_calendar_is_refused_and_not_found_out_by_the_sweep(tmp_path, key, value):
+@pytest.mark.parametrize(
+    ("key", "longest"),
+    [
+        ("storage.keep_days", {"days": 36_500}),
+        ("holding.rejected_keep_days", {"days": 36_500}),
+        ("holding.commitment_patience_hours", {"hours": 876_000}),
+        ("people.session_hours", {"hours": 876_000}),
+        ("people.session_idle_minutes", {"minutes": 52_560_000}),
+        ("review.undo_minutes", {"minutes": 52_560_000}),
+        ("completion.quiet_seconds", {"seconds": 31_536_000}),
+        ("audit.timeout_seconds", {"seconds": 86_400}),
+    ],
+)
+def test_a_time_beyond_the_calendar_is_refused_and_not_found_out_by_the_sweep(tmp_path, key, longest):
     section, name = key.split(".")
-    with pytest.raises(SettingsError, match=key):
-        read(tmp_path, f"[{section}]\n{name} = {value}")
-    longest = read(tmp_path, f"[{section}]\n{name} = 36500")
-    assert datetime.now(UTC) - timedelta(days=getattr(getattr(longest, section), name))
+    (number,) = longest.values()
+    for value in ("inf", "nan", number + 1):
+        with pytest.raises(SettingsError, match=key):
+            read(tmp_path, f"[{section}]\n{name} = {value}")
+    assert getattr(getattr(read(tmp_path, f"[{section}]\n{name} = {number}"), section), name) == number
+    assert datetime.now(UTC) - timedelta(**longest)
 
 
 @pytest.mark.parametrize("key", ["quiet_from", "quiet_until"])

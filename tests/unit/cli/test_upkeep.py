@@ -72,6 +72,8 @@ def test_a_destination_nobody_knows_is_refused(config: Path) -> None:
         ("backfill", "list"),
         ("backfill", "results", "x"),
         ("labels", "export", "out.csv"),
+        ("user", "list"),
+        ("token", "revoke", "1"),
     ],
     ids=" ".join,
 )
