@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from qagate.errors import DeliveryError, QagateError, SettingsError
 
@@ -24,7 +26,9 @@ def send(urls: Sequence[str], title: str, words: str, told: set[str] | None = No
         if url in told:
             continue
         way = apprise.Apprise()
-        if not way.add(url):
+        with _unheard():
+            known = way.add(url)
+        if not known:
             scheme = url.partition(":")[0]  # the rest may hold a secret
             faults.append(SettingsError(f"alerts.urls: entry {number} must be known to apprise, got {scheme}:..."))
         elif not way.notify(title=title, body=words):
@@ -33,3 +37,14 @@ def send(urls: Sequence[str], title: str, words: str, told: set[str] | None = No
             told.add(url)
     if faults:
         raise faults[0]
+
+
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """Let apprise log nothing meanwhile: of an address with a slip it logs the whole, with the key in it."""
+    log = logging.getLogger("apprise")
+    log.disabled = True
+    try:
+        yield
+    finally:
+        log.disabled = False

@@ -143,7 +143,8 @@ def test_an_acknowledged_one_is_not_told_again_until_it_is_over(node, receiver):
         assert alerts.untold(session) == []
 
 
-def test_an_unknown_address_is_named_without_its_secret():
-    with pytest.raises(SettingsError, match=r"got nonsense:\.\.\.") as caught:
-        send(["nonsense://user:secret@host"], "a", "b")
-    assert "secret" not in str(caught.value)
+@pytest.mark.parametrize("url", ["nonsense://user:secret@host", "slack://secret", "msteams://secret"])
+def test_an_address_with_a_slip_is_named_without_its_secret(url, caplog):
+    with pytest.raises(SettingsError, match=rf"got {url.partition(':')[0]}:\.\.\.") as caught:
+        send([url], "a", "b")
+    assert "secret" not in str(caught.value) + caplog.text
