@@ -141,6 +141,13 @@ def test_the_image_has_what_a_setting_may_ask_for() -> None:
     assert set(installed[1].split(",")) == extras
 
 
+def test_the_image_can_save_the_database_that_runs_beside_it() -> None:
+    """Without pg_dump `qagate backup` ended with a hint that nobody could follow there."""
+    text = (DEPLOY / "container" / "Containerfile").read_text(encoding="utf-8")
+    server = yaml_of("container/compose.yml")["services"]["database"]["image"].rpartition(":")[2]
+    assert f"postgresql-client-{server}" in text.rpartition("FROM ")[2]
+
+
 def test_a_part_that_is_replaced_keeps_its_name() -> None:
     """Associations that a receiver had open under another name stayed open for ever."""
     services = yaml_of("container/compose.yml")["services"]
