@@ -175,7 +175,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def _refuse_used(folder: Path, what: str) -> None:
     try:
-        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        # a file system of its own has a folder for what is found in a check
+        used = folder.exists() and (not folder.is_dir() or any(path.name != "lost+found" for path in folder.iterdir()))
     except OSError as error:
         raise InputError(f"{what} cannot be read, got {error.strerror}: {folder}") from None
     if used:

@@ -127,6 +127,8 @@ def test_the_image_runs_unprivileged_and_starts_a_command_that_exists() -> None:
     lines = (DEPLOY / "container" / "Containerfile").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("USER")] == ["USER 10001"]
     assert 'CMD ["serve"]' in lines
+    (user,) = (line for line in lines if line.startswith("RUN useradd"))
+    assert "--no-create-home" in user  # else .bashrc lies in the data folder, and no backup can be put back there
     assert all(":" in line.rpartition("/")[2] for line in lines if line.startswith("FROM"))
 
 

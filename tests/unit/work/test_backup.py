@@ -104,6 +104,13 @@ def test_a_missing_file_a_foreign_path_and_a_half_backup_are_refused(copied, tmp
     assert not (tmp_path / "new").exists()
 
 
+def test_a_disk_of_its_own_is_empty(copied, tmp_path):
+    """Nobody but root could have made it so, and a container has no root."""
+    (tmp_path / "new" / "lost+found").mkdir(parents=True)
+    restore(settings_in(tmp_path / "new"), copied)
+    whole(settings_in(tmp_path / "new"))
+
+
 def test_nothing_is_overwritten(copied, tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "something").touch()
