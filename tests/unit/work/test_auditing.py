@@ -156,6 +156,16 @@ def test_a_bookmark_that_cannot_be_written_is_the_one_before(told, monkeypatch):
     assert duty.sweep() == 1
 
 
+def test_what_somebody_asked_at_great_length_keeps_nothing_from_being_told(told):
+    """An address of 64 kB that was refused fitted no datagram: it was tried for ever, and nothing after it told."""
+    duty, repository = told
+    with duty.database.begin() as session:
+        audit.record(session, "ann", Act.REFUSED, "", f"GET /{'x' * 70_000} needs decide", duty.clock.now())
+    duty.clock.time += timedelta(seconds=10)
+    assert duty.sweep() == 8
+    assert "Security Alert" in repository.events(8)
+
+
 def test_it_is_off_unless_asked_for(tmp_path):
     settings = Settings.model_validate({"storage": {"data_dir": tmp_path}})
     database = Database.open(settings.database_url)
