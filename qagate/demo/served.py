@@ -131,7 +131,7 @@ def _read(database: Database) -> list[SeriesStatus]:
 
 
 def as_toml(settings: Settings) -> str:
-    """Return the settings as a qagate.toml; what has its default is left out."""
+    """Return the settings as a qagate.toml; what has its default is left out, and so are secrets, as from all JSON."""
     tree = settings.model_dump(mode="json", exclude_defaults=True)
     lines: list[str] = []
     for section, value in tree.items():
