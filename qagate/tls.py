@@ -33,9 +33,12 @@ def server_context(tls: NodeTls) -> ssl.SSLContext:
     return context
 
 
-def client_context(tls: DestinationTls, name: str) -> ssl.SSLContext:
-    """Return what a connection to the destination `name` needs. Raises SettingsError naming the file in question."""
-    where = f"destinations.{name}.tls"
+def client_context(tls: DestinationTls, name: str, where: str = "") -> ssl.SSLContext:
+    """Return what a connection to the destination `name` needs. Raises SettingsError naming the file in question.
+
+    where: the table of the settings, when it is not a destination's.
+    """
+    where = where or f"destinations.{name}.tls"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     _harden(context, tls.minimum_version)
     context.check_hostname = tls.check_name
@@ -55,13 +58,18 @@ def _harden(context: ssl.SSLContext, minimum_version: str) -> None:
 
 def _load_own(context: ssl.SSLContext, certificate: Path, key: Path, where: str) -> None:
     _readable(certificate, f"{where}.certificate_file")
-    _readable(key, f"{where}.key_file")
+    text = _readable(key, f"{where}.key_file")
     expiry(certificate, f"{where}.certificate_file")
     try:
         # a pass phrase is never asked for: nobody sits there
         context.load_cert_chain(certificate, key, password=lambda: "")
     except (ssl.SSLError, ValueError, OSError) as error:
-        what = "one that belongs to another certificate" if "KEY_VALUES_MISMATCH" in str(error) else words(error)
+        if "KEY_VALUES_MISMATCH" in str(error):
+            what = "one that belongs to another certificate"
+        elif "PRIVATE KEY-----" not in text:
+            what = "none"
+        else:
+            what = "one with a pass phrase" if "ENCRYPTED" in text else words(error)
         raise SettingsError(
             f"{where}.key_file must be the unencrypted PEM key of {certificate}, got {what}: {key}"
         ) from None

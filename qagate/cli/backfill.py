@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import IO, Annotated, Any, NoReturn
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
+from pydantic import ValidationError
 
 from qagate.cli import BAD_INPUT, plain_errors
-from qagate.cli.options import Config, settings_from
+from qagate.cli.options import Config, database_of_the_node, settings_from
 from qagate.domain.assessment import ATTRIBUTES
 from qagate.domain.backfill import Progress, Query, Window
 from qagate.errors import InputError, SettingsError
@@ -33,6 +34,9 @@ COLUMNS = (
 """Columns of the results, before one column for each artefact. Nobody's name or number is among them."""
 
 SECONDS_BETWEEN_LINES = 30.0
+
+STOPPED = 3
+"""Exit code of what was stopped in order and is to be continued."""
 
 
 @backfill.command()
@@ -59,8 +63,8 @@ def run(
     from qagate.clock import SystemClock
     from qagate.observe.log import configure
     from qagate.store import backfills
-    from qagate.store.database import Database
     from qagate.work.backfilling import Backfilling, Manner, destination_for
+    from qagate.work.waiting import when_there
 
     settings = settings_from(config)
     configure(settings.logging, "backfill")
@@ -70,11 +74,17 @@ def run(
         raise InputError(f"only CT and MR series are judged, got {modality}")
     query = Query(since.date(), until.date(), modalities, description)
     manner = Manner(Window.read(between, zone) if between else None, per_hour, ahead, zone)
-    destination = destination_for(settings, source, by)
+    try:
+        destination = destination_for(settings, source, by)
+    except ValidationError as error:  # words without the destination, whose token stands in it
+        raise InputError(f"--by {by}: {error.errors()[0]['msg'].removeprefix('Value error, ')}") from None
     told = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: told.set())
-    database = Database.open(settings.database_url)
+    # after a reboot the server may come later: ending with 2 would say that the query is wrong, and nothing would go on
+    database = when_there(settings.database_url, told)
+    if database is None:
+        _stopped()
     with database.begin() as session:
         row, _ = backfills.begin(session, name, destination=source, query=query, report=report, at=datetime.now(UTC))
         if retry:
@@ -83,8 +93,12 @@ def run(
         progress = Backfilling(settings, database, SystemClock(), row, destination, manner, say).run(told)
     database.close()
     if not progress.ended:
-        typer.echo("stopped; the same command goes on from here", err=True)
-        raise typer.Exit(3)
+        _stopped()
+
+
+def _stopped() -> NoReturn:
+    typer.echo("stopped; the same command goes on from here", err=True)
+    raise typer.Exit(STOPPED)
 
 
 def _zone(name: str | None) -> ZoneInfo | None:
@@ -125,9 +139,8 @@ def _lines() -> Iterator[Any]:
 def overview(config: Config = None) -> None:
     """Say how far each backfill is."""
     from qagate.store import backfills
-    from qagate.store.database import Database
 
-    database = Database.open(settings_from(config).database_url)
+    database = database_of_the_node(settings_from(config))
     with database.read() as session:
         for row in backfills.every(session):
             typer.echo(f"{row.name}: {Query.from_json(row.query)} from {row.destination}")
@@ -144,9 +157,8 @@ def results(
 ) -> None:
     """Write what came of a backfill as CSV, one line for each volume; any time, also while it goes on."""
     from qagate.store import backfills
-    from qagate.store.database import Database
 
-    database = Database.open(settings_from(config).database_url)
+    database = database_of_the_node(settings_from(config))
     with database.read() as session:
         row = backfills.find(session, name)
         if row is None:

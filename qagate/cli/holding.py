@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qagate.cli import BAD_INPUT, plain_errors
-from qagate.cli.options import Config, settings_from
+from qagate.cli.options import Config, database_of_the_node, settings_from
 
 Reason = Annotated[str, typer.Option("--reason", "-r", help="Why, in your own words; stands in the trail.")]
 
@@ -23,12 +23,11 @@ def release(
 ) -> None:
     """Let held (or rejected) images of a series go to the PACS."""
     from qagate.store import holding
-    from qagate.store.database import Database
 
     if (series is None) is not everything:
         typer.echo("qagate: name one series, or say --all, got " + ("both" if everything else "neither"), err=True)
         raise typer.Exit(BAD_INPUT)
-    database = Database.open(settings_from(config).database_url)
+    database = database_of_the_node(settings_from(config))
     with database.begin() as session:
         if series is None:
             number = holding.release_everything(session, by=_who(), reason=reason, at=datetime.now(UTC))
@@ -52,7 +51,6 @@ def reject(
     """Reject a series: held images stay back; destinations that want rejection notes get one."""
     from qagate.domain.holding import REJECTION_REASONS
     from qagate.store import holding
-    from qagate.store.database import Database
 
     if code and code not in REJECTION_REASONS:
         typer.echo(f"qagate: the reason must be one of {', '.join(REJECTION_REASONS)}, got {code!r}", err=True)
@@ -61,7 +59,7 @@ def reject(
     notes = ", ".join(d.name for d in settings.destinations if d.rejection_notes) or "nobody"
     if not yes:
         typer.confirm(f"Reject {series}? A rejection note goes to {notes}.", abort=True)
-    database = Database.open(settings.database_url)
+    database = database_of_the_node(settings)
     with database.begin() as session:
         known = holding.reject(session, series, by=_who(), reason=reason, code=code, at=datetime.now(UTC))
     database.close()

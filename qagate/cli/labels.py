@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from qagate.cli import plain_errors
-from qagate.cli.options import Config, settings_from
+from qagate.cli.options import Config, database_of_the_node, settings_from
 
 labels = typer.Typer(help="What people said of series, for fine-tuning.", no_args_is_help=True)
 
@@ -25,11 +25,10 @@ def export(
     config: Config = None,
 ) -> None:
     """Write what people said, with the volumes, as `qagate train finetune --index FOLDER/labels.csv` reads it."""
-    from qagate.store.database import Database
     from qagate.work import labels as work
 
     settings = settings_from(config)
-    database = Database.open(settings.database_url)
+    database = database_of_the_node(settings)
     number, problems = work.export(settings, database, folder)
     database.close()
     for problem in problems:

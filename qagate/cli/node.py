@@ -35,10 +35,11 @@ def serve(config: Config = None) -> None:
     from qagate.errors import StoreError
     from qagate.observe.log import configure
     from qagate.store.database import Database
-    from qagate.work.supervisor import Supervisor
+    from qagate.work.supervisor import Supervisor, follow_parent
 
     settings = settings_from(config)
     configure(settings.logging, "serve")
+    follow_parent()  # the demo's
     try:
         Database.open(settings.database_url).close()  # migrated once, before the children open it
     except StoreError as error:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from qagate.cli import plain_errors
-from qagate.cli.options import Config, settings_from
+from qagate.cli.options import Config, database_of_the_node, settings_from
 from qagate.domain.person import Permission, Role
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ TypedPassword = Annotated[
 
 
 @contextmanager
-def _writing(config: Path | None) -> Iterator[tuple[Settings, Session, datetime]]:
+def _writing(config: Path | None, *, first: bool = False) -> Iterator[tuple[Settings, Session, datetime]]:
+    """Give a transaction of the node's database. first: it may be made here, when no node has run yet."""
     from qagate.store.database import Database
 
     settings = settings_from(config)
-    database = Database.open(settings.database_url)
+    database = Database.open(settings.database_url) if first else database_of_the_node(settings)
     try:
         with database.begin() as session:
             yield settings, session, datetime.now(UTC)
@@ -70,7 +71,7 @@ def add_user(
     from qagate.store import credentials, invitations, people
 
     typed = _asked_password() if password else None
-    with _writing(config) as (settings, session, at):
+    with _writing(config, first=True) as (settings, session, at):
         least = settings.people.password_min_length
         kept = credentials.hash_password(typed, name=people.cleaned(name), least=least) if typed is not None else None
         row = people.add(session, name, role, by=people.CONSOLE, at=at, password_hash=kept)
@@ -146,7 +147,9 @@ def add_token(
     person: Annotated[str, typer.Argument(help="In whose name the program speaks.")],
     name: Annotated[str, typer.Argument(help="What the program is called.")],
     scope: Annotated[list[Permission] | None, typer.Option(help="What it may do; repeat it for more.")] = None,
-    days: Annotated[int, typer.Option(min=0, help="Days until it no longer works; 0: until it is revoked.")] = 365,
+    days: Annotated[
+        int, typer.Option(min=0, max=36500, help="Days until it no longer works; 0: until it is revoked.")
+    ] = 365,
     config: Config = None,
 ) -> None:
     """Print a new token, once. It may do what both its scopes and the person's role grant."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from qagate.settings import Destination, DestinationTls, Ldap, Match, NodeTls, O
 
 HEAD = """\
 # qagate settings. Every key is shown with its default; take the # away to change it. Unknown keys are refused.
-# Each key can also come from the environment: QAGATE__NODE__PORT=104; secrets from a file: QAGATE__X__Y_FILE=/path.
+# Each key can also come from the environment: QAGATE__NODE__PORT=104; secrets from a file: QAGATE__X__Y_FILE=/path;
+# keys of a destination by its name: QAGATE__DESTINATIONS__PACS__TOKEN_FILE=/path.
 """
 
 TABLES: dict[str, tuple[type[BaseModel], dict[str, Any]]] = {
@@ -94,7 +96,11 @@ def _toml(value: Any) -> str:
     if isinstance(value, BaseModel):
         value = value.model_dump(exclude_none=True)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{k} = {_toml(v)}" for k, v in value.items()) + "}"
+        return "{" + ", ".join(f"{_bare(k)} = {_toml(v)}" for k, v in value.items()) + "}"
     if isinstance(value, tuple | list):
         return "[" + ", ".join(_toml(v) for v in value) + "]"
     return json.dumps(value, ensure_ascii=False)
+
+
+def _bare(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key, ensure_ascii=False)

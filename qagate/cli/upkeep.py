@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from qagate.cli import BAD_INPUT, plain_errors
-from qagate.cli.options import Config, settings_from
+from qagate.cli.options import Config, database_of_the_node, settings_from
 from qagate.errors import SettingsError
 
 
@@ -54,10 +54,12 @@ def check(
         send(urls, "qagate: test", "This is a test. Alerts of this node arrive here.")
         typer.echo(f"sent to {len(urls)} {'address' if len(urls) == 1 else 'addresses'}")
         return
-    from qagate.work.preflight import inspect
+    from qagate.judge.doubtful import doubtful
+    from qagate.work.preflight import Item, inspect
 
-    report = inspect(settings_from(config))
-    for item in report.items:
+    settings = settings_from(config)
+    report = inspect(settings)
+    for item in (*report.items, *(Item("policies", "warning", words) for words in doubtful(settings.policies))):
         mark = {"good": "●", "warning": "▲", "bad": "⬣"}[item.state]
         typer.echo(f"{mark} {item.what:14} {item.detail}")
     typer.echo("")
@@ -71,11 +73,10 @@ def status(config: Config = None) -> None:
     """Say where every received series is, and what waits for delivery."""
     from qagate.store import accounting, backfills, forwarding, holding, reconciliation, revisions, workers, worklist
     from qagate.store.accounting import midnights
-    from qagate.store.database import Database
     from qagate.work.retention import disk_words
 
     settings = settings_from(config)
-    database = Database.open(settings.database_url)
+    database = database_of_the_node(settings)
     with database.read() as session:
         yesterday, today = accounting.days(session, midnights(datetime.now(UTC), 2))
         for title, account in (
@@ -135,7 +136,6 @@ def requeue(
 ) -> None:
     """Try parked deliveries again; with --failed, judge series again that were set aside."""
     from qagate.store import forwarding, outbox, revisions
-    from qagate.store.database import Database
 
     settings = settings_from(config)
     if destination is not None and failed:
@@ -145,7 +145,7 @@ def requeue(
         known = ", ".join(d.name for d in settings.destinations) or "none"
         typer.echo(f"qagate: there is no destination of this name (known: {known}), got {destination!r}", err=True)
         raise typer.Exit(BAD_INPUT)
-    database = Database.open(settings.database_url)
+    database = database_of_the_node(settings)
     with database.begin() as session:
         if failed:
             said = f"{revisions.requeue(session, None, at=datetime.now(UTC))} series are judged again"

@@ -20,6 +20,7 @@ from qagate.errors import QagateError, StoreError
 from qagate.settings import ENVIRONMENT_PREFIX, Settings
 from qagate.store.database import Database
 from qagate.store.tables import DeliveryRow, DocumentRow, RevisionRow, SeriesRow
+from qagate.work.supervisor import PARENT_VARIABLE
 
 VERIFICATION = "1.2.840.10008.1.1"
 ARRIVED = ("sent", "warning", "committed")
@@ -44,6 +45,7 @@ class ServedNode:
         file = folder / "qagate.toml"
         file.write_text(as_toml(self.settings), encoding="utf-8")
         own = {k: v for k, v in os.environ.items() if not k.startswith((ENVIRONMENT_PREFIX, "QAGATE_CONFIG"))}
+        own[PARENT_VARIABLE] = str(os.getpid())  # it ends with us, however we end
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "qagate", "serve", "--config", str(file)],
@@ -129,7 +131,7 @@ def _read(database: Database) -> list[SeriesStatus]:
 
 
 def as_toml(settings: Settings) -> str:
-    """Return the settings as a qagate.toml; what has its default is left out."""
+    """Return the settings as a qagate.toml; what has its default is left out, and so are secrets, as from all JSON."""
     tree = settings.model_dump(mode="json", exclude_defaults=True)
     lines: list[str] = []
     for section, value in tree.items():

@@ -18,5 +18,6 @@ def start(*, folder: Path | None, once: bool, as_json: bool, out: TextIO) -> int
     """
     # the demo prints what matters itself; pynetdicom's own lines would only stand between
     logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends in order, as Ctrl-C does
+    for number in (signal.SIGTERM, signal.SIGHUP):  # ends in order, as Ctrl-C does; also when its window is closed
+        signal.signal(number, signal.default_int_handler)
     return run(ServedNode, once=once, as_json=as_json, folder=folder, out=out)

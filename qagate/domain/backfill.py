@@ -75,6 +75,8 @@ class Window:
         """Return the window that "20:00-06:00" means. zone: None is the machine's own. Raises InputError."""
         try:
             opens, closes = (time.fromisoformat(part.strip()) for part in text.split("-"))
+            if opens.tzinfo or closes.tzinfo:
+                raise ValueError("the zone is said apart")
         except ValueError:
             raise InputError(f"a window of time must look like 20:00-06:00, got {text!r}") from None
         return cls(opens, closes, zone)

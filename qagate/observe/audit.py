@@ -43,6 +43,7 @@ MINOR_FAILURE: Outcome = "4"
 SERIOUS_FAILURE: Outcome = "8"
 
 _APPLICATION_SERVER = "4"
+_LONGEST = 1024  # characters of one value: what somebody made long must still fit a datagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +155,8 @@ def _coded(parent: ElementTree.Element, name: str, code: Code) -> None:
 
 
 def _clean(text: str) -> str:
-    """Return a text without the control characters that XML cannot hold."""
-    return "".join(c for c in text if c in "\t\n\r" or (c >= " " and not "\ud800" <= c <= "\udfff"))
+    """Return a text without the control characters that XML cannot hold, and not longer than a message can carry."""
+    return "".join(c for c in text[:_LONGEST] if c in "\t\n\r" or (c >= " " and not "\ud800" <= c <= "\udfff"))
 
 
 def _is_ip(address: str) -> bool:

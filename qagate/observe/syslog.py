@@ -32,7 +32,10 @@ def frame(message: bytes, *, at: datetime, host: str, application: str) -> bytes
 
 
 class Syslog:
-    """A connection to a syslog server; a context manager. Every fault is a SyslogAway."""
+    """A connection to a syslog server; a context manager.
+
+    Every fault is a SyslogAway, but a file for TLS that cannot be used, which is a SettingsError.
+    """
 
     def __init__(self, settings: Audit) -> None:
         self._settings = settings
@@ -41,6 +44,8 @@ class Syslog:
     def __enter__(self) -> Syslog:
         """Connect."""
         to, address = self._settings, (str(self._settings.host), self._settings.server_port)
+        tls = to.tls or DestinationTls()
+        context = client_context(tls, "audit", "audit.tls") if to.syslog == "tls" else None
         try:
             if to.syslog == "udp":
                 family = socket.getaddrinfo(*address, type=socket.SOCK_DGRAM)[0][0]
@@ -48,9 +53,7 @@ class Syslog:
                 self._socket.connect(address)
             else:
                 self._socket = socket.create_connection(address, timeout=to.timeout_seconds)
-            if to.syslog == "tls":
-                tls = to.tls or DestinationTls()
-                context = client_context(tls, "audit")
+            if context is not None:
                 self._socket = context.wrap_socket(self._socket, server_hostname=tls.server_name or str(to.host))
         except OSError as error:
             self._close()

@@ -1,7 +1,8 @@
 """Settings: one typed tree, read from qagate.toml and the environment; unknown keys are refused.
 
 Precedence: environment (`QAGATE__NODE__PORT=104`) over file over defaults. A value may stand in a file of its own:
-`QAGATE__WEB__ADMIN_PASSWORD_FILE=/run/secrets/x` reads the secret from there.
+`QAGATE__STORAGE__DATABASE_URL_FILE=/run/secrets/x` reads the secret from there. An entry of a list goes by its name:
+`QAGATE__DESTINATIONS__PACS__TOKEN_FILE=/run/secrets/y`.
 """
 
 from __future__ import annotations

@@ -11,13 +11,17 @@ AeTitle = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=16, pattern=r"^[ -\[\]-~]+$")
 ]
 Port = Annotated[int, Field(ge=1, le=65535)]
-Seconds = Annotated[float, Field(ge=0)]
-Patience = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
+Patience = Annotated[float, Field(gt=0, le=86400)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
+# a hundred years at most: a time beyond the calendar is no time, and every look at it would fail
+Days = Annotated[float, Field(ge=0, le=36_500)]
+Hours = Annotated[float, Field(gt=0, le=876_000)]
+Minutes = Annotated[float, Field(ge=0, le=52_560_000)]
 
 
 class Tree(BaseModel):
     """One section."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)

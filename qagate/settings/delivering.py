@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_serializer, model_validator
 
 from qagate.settings.base import AeTitle, Patience, Port, Tree
 
@@ -38,7 +39,9 @@ class Destination(Tree):
     host: str | None = Field(None, description="address (dimse)")
     port: Port | None = Field(None, description="port (dimse)")
     url: str | None = Field(None, description="DICOMweb root (stow)")
-    token: str | None = Field(None, description="bearer token (stow); better from the environment or a file")
+    token: str | None = Field(
+        None, description="bearer token (stow); better from a file: QAGATE__DESTINATIONS__NAME__TOKEN_FILE"
+    )
     documents: tuple[Literal["SR", "SC", "KO"], ...] = Field(("SR", "SC", "KO"), description="what is sent there")
     originals: bool = Field(False, description="forward the received images there, untouched (inline topology)")
     commitment: bool = Field(False, description="ask for storage commitment after sending")
@@ -77,6 +80,10 @@ class Destination(Tree):
         if self.kind == "stow" and self.originals:
             raise ValueError(f"destination {self.name!r} with originals must be of kind dimse")
         return self
+
+    @field_serializer("url", when_used="json")
+    def _without_password(self, url: str | None) -> str | None:
+        return url and re.sub(r"//[^/@]*@", "//", url)
 
 
 class Report(Tree):

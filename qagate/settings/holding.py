@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 from pydantic import Field
 
-from qagate.settings.base import Tree
+from qagate.settings.base import Days, Hours, Tree
 
 
 class Holding(Tree):
@@ -26,10 +24,10 @@ class Holding(Tree):
     stat_procedure_codes: tuple[str, ...] = Field(
         (), description="requested procedure codes that are never held, and judged first"
     )
-    rejected_keep_days: Annotated[float, Field(ge=0)] | None = Field(
+    rejected_keep_days: Days | None = Field(
         None,
         description="days the spool keeps images that a person rejected and that went nowhere; for ever when absent",
     )
-    commitment_patience_hours: Annotated[float, Field(gt=0)] = Field(
+    commitment_patience_hours: Hours = Field(
         24, description="hours a storage commitment waits for the destinations before it is answered with failures"
     )

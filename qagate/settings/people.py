@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
-from qagate.settings.base import Tree
+from qagate.settings.base import Hours, Minutes, Tree
 
 RoleName = Literal["viewer", "reviewer", "physicist", "admin"]
 
@@ -48,7 +49,7 @@ class Ldap(Tree):
 
     @model_validator(mode="after")
     def _private(self) -> Ldap:
-        here = self.url.startswith(("ldap://127.0.0.1", "ldap://localhost"))
+        here = urlsplit(self.url).hostname in ("127.0.0.1", "localhost", "::1")
         if self.url.startswith("ldaps://"):
             self.__dict__["start_tls"] = False
         elif not self.start_tls and not here:
@@ -62,12 +63,10 @@ class People(Tree):
     anonymous_role: RoleName | None = Field(
         None, description="role of everybody who has not logged in; nobody comes in without logging in when absent"
     )
-    session_idle_minutes: Annotated[float, Field(gt=0)] = Field(
+    session_idle_minutes: Annotated[Minutes, Field(gt=0)] = Field(
         120, description="minutes without a click after which a person must log in again"
     )
-    session_hours: Annotated[float, Field(gt=0)] = Field(
-        12, description="hours after which a person must log in again in any case"
-    )
+    session_hours: Hours = Field(12, description="hours after which a person must log in again in any case")
     password_min_length: Annotated[int, Field(ge=8, le=128)] = Field(
         12, description="characters a password has at least"
     )

@@ -6,14 +6,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from qagate.settings.base import Fraction, Tree
+from qagate.settings.base import Fraction, Minutes, Tree
 
 
 class Review(Tree):
     """What people decide on the pages, and how it is kept."""
 
     two_person_rejection: bool = Field(False, description="a rejection stands only when a second person confirms it")
-    undo_minutes: Annotated[float, Field(ge=0)] = Field(10, description="how long a decision can be taken back")
+    undo_minutes: Minutes = Field(10, description="how long a decision can be taken back")
     blind_accepted: Fraction = Field(
         0.0, description="share of good series that people judge with the verdict hidden, so that misses are measured"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from sqlalchemy.orm import Session
@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from qagate.clock import Clock
 from qagate.deliver.message import send
 from qagate.domain.alert import Sign, burst, disk, is_quiet, parked, steps
+from qagate.errors import QagateError
 from qagate.settings import Settings
 from qagate.store import alerts, undelivered
+from qagate.store.alerts import Message
 from qagate.store.database import Database
 
 logger = logging.getLogger(__name__)
@@ -29,6 +31,9 @@ class Alerting:
     settings: Settings
     database: Database
     clock: Clock
+    _told: dict[Message, set[str]] = field(
+        default_factory=dict, init=False
+    )  # addresses that have it, while others do not
 
     def watch(self) -> None:
         """Bring the incidents up to date, then tell what was not told yet, unless it is quiet time."""
@@ -38,11 +43,20 @@ class Alerting:
             messages = alerts.untold(session)
         if not wanted.urls or is_quiet(now.astimezone(), wanted.quiet_from, wanted.quiet_until):
             return
+        for gone in self._told.keys() - set(messages):
+            del self._told[gone]
+        fault: QagateError | None = None
         for message in messages:
-            send(wanted.urls, TITLES[message.state], message.words)
+            try:
+                send(wanted.urls, TITLES[message.state], message.words, self._told.setdefault(message, set()))
+            except QagateError as error:
+                fault = fault or error  # the next incident is told all the same
+                continue
             with self.database.begin() as session:  # a crash in between tells it twice, never not at all
                 alerts.told(session, message, now)
             logger.info("told: %s", message.words)
+        if fault is not None:
+            raise fault
 
     def _signs(self, session: Session) -> list[Sign]:
         wanted, storage = self.settings.alerts, self.settings.storage

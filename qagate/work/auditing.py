@@ -95,8 +95,17 @@ class Auditing:
                         syslog.send(self._framed(message))
                         told += 1
                     mark = after
-                    path.write_text(json.dumps(asdict(mark)), encoding="utf-8")
+                    self._keep(path, mark)
         return told
+
+    def _keep(self, path: Path, mark: Bookmark) -> None:
+        """Move the bookmark in one step: one that is cut short would have everything told again, from the first day."""
+        half = path.with_suffix(".part")
+        try:
+            half.write_text(json.dumps(asdict(mark)), encoding="utf-8")
+            half.replace(path)
+        except OSError as error:
+            raise SpoolError(f"the bookmark of the audit messages cannot be written: {error}") from None
 
     @contextmanager
     def _alone(self) -> Iterator[Path | None]:

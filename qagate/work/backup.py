@@ -128,7 +128,7 @@ def _check(source: Path, file: dict[str, Any]) -> None:
 
 def _copied(source: Path, target: Path, root: Path) -> Iterator[dict[str, Any]]:
     """Copy a folder and yield an entry for each file; what goes away meanwhile is left out, and so are half files."""
-    for path in sorted(source.rglob("*")):
+    for path in _below(source):
         if path.suffix == ".part" or not path.is_file():
             continue
         copy = target / path.relative_to(source)
@@ -143,6 +143,16 @@ def _copied(source: Path, target: Path, root: Path) -> Iterator[dict[str, Any]]:
         finally:
             os.close(descriptor)
         yield _entry(root, copy)
+
+
+def _below(folder: Path) -> list[Path]:
+    """Return the files below a folder that may change meanwhile: one that goes away is left out, none that is there."""
+
+    def fault(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error  # a folder that may not be read must not be missing without a word
+
+    return sorted(Path(where, name) for where, _, names in os.walk(folder, onerror=fault) for name in names)
 
 
 def _entry(root: Path, path: Path) -> dict[str, Any]:
@@ -165,7 +175,8 @@ def _write(path: Path, content: bytes) -> None:
 
 def _refuse_used(folder: Path, what: str) -> None:
     try:
-        used = folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
+        # a file system of its own has a folder for what is found in a check
+        used = folder.exists() and (not folder.is_dir() or any(path.name != "lost+found" for path in folder.iterdir()))
     except OSError as error:
         raise InputError(f"{what} cannot be read, got {error.strerror}: {folder}") from None
     if used:

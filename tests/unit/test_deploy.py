@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 import subprocess
+from configparser import ConfigParser
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,57 @@ def test_the_image_runs_unprivileged_and_starts_a_command_that_exists() -> None:
     lines = (DEPLOY / "container" / "Containerfile").read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("USER")] == ["USER 10001"]
     assert 'CMD ["serve"]' in lines
+    (user,) = (line for line in lines if line.startswith("RUN useradd"))
+    assert "--no-create-home" in user  # else .bashrc lies in the data folder, and no backup can be put back there
     assert all(":" in line.rpartition("/")[2] for line in lines if line.startswith("FROM"))
+
+
+def test_the_image_has_what_a_setting_may_ask_for() -> None:
+    """Its root is only read: what is missing there nobody can install, and no alert was ever sent."""
+    setup = ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = set(setup["options.extras_require"]) - {"demo", "test"}
+    text = (DEPLOY / "container" / "Containerfile").read_text(encoding="utf-8")
+    installed = re.search(r"pip install [^\n]*'\.\[([\w,]+)\]'", text)
+    assert installed is not None
+    assert set(installed[1].split(",")) == extras
+
+
+def test_the_image_can_save_the_database_that_runs_beside_it() -> None:
+    """Without pg_dump `qagate backup` ended with a hint that nobody could follow there."""
+    text = (DEPLOY / "container" / "Containerfile").read_text(encoding="utf-8")
+    server = yaml_of("container/compose.yml")["services"]["database"]["image"].rpartition(":")[2]
+    assert f"postgresql-client-{server}" in text.rpartition("FROM ")[2]
+
+
+def test_a_part_that_is_replaced_keeps_its_name() -> None:
+    """Associations that a receiver had open under another name stayed open for ever."""
+    services = yaml_of("container/compose.yml")["services"]
+    assert {name: services[name]["hostname"] for name in ("receive", "forward")} == {
+        "receive": "receive",
+        "forward": "forward",
+    }
+
+
+def test_secrets_that_are_written_beside_the_samples_are_neither_committed_nor_built_in() -> None:
+    secrets = {f"deploy/container/{one['file']}" for one in yaml_of("container/compose.yml")["secrets"].values()}
+    for name in (".gitignore", ".dockerignore"):
+        lines = (ROOT / name).read_text(encoding="utf-8").splitlines()
+        assert secrets <= {line.removeprefix("/") for line in lines}, name
+
+
+def test_every_state_of_images_and_documents_that_needs_somebody_has_an_alert() -> None:
+    """In front of a PACS images were parked and nothing that Prometheus knew of was wrong."""
+    (group,) = yaml_of("prometheus/qagate.rules.yml")["groups"]
+    asked = " ".join(rule["expr"] for rule in group["rules"])
+    for metric in ("qagate_deliveries", "qagate_originals"):
+        for state in ("parked", "planned"):
+            assert f'{metric}{{state="{state}"}}' in asked
+
+
+def test_the_page_knows_who_asks_behind_haproxy() -> None:
+    text = (DEPLOY / "edge" / "haproxy.cfg").read_text(encoding="utf-8")
+    assert "option forwardfor" in text.partition("frontend page")[2].partition("backend pages")[0]
 
 
 def manifests() -> list[dict[str, Any]]:
@@ -157,7 +208,7 @@ def test_pods_run_unprivileged_commands_that_exist() -> None:
         assert container["securityContext"]["readOnlyRootFilesystem"] is True
         assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["volumes"]}
         seen.add(container["args"][0])
-    assert seen == {"receive", "work", "web"}
+    assert seen == {"receive", "forward", "work", "web"}
     assert taken == {"score", "deliver"}
 
 
@@ -170,7 +221,7 @@ def test_a_set_has_the_service_that_names_its_pods() -> None:
 
 def test_what_continues_under_its_name_keeps_it() -> None:
     named = {d["metadata"]["name"] for d in manifests() if d["kind"] == "StatefulSet"}
-    assert named == {"qagate-receive", "qagate-work"}
+    assert named == {"qagate-receive", "qagate-forward", "qagate-work"}
 
 
 def test_judges_of_a_cluster_have_a_gpu_or_do_not_start() -> None:

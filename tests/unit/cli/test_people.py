@@ -18,6 +18,7 @@ def config(tmp_path: Path) -> Path:
     """A node where nobody is set up."""
     path = tmp_path / "qagate.toml"
     path.write_text('[storage]\ndata_dir = "data"\n[web]\npublic_url = "https://qa.example/"\n')
+    Database.open(load(path, {}).database_url).close()
     return path
 
 
@@ -74,3 +75,15 @@ def test_what_cannot_be_done_is_said_in_one_line(config, arguments, typed, says)
     said = run(config, *arguments, typed=typed, code=2)
     assert says in said
     assert "Traceback" not in said
+
+
+def test_the_first_person_may_come_before_the_node(tmp_path):
+    path = tmp_path / "qagate.toml"
+    path.write_text('[storage]\ndata_dir = "data"\n')
+    assert "ada is admin" in run(path, "user", "add", "ada", "--role", "admin")
+    assert "ada" in run(path, "user", "list")
+
+
+def test_a_token_that_would_outlive_the_calendar_is_refused_in_words(tmp_path):
+    result = CliRunner().invoke(app, ["token", "add", "p", "t", "--days", "3000000"])
+    assert (result.exit_code, "36500" in result.output) == (2, True)

@@ -60,3 +60,39 @@ def test_series_are_not_judged_again_for_a_destination(config: Path) -> None:
 def test_a_destination_nobody_knows_is_refused(config: Path) -> None:
     result = CliRunner().invoke(app, ["requeue", "NOWHERE", "-c", str(config)])
     assert result.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("status",),
+        ("requeue",),
+        ("release", "--all"),
+        ("reject", "1.2.3", "--yes"),
+        ("backfill", "list"),
+        ("backfill", "results", "x"),
+        ("labels", "export", "out.csv"),
+        ("user", "list"),
+        ("token", "revoke", "1"),
+    ],
+    ids=" ".join,
+)
+def test_another_folder_than_the_nodes_is_said_and_no_empty_node_made_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    """It made an empty database, said that nothing was ever received, and a backup then saved that."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (tmp_path / "qagate.toml").write_text("[web]\nport = 8081\n")
+    monkeypatch.chdir(elsewhere)
+    done = CliRunner().invoke(app, [*command, "-c", str(tmp_path / "qagate.toml")])
+    assert done.exit_code == 2, done.output
+    assert f"got no database at {elsewhere}" in done.output
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_policy_that_can_never_match_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "qagate.toml"
+    path.write_text("[[policies]]\nname = 'gate'\nmatch = {region = ['abdomn']}\n[storage]\ndata_dir = 'data'\n")
+    done = CliRunner().invoke(app, ["check", "-c", str(path)])
+    assert "▲ policies       gate: match.region knows no 'abdomn'" in done.output

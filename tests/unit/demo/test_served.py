@@ -1,7 +1,15 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
 
 from qagate.demo.node import demo_settings
 from qagate.demo.served import ServedNode, as_toml
@@ -60,3 +68,39 @@ def test_no_database_yet_is_no_series(tmp_path: Path) -> None:
     node = ServedNode(settings(tmp_path))
     assert node.series() == []
     node.stop()
+
+
+@pytest.mark.slow
+def test_a_demo_that_is_killed_leaves_no_node_behind(tmp_path: Path) -> None:
+    """The node went on for ever, on the ports of the demo and in a session of its own."""
+    script = (
+        "import sys, threading\n"
+        "from pathlib import Path\n"
+        "from qagate.demo.node import demo_settings, free_port\n"
+        "from qagate.demo.served import ServedNode\n"
+        f"settings = demo_settings(Path({str(tmp_path)!r}), pacs_port=1, node_port=free_port(), web_port=free_port())\n"
+        "node = ServedNode(settings)\n"
+        "node.start()\n"
+        "print(node._process.pid, flush=True)\n"
+        "threading.Event().wait()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None
+        served = int(demo.stdout.readline())
+        demo.kill()
+    try:
+        deadline = time.monotonic() + 30
+        while running(served) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert not running(served)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(served, signal.SIGTERM)
+
+
+def running(process: int) -> bool:
+    try:
+        state = Path(f"/proc/{process}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"

@@ -182,8 +182,8 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path, authority: Authorit
         ({"certificate_file": empty}, f"node.tls.certificate_file must hold a PEM certificate, got none: {empty}"),
         ({"key_file": nothing}, f"node.tls.key_file must be .* got No such file or directory: {nothing}"),
         ({"key_file": other.key_file}, f"got one that belongs to another certificate: {other.key_file}"),
-        ({"key_file": empty}, f"must be the unencrypted PEM key of {own.certificate_file}, got .*: {empty}"),
-        ({"key_file": locked}, f"must be the unencrypted PEM key .*: {locked}"),
+        ({"key_file": empty}, f"must be the unencrypted PEM key of {own.certificate_file}, got none: {empty}"),
+        ({"key_file": locked}, f"must be the unencrypted PEM key .*, got one with a pass phrase: {locked}"),
         ({"ca_file": nothing}, f"node.tls.ca_file must be .* got No such file or directory: {nothing}"),
         ({"ca_file": empty}, f"node.tls.ca_file must hold PEM certificates, got .*: {empty}"),
     ]

@@ -111,6 +111,25 @@ def test_what_was_not_taken_is_told_again(node, receiver):
     assert [m["title"] for m in receiver.got] == ["qagate: look", "qagate: look"]
 
 
+@pytest.mark.parametrize("broken", ["json://127.0.0.1:1/hook", "nonsense://host"])
+def test_an_address_that_is_broken_keeps_nothing_from_the_others_and_repeats_nothing(node, receiver, broken):
+    """Who could be reached was told the same every 20 s, and of the next incident nothing."""
+    urls = (broken, receiver.url)
+    alerts_settings = node.settings.alerts.model_copy(update={"urls": urls, "disk_reserves": 1e9})
+    storage = node.settings.storage.model_copy(update={"reserve_mb": 1})
+    settings = node.settings.model_copy(update={"alerts": alerts_settings, "storage": storage})
+    node = Alerting(settings, node.database, node.clock)
+    flag(node, range(5))
+    for _ in range(3):
+        with pytest.raises((DeliveryError, SettingsError), match="entry 1"):
+            node.watch()
+    assert len(receiver.got) == 2  # the burst and the disk
+    node.settings.alerts.__dict__["urls"] = (receiver.url,)
+    node.watch()
+    node.watch()
+    assert len(receiver.got) == 2
+
+
 def test_an_acknowledged_one_is_not_told_again_until_it_is_over(node, receiver):
     flag(node, range(5))
     node.watch()
@@ -124,7 +143,8 @@ def test_an_acknowledged_one_is_not_told_again_until_it_is_over(node, receiver):
         assert alerts.untold(session) == []
 
 
-def test_an_unknown_address_is_named_without_its_secret():
-    with pytest.raises(SettingsError, match=r"got nonsense:\.\.\.") as caught:
-        send(["nonsense://user:secret@host"], "a", "b")
-    assert "secret" not in str(caught.value)
+@pytest.mark.parametrize("url", ["nonsense://user:secret@host", "slack://secret", "msteams://secret"])
+def test_an_address_with_a_slip_is_named_without_its_secret(url, caplog):
+    with pytest.raises(SettingsError, match=rf"got {url.partition(':')[0]}:\.\.\.") as caught:
+        send([url], "a", "b")
+    assert "secret" not in str(caught.value) + caplog.text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import socket
 import threading
 import time
@@ -14,6 +15,7 @@ import pytest
 
 from qagate.domain.audit import Act
 from qagate.domain.series import StoredInstance
+from qagate.errors import SpoolError
 from qagate.observe.syslog import SyslogAway
 from qagate.settings import Settings
 from qagate.store import audit, reception
@@ -133,6 +135,35 @@ def test_a_server_that_was_away_is_told_what_it_missed(tmp_path):
     assert repository.events(7) == EXPECTED
     database.close()
     repository.close()
+
+
+def test_a_bookmark_that_cannot_be_written_is_the_one_before(told, monkeypatch):
+    """A full disk cut it short, and everything was told again, from the first day on."""
+    duty, _ = told
+    assert duty.sweep() == 7
+    with duty.database.begin() as session:
+        audit.record(session, "ann", Act.LOGGED_OUT, "", "", duty.clock.now())
+    duty.clock.time += timedelta(seconds=10)
+
+    def full(path: Path, *_: object, **__: object) -> None:
+        path.open("w").close()
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", full)
+        with pytest.raises(SpoolError, match="no space left"):
+            duty.sweep()
+    assert duty.sweep() == 1
+
+
+def test_what_somebody_asked_at_great_length_keeps_nothing_from_being_told(told):
+    """An address of 64 kB that was refused fitted no datagram: it was tried for ever, and nothing after it told."""
+    duty, repository = told
+    with duty.database.begin() as session:
+        audit.record(session, "ann", Act.REFUSED, "", f"GET /{'x' * 70_000} needs decide", duty.clock.now())
+    duty.clock.time += timedelta(seconds=10)
+    assert duty.sweep() == 8
+    assert "Security Alert" in repository.events(8)
 
 
 def test_it_is_off_unless_asked_for(tmp_path):

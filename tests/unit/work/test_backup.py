@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from qagate.clock import SystemClock
-from qagate.errors import InputError, SettingsError
+from qagate.errors import InputError, SettingsError, StoreError
 from qagate.receive.spool import Spool
 from qagate.settings import Settings
 from qagate.store import outbox, reception, revisions, snapshot
@@ -103,6 +104,13 @@ def test_a_missing_file_a_foreign_path_and_a_half_backup_are_refused(copied, tmp
     assert not (tmp_path / "new").exists()
 
 
+def test_a_disk_of_its_own_is_empty(copied, tmp_path):
+    """Nobody but root could have made it so, and a container has no root."""
+    (tmp_path / "new" / "lost+found").mkdir(parents=True)
+    restore(settings_in(tmp_path / "new"), copied)
+    whole(settings_in(tmp_path / "new"))
+
+
 def test_nothing_is_overwritten(copied, tmp_path):
     (tmp_path / "new").mkdir()
     (tmp_path / "new" / "something").touch()
@@ -144,6 +152,25 @@ def test_a_backup_is_consistent_while_others_write(tmp_path):
     restored.close()
     assert len(paths) >= 2
     assert all(Path(path).is_file() for path in paths)  # every file that the database names is there
+
+
+def test_a_folder_that_leaves_the_disk_meanwhile_is_left_out_and_one_that_cannot_be_read_is_not(tmp_path, monkeypatch):
+    """The first ended the backup, the second was missing in it without a word."""
+    settings = settings_in(tmp_path / "old")
+    filled(settings)
+    (series,) = {path.parent for path in settings.spool_dir.rglob("*.dcm")}
+    listed, fault = os.scandir, FileNotFoundError
+
+    def scandir(path):
+        if Path(path) == series:
+            raise fault(2, "it has gone", str(path))
+        return listed(path)
+
+    monkeypatch.setattr("os.scandir", scandir)
+    assert backup(settings, tmp_path / "one", SystemClock()).files == 1 + 1
+    fault = PermissionError
+    with pytest.raises(StoreError, match="cannot be written"):
+        backup(settings, tmp_path / "two", SystemClock())
 
 
 def test_without_pg_dump_it_says_what_to_install(monkeypatch, tmp_path):

@@ -126,29 +126,3 @@ def upgrade() -> None:
     else:
         for what in ("UPDATE", "DELETE"):
             op.execute(SQLITE_KEEP.format(what=what))
-
-
-def downgrade() -> None:
-    """Undo."""
-    op.drop_table("token")
-    with op.batch_alter_table("login", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_login_person_id"))
-
-    op.drop_table("login")
-    with op.batch_alter_table("invitation", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_invitation_person_id"))
-
-    op.drop_table("invitation")
-    op.drop_table("person")
-    with op.batch_alter_table("login_try", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_login_try_last_at"))
-
-    op.drop_table("login_try")
-    with op.batch_alter_table("audit", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_audit_who"))
-        batch_op.drop_index(batch_op.f("ix_audit_series_instance_uid"))
-        batch_op.drop_index(batch_op.f("ix_audit_at"))
-
-    op.drop_table("audit")
-    if op.get_bind().dialect.name == "postgresql":
-        op.execute("DROP FUNCTION audit_is_kept()")

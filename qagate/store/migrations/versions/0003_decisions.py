@@ -85,9 +85,3 @@ def upgrade() -> None:
         " SELECT series_instance_uid, 1, revision, 'open', TRUE, FALSE, outcome, score, '', ''"
         " FROM series WHERE outcome IN ('review', 'reject')"
     )
-
-
-def downgrade() -> None:
-    """Undo."""
-    for table in ("site_limit", "decision", "review"):
-        op.drop_table(table)

@@ -86,13 +86,3 @@ def upgrade() -> None:
         ),
     )
     op.create_index(op.f("ix_commitment_state"), "commitment", ["state"])
-
-
-def downgrade() -> None:
-    """Undo."""
-    for table in ("commitment", "forward", "holding"):
-        op.drop_table(table)
-    op.drop_index("ix_instance_sop_instance_uid", "instance")
-    with op.batch_alter_table("series", schema=None) as batch_op:
-        batch_op.drop_column("held_until")
-        batch_op.drop_column("holding")
