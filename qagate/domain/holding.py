@@ -131,8 +131,8 @@ def is_urgent(arrival: Arrival, holding: Holding) -> bool:
         return True
     said = _spaced(" ".join(arrival.descriptions))
     # scripts without spaces have no words to be whole
-    words = (_spaced(word).strip() if _UNSPACED.search(word) else _spaced(word) for word in holding.stat_words)
-    return any(word in said for word in words)
+    words = [_spaced(word) for word in holding.stat_words]
+    return any((word.strip() if _UNSPACED.search(word) else word) in said for word in words if word.strip())
 
 
 @dataclass(frozen=True, slots=True)

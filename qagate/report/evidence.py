@@ -187,12 +187,7 @@ def normalise(headers: Sequence[Dataset], study_instance_uid: str, series_instan
         instances=tuple(instances.values()),
         attributes=MappingProxyType(attributes),
         issuers=MappingProxyType(
-            {
-                keyword: words
-                for keyword in ISSUERS
-                for item in _items(chosen, keyword)[:1]
-                if (words := _said(item, _ISSUER))
-            }
+            {keyword: words for keyword in ISSUERS for item in _items(chosen, keyword)[:1] if (words := _issuer(item))}
         ),
         timezone=text(chosen, "TimezoneOffsetFromUTC"),
         requests=_requests(chosen),
@@ -297,6 +292,14 @@ def _requests(header: Dataset) -> tuple[Mapping[str, str], ...]:
         if ("RequestedProcedureID" in words or "AccessionNumber" in words) and words not in found:
             found.append(words)
     return tuple(found)
+
+
+def _issuer(item: Dataset) -> dict[str, str]:
+    """Return who gave a number. An entity and its type are one or nothing. PS3.3 Table 10-17."""
+    words = _said(item, _ISSUER)
+    if not {"UniversalEntityID", "UniversalEntityIDType"} <= words.keys():
+        return {keyword: value for keyword, value in words.items() if keyword == "LocalNamespaceEntityID"}
+    return words
 
 
 def _items(header: Dataset, keyword: str) -> list[Dataset]:

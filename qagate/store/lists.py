@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from qagate.store import numbers, reviews
 from qagate.store.numbers import escaped
-from qagate.store.tables import KindRow, SeriesRow
+from qagate.store.tables import KindRow, ReviewRow, SeriesRow
 
 Q = TypeVar("Q", bound=Select[*tuple[Any, ...]])
 
@@ -186,8 +186,10 @@ class _Places:
         if wanted.without:
             rest.append(SeriesRow.series_instance_uid.not_in(wanted.without))
         if wanted.hidden is not None:
-            hidden = SeriesRow.series_instance_uid.in_(reviews.hidden())
-            rest.append(hidden if wanted.hidden else ~hidden)
+            hidden = reviews.hidden()
+            # each row on the way is looked up: all that are hidden may be many, and were read for each count
+            same = hidden.where(ReviewRow.series_instance_uid == SeriesRow.series_instance_uid).exists()
+            rest.append(SeriesRow.series_instance_uid.in_(hidden) if wanted.hidden else ~same)
         words, waiting = _words(wanted), wanted.waiting or wanted.pending_since is not None
         if not wanted.text:
             return cls(tuple(rest), _kinds(session, words) if words else None, (), waiting)

@@ -33,7 +33,7 @@ def read(path: Path) -> Eye:
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         eye.load_state_dict(dict(folded(weights, list(eye.state_dict()))))
-    except (OSError, KeyError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
+    except (OSError, EOFError, LookupError, TypeError, RuntimeError, pickle.UnpicklingError) as error:
         raise InputError(f"--eye must be the published weights of EfficientNet-Lite0, got {path}: {error!r}") from error
     return eye.eval()
 

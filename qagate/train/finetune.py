@@ -55,9 +55,11 @@ def cross_validate(
         raise InputError("cross-validation needs at least two groups; leave the column group out to part rows, got 1")
     numbers = folds_of(data.groups, folds, seed)
     predicted = np.zeros(len(data.labels))
+    # a fold may leave labels that are all the same, which make no scale of their own; predictions do not depend on it
+    ends = {"worst_label": float(data.labels.min()), "best_label": float(data.labels.max())}
     for fold in range(numbers.max() + 1):
         out = numbers == fold
-        predicted[out] = fit_head(data.some(~out), seed=seed).predict(data.features[out])
+        predicted[out] = fit_head(data.some(~out), **ends, seed=seed).predict(data.features[out])
         if progress:
             progress(fold + 1, int(numbers.max()) + 1)
     return predicted

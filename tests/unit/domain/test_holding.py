@@ -95,6 +95,8 @@ def test_what_is_urgent(what, urgent):
         ("응급", "응급복부", True),
         ("ฉุกเฉิน", "CTฉุกเฉินสมอง", True),
         ("緊急", "頭部CT", False),
+        ("ｷﾝｷｭｳ", "キンキュウ頭部CT", True),  # of half width, as scanners without a Kanji set write it
+        ("・", "頭部CT", False),  # no letter at all
         ("stat", "ＳＴＡＴ　頭部", True),
         ("Notfall", "Notfall CCT", True),
         ("", "CCT", False),

@@ -39,6 +39,12 @@ RULES = load_rules()
         ("CT", "Vertebral arteries", "neck", None),
         ("CT", "CTAP", "abdomen pelvis", None),
         ("CT", "CTCAP", "chest abdomen pelvis", None),
+        ("CT", "CTA chest right arm inj", "chest", None),
+        ("CT", "Chest inj left arm", "chest", None),
+        ("CT", "Right arm injury", "upper_extremity", None),
+        ("CT", "КТ грудного отдела аорты", "chest", "aorta"),
+        ("CT", "грудной отдел пищевода", "chest", None),
+        ("CT", "грудной отдел позвоночника", "spine", "spine"),
     ],
 )
 def test_regions(modality: str, words: str, regions: str, organ: str | None) -> None:

@@ -71,6 +71,12 @@ def test_who_gave_the_numbers_goes_with_them() -> None:
     broken = making.header(1)
     broken.add_new("IssuerOfAccessionNumberSequence", "SQ", [Dataset()])
     assert normalise([broken], "1.2", "1.3").issuers == {}
+    half, untyped = Dataset(), Dataset()
+    half.LocalNamespaceEntityID, half.UniversalEntityIDType = "RIS-1", "ISO"
+    untyped.UniversalEntityID = "1.2.3.4"
+    source = making.header(1, IssuerOfAccessionNumberSequence=[half], IssuerOfPatientIDQualifiersSequence=[untyped])
+    found = normalise([essentials(source)], "1.2", "1.3").issuers
+    assert found == {"IssuerOfAccessionNumberSequence": {"LocalNamespaceEntityID": "RIS-1"}}
 
 
 def test_a_number_with_a_backslash_stays_whole() -> None:

@@ -204,3 +204,11 @@ def test_the_database_keeps_kinds_true_whoever_writes(filled):
         session.execute(
             update(SeriesRow).where(SeriesRow.series_instance_uid == "1.2.97").values(accession_number="ACC0004711")
         )
+
+
+def test_what_is_hidden_is_looked_up_and_not_gathered(filled):
+    """Of a million series 46 000 may be hidden: each of six counts read them all, and took 0.3 s together."""
+    with filled.read() as session:
+        (condition,) = lists._Places.of(session, Filter(hidden=False)).rest
+    assert "SELECT review.series_instance_uid" in str(condition)
+    assert "review.series_instance_uid = series.series_instance_uid" in str(condition)

@@ -73,7 +73,7 @@ def test_a_file_is_read(published: dict[str, Tensor], tmp_path: Path) -> None:
     assert torch.allclose(stem.weight, published["_conv_stem.weight"] * gain.reshape(-1, 1, 1, 1))
 
 
-@pytest.mark.parametrize("content", [None, b"no weights", {"fc": torch.zeros(1)}])
+@pytest.mark.parametrize("content", [None, b"", b"no weights", {"fc": torch.zeros(1)}, torch.zeros(1)])
 def test_another_file_is_told(content: object, tmp_path: Path) -> None:
     path = tmp_path / "w.pth"
     if isinstance(content, bytes):

@@ -87,6 +87,14 @@ def test_one_group_and_equal_scores_are_refused(index: Path) -> None:
         described.describe(index, Means())
 
 
+def test_a_fold_may_leave_labels_that_are_all_the_same() -> None:
+    """One folder of good pictures and one of bad ones: they have no scale of their own, of which nothing is asked."""
+    parts = [np.random.default_rng(n).normal(size=(24, n)).astype(np.float32) for n in (4, 6, 5, 3)]
+    labels, groups = np.repeat([1.0, 3.0], 12), np.repeat([0, 1], 12)
+    data = described.Labelled(*parts, np.zeros(24), labels, groups, tuple("a" * 24), ())
+    assert finetune.cross_validate(data).tolist() == [3.0] * 12 + [1.0] * 12
+
+
 def test_the_last_line_of_json_holds_six_figures(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
