@@ -38,6 +38,8 @@ LENGTH = 2 * sum(STAGES[stage][3] for stage in HEARD)
 WIDE_HU, SOFT_HU, MR_WHITE = (-1000.0, 1000.0), (-160.0, 240.0), 1.2
 """What black and white of a picture stand for: one colour of CT is the wide window, two are of soft tissue."""
 MEAN, SPREAD = 0.498, 0.502
+LARGEST = 1536
+"""Of a picture with more pixels on a side the middle is looked at: memory grows with them, to some 0.9 GB here."""
 
 
 class Block(nn.Module):
@@ -101,7 +103,8 @@ class Eye(nn.Module):
         """
         device = next(self.parameters()).device
         with torch.inference_mode():
-            seen = torch.stack([torch.cat([*self._summaries(one[None].to(device))], 1)[0] for one in pictures])
+            middles = (_middle(one)[None].to(device) for one in pictures)
+            seen = torch.stack([torch.cat([*self._summaries(one)], 1)[0] for one in middles])
         found: npt.NDArray[np.float32] = seen.mean(0).cpu().numpy()
         return found
 
@@ -127,6 +130,12 @@ def coloured(slice_: npt.NDArray[np.floating[Any]], modality: str) -> Tensor:
 def shown(colours: npt.NDArray[np.uint8]) -> Tensor:
     """Return a picture in colours of its own: (rows, columns, 3), 0..255 → (3, rows, columns), 0..1."""
     return torch.from_numpy(np.ascontiguousarray(colours.transpose(2, 0, 1), np.float32)) / 255.0
+
+
+def _middle(picture: Tensor) -> Tensor:
+    """Return the middle of a picture, (3, at most LARGEST, at most LARGEST)."""
+    first = [max(0, size - LARGEST) // 2 for size in picture.shape[1:]]
+    return picture[:, first[0] : first[0] + LARGEST, first[1] : first[1] + LARGEST]
 
 
 def _padded(x: Tensor, layer: nn.Conv2d) -> Tensor:

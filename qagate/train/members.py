@@ -146,7 +146,6 @@ def _process(
 
     A process knows its own error on groups left out, but its settings were chosen by it: with few groups it flatters.
     """
-
     whole, honest = process.fit_parts(z, target, groups, parts, used, seed=seed), np.zeros(len(groups))
     folds = folds_of(groups, HONEST_FOLDS, seed)
     for out in (folds == fold for fold in range(folds.max() + 1)):

@@ -28,6 +28,12 @@ def test_any_size_of_picture(untrained: Eye, shape: tuple[int, int, int]) -> Non
     assert np.isfinite(seen).all()
 
 
+def test_of_a_huge_picture_the_middle_is_looked_at(untrained: Eye, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(eye, "LARGEST", 40)
+    picture = torch.rand(3, 61, 30, generator=torch.Generator().manual_seed(3))
+    assert untrained.look([picture]) == pytest.approx(untrained.look([picture[:, 10:50]]))  # (61 - 40) // 2 = 10
+
+
 def test_of_several_slices_the_mean_is_told(untrained: Eye) -> None:
     pictures = torch.rand(3, 3, 64, 48, generator=torch.Generator().manual_seed(1))
     one_by_one = np.mean([untrained.look([one]) for one in pictures], 0)
