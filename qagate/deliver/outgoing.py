@@ -63,9 +63,11 @@ class Messages(DIMSEServiceProvider):
             return super().get_msg()
         while True:
             before = self._unsent_bytes()
-            found = super().get_msg(block=True)
-            if found != (None, None) or not self.dul.is_alive() or self._unsent_bytes() >= before:
-                return found
+            try:
+                return self.msg_queue.get(timeout=self.dimse_timeout)  # (None, None): the association is over
+            except queue.Empty:
+                if not self.dul.is_alive() or self._unsent_bytes() >= before:
+                    return None, None
 
     def _unsent_bytes(self) -> int:
         """Return how much the peer has yet to take, in bytes; what waits in our own queue counts as whole PDUs."""

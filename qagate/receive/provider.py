@@ -130,9 +130,7 @@ class MessageProvider(DIMSEServiceProvider):
             elif self._store is None:
                 self._passed_on += len(fragment)
                 if self._passed_on > _MAX_INFORMATION_BYTES:
-                    raise _BrokenMessage(
-                        f"a message that stores nothing must stay under {_MAX_INFORMATION_BYTES} bytes"
-                    )
+                    raise _BrokenMessage(f"what stores nothing must stay under {_MAX_INFORMATION_BYTES} bytes")
                 self._pass_on(context_id, bytes(fragment))
             else:
                 self._incoming.add(fragment[1:])

@@ -15,10 +15,11 @@ Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
 Patience = Annotated[float, Field(gt=0, le=86400)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Percent = Annotated[float, Field(ge=0, le=100)]
-# a hundred years at most: a time beyond the calendar is no time, and every look at it would fail
-Days = Annotated[float, Field(ge=0, le=36_500)]
-Hours = Annotated[float, Field(gt=0, le=876_000)]
-Minutes = Annotated[float, Field(ge=0, le=52_560_000)]
+# a thousand years at most: a time beyond the calendar is no time, and every look at it would fail. Not less, because
+# sites write 99999 for "for ever"
+Days = Annotated[float, Field(ge=0, le=365_000)]
+Hours = Annotated[float, Field(gt=0, le=8_760_000)]
+Minutes = Annotated[float, Field(ge=0, le=525_600_000)]
 
 
 class Tree(BaseModel):

@@ -13,7 +13,7 @@ from qagate.settings.base import Days, Tree
 # as SQLAlchemy reads it, for the two kinds of database that there are; an @ in a password ends it too early
 _DATABASE = re.compile(
     r"sqlite(\+pysqlite)?:///?.*"
-    r"|postgresql(\+psycopg)?://([^:/@]*(:[^@]*)?@)?(\[[^/?@]+\]|[^/:?@]+)?(:\d*)?([/?].*)?"
+    r"|postgresql(\+psycopg)?://([^:/]*(:[^@]*)?@)?(\[[^/?@]+\]|[^/:?@]+)?(:\d*)?([/?].*)?"
 )
 
 

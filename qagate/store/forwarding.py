@@ -177,9 +177,11 @@ def claim(session: Session, destination: str, *, by: str, at: datetime, limit: i
 
 def renew(session: Session, forward_ids: Sequence[int], *, by: str, at: datetime) -> None:
     """Say that what was claimed is still being sent. What another one has claimed meanwhile stays with it."""
+    # what is being recorded at this moment is left alone: waiting for it, in another order, could be a deadlock
+    still = select(ForwardRow.id).where(ForwardRow.id.in_(forward_ids), ForwardRow.claimed_by == by)
     session.execute(
         update(ForwardRow)
-        .where(ForwardRow.id.in_(forward_ids), ForwardRow.claimed_by == by)
+        .where(ForwardRow.id.in_(session.scalars(still.with_for_update(skip_locked=True)).all()))
         .values(claimed_until=at + timedelta(seconds=CLAIM_SECONDS))
     )
 

@@ -133,12 +133,12 @@ def test_every_relative_file_of_authorities_is_found_beside_the_settings(tmp_pat
 @pytest.mark.parametrize(
     ("key", "longest"),
     [
-        ("storage.keep_days", {"days": 36_500}),
-        ("holding.rejected_keep_days", {"days": 36_500}),
-        ("holding.commitment_patience_hours", {"hours": 876_000}),
-        ("people.session_hours", {"hours": 876_000}),
-        ("people.session_idle_minutes", {"minutes": 52_560_000}),
-        ("review.undo_minutes", {"minutes": 52_560_000}),
+        ("storage.keep_days", {"days": 365_000}),
+        ("holding.rejected_keep_days", {"days": 365_000}),
+        ("holding.commitment_patience_hours", {"hours": 8_760_000}),
+        ("people.session_hours", {"hours": 8_760_000}),
+        ("people.session_idle_minutes", {"minutes": 525_600_000}),
+        ("review.undo_minutes", {"minutes": 525_600_000}),
         ("completion.quiet_seconds", {"seconds": 31_536_000}),
         ("audit.timeout_seconds", {"seconds": 86_400}),
     ],
@@ -151,6 +151,10 @@ def test_a_time_beyond_the_calendar_is_refused_and_not_found_out_by_the_sweep(tm
             read(tmp_path, f"[{section}]\n{name} = {value}")
     assert getattr(getattr(read(tmp_path, f"[{section}]\n{name} = {number}"), section), name) == number
     assert datetime.now(UTC) - timedelta(**longest)
+
+
+def test_sites_write_99999_for_ever(tmp_path):
+    assert read(tmp_path, "[storage]\nkeep_days = 99999").storage.keep_days == 99_999
 
 
 @pytest.mark.parametrize("key", ["quiet_from", "quiet_until"])
@@ -167,6 +171,7 @@ def test_half_a_quiet_time_is_refused_as_it_would_do_nothing(tmp_path, key):
         "postgresql+psycopg://qagate:a long %40secret/?#@database/qagate",
         "postgresql://qagate@[::1]:5432/q?sslmode=require",
         "postgresql+psycopg:///qagate?host=/run/postgresql",
+        "postgresql+psycopg://qagate@server:secret@server.database.example/qagate",
     ],
 )
 def test_addresses_of_databases_are_taken(tmp_path, url):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from pynetdicom.dul import DULServiceProvider
@@ -12,7 +14,7 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from qagate.deliver import outgoing
 from qagate.deliver.originals import forward
-from qagate.deliver.outgoing import MOST_WAITING, Outgoing
+from qagate.deliver.outgoing import MOST_WAITING, Messages, Outgoing
 from qagate.deliver.receipt import Receipt
 from qagate.errors import DeliveryError
 from tests.unit.deliver.archive import archiving, make_document
@@ -69,14 +71,33 @@ def test_only_so_much_waits_for_the_network(monkeypatch):
     waiting = Outgoing(provider)
     adding = threading.Thread(target=lambda: [waiting.put(P_DATA()) for _ in range(MOST_WAITING + 2)])
     adding.start()
-    adding.join(0.2)
-    assert waiting.qsize() == MOST_WAITING
-    waiting.get()
-    adding.join(0.2)
+    fills(waiting)
+    adding.join(0.1)
     assert adding.is_alive()
     assert waiting.qsize() == MOST_WAITING
+    waiting.get()
+    fills(waiting)
+    assert adding.is_alive()
     # the connection is over: nothing more is added, and nobody waits
     alive.clear()
-    adding.join(2)
+    adding.join(30)
     assert not adding.is_alive()
     assert waiting.qsize() == MOST_WAITING
+
+
+def fills(waiting: Outgoing) -> None:
+    end = time.monotonic() + 30
+    while waiting.qsize() < MOST_WAITING and time.monotonic() < end:
+        time.sleep(0.01)
+    assert waiting.qsize() == MOST_WAITING
+
+
+def test_a_peer_that_breaks_off_is_not_waited_for_because_less_is_unsent_then(monkeypatch):
+    unsent = iter((1000, 0, 0))
+    monkeypatch.setattr(Messages, "_unsent_bytes", lambda self: next(unsent))
+    network = SimpleNamespace(is_alive=lambda: True)
+    messages = Messages(cast(Any, SimpleNamespace(dul=network, dimse_timeout=2)))
+    messages.msg_queue.put((None, None))
+    begun = time.monotonic()
+    assert messages.get_msg(block=True) == (None, None)
+    assert time.monotonic() - begun < 1

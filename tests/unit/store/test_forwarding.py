@@ -4,10 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from qagate.store import forwarding, reception, worklist
+from qagate.store.database import Database
 from qagate.store.forwarding import Route, Routing
 from qagate.store.tables import ForwardRow
+from tests.peers import postgres
 
 from .conftest import T0
 
@@ -182,3 +185,21 @@ def test_images_that_nobody_forwards_are_noticed(planned):
         claimed = forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
         forwarding.failed(session, claimed, detail="away", final=False, at=T0)
         assert forwarding.overdue(session, before=T0 + timedelta(minutes=2)) == 3
+
+
+@pytest.mark.skipif(not postgres.available(), reason="PostgreSQL is not installed, or root has no user to start it as")
+def test_a_claim_is_renewed_without_waiting_for_what_is_being_recorded(instance):
+    with postgres.Postgres() as server:
+        database = Database.open(server.url)
+        with database.begin() as session:
+            reception.register(session, [instance(n) for n in (1, 2)], ROUTING)
+            first, second = forwarding.claim(session, "PACS", by="a", at=T0 + HOUR, limit=9)
+        with database.begin() as recording, database.begin() as renewing:
+            forwarding.sent(recording, [(second, "")], at=T0 + HOUR)
+            renewing.execute(text("SET LOCAL lock_timeout = '2s'"))
+            ids = [first.forward_id, second.forward_id]
+            forwarding.renew(renewing, ids, by="a", at=T0 + 2 * HOUR)
+        with database.read() as session:
+            assert session.get_one(ForwardRow, first.forward_id).claimed_until > T0 + 2 * HOUR
+            assert session.get_one(ForwardRow, second.forward_id).state == "sent"
+        database.close()
