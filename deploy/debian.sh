@@ -2,7 +2,7 @@
 # The programs that the tests talk to. Missing ones are installed when we may; else the tests that need them are skipped.
 set -eu
 missing=""
-for pair in Orthanc:orthanc storescu:dcmtk dciodvfy:dicom3tools chromium:chromium slapd:slapd; do
+for pair in Orthanc:orthanc storescu:dcmtk dciodvfy:dicom3tools dcm2niix:dcm2niix chromium:chromium slapd:slapd; do
     command -v "${pair%%:*}" >/dev/null 2>&1 || [ -x "/usr/sbin/${pair%%:*}" ] || missing="$missing ${pair#*:}"
 done
 ls /usr/share/orthanc/plugins/libOrthancDicomWeb.so >/dev/null 2>&1 || missing="$missing orthanc-dicomweb"
