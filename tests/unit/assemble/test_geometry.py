@@ -292,9 +292,9 @@ def test_shuffled(
 def test_missing(
     plane: tuple[Vector3, Vector3], count: int, spacing: float, origin: Vector3, seed: random.Random
 ) -> None:
-    # Fewer than half of the steps are doubled: where every other one is, nobody can tell which is the rule. None is lost
-    # at an end, which geometry cannot know, and no two side by side: of n slices k lost leave n - 1 - k steps, k of them
-    # doubled, so k < (n - 1) / 3.
+    # Fewer than half of the steps are doubled: where every other one is, nobody can tell which is the rule. None is
+    # lost at an end, which geometry cannot know, and no two side by side: of n slices k lost leave n - 1 - k steps,
+    # k of them doubled, so k < (n - 1) / 3.
     lost: set[int] = set()
     for _ in range((count - 2) // 3):
         one = seed.randrange(1, count - 1)
