@@ -141,17 +141,7 @@ def record(
         select(DocumentRow).where(DocumentRow.revision_id == wanted.revision_id, DocumentRow.kind == document.kind)
     )
     if written is None:
-        written = DocumentRow(
-            revision_id=wanted.revision_id,
-            kind=document.kind,
-            sop_class_uid=document.sop_class_uid,
-            sop_instance_uid=document.sop_instance_uid,
-            series_instance_uid=document.series_instance_uid,
-            variants=list(document.variants),
-            created_at=at,
-        )
-        session.add(written)
-        session.flush()
+        written = document.recorded(session, wanted.revision_id, at=at)
     have_it = session.scalars(select(DeliveryRow.destination).where(DeliveryRow.document_id == written.id)).all()
     for name in destinations:
         if name not in have_it:

@@ -44,6 +44,21 @@ class WrittenDocument:
     series_instance_uid: str
     variants: tuple[str, ...]
 
+    def recorded(self, session: Session, revision_id: int, *, at: datetime) -> DocumentRow:
+        """Write down that a revision has this document, and return its row with its id."""
+        row = DocumentRow(
+            revision_id=revision_id,
+            kind=self.kind,
+            sop_class_uid=self.sop_class_uid,
+            sop_instance_uid=self.sop_instance_uid,
+            series_instance_uid=self.series_instance_uid,
+            variants=list(self.variants),
+            created_at=at,
+        )
+        session.add(row)
+        session.flush()
+        return row
+
 
 def close_series(
     session: Session,
@@ -313,17 +328,7 @@ def record_documents(
     for written in documents:
         if written.kind in present:
             continue
-        row = DocumentRow(
-            revision_id=revision_id,
-            kind=written.kind,
-            sop_class_uid=written.sop_class_uid,
-            sop_instance_uid=written.sop_instance_uid,
-            series_instance_uid=written.series_instance_uid,
-            variants=list(written.variants),
-            created_at=at,
-        )
-        session.add(row)
-        session.flush()
+        row = written.recorded(session, revision_id, at=at)
         for name, kinds in destinations:
             if written.kind in kinds:
                 session.add(DeliveryRow(document_id=row.id, destination=name, state="planned", next_attempt_at=at))
