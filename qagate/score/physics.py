@@ -33,10 +33,12 @@ def measure(volume: Volume, prompt: Prompt) -> tuple[Measurement, ...]:
     _, row_mm, column_mm = volume.geometry.spacing_mm
     # 1 x 1 mm without a geometry stands in for a size that nobody knows: nothing can be said for each mm
     known = volume.geometry.known or (row_mm, column_mm) != (1.0, 1.0)
-    how = standard_of(slices, prompt.modality)
-    if how.windowed:
-        return ()
-    zero = np.float32(how.low if prompt.modality == "CT" else 0.0)  # what stored values have at 0 HU
+    zero = np.float32(0.0)
+    if prompt.modality == "CT":
+        how = standard_of(slices, "CT")
+        if how.windowed:
+            return ()
+        zero = np.float32(how.low)  # what stored values have at 0 HU
     chosen = slices[_spread(len(slices), SLICES)].astype(np.float32) - zero
     found: list[tuple[str, float | None, str, str]] = []
     if prompt.modality == "CT":
