@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import and_, case, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.store.events import event
 from qagate.store.holding import RELEASED
 from qagate.store.revisions import WrittenDocument, latest_revision
-from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow
+from qagate.store.tables import REFUSED, DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow
 
 ASKED, WRITTEN, WITHDRAW, WITHDRAWN, NONE = "asked", "written", "withdraw", "withdrawn", "none"
 
@@ -93,7 +93,7 @@ def reached(session: Session, series_instance_uid: str, destination: str) -> boo
 def told(session: Session, wanted: Wanted) -> tuple[str, ...]:
     """Return the destinations that took the rejection note that is to be withdrawn; the others never get it.
 
-    Who was offered it and did not answer may have taken it.
+    Who was offered it and did not answer may have taken it; who refused it for good has not.
     """
     note = select(DocumentRow.id).where(
         DocumentRow.kind == f"RN{wanted.number % 100}",
@@ -101,15 +101,20 @@ def told(session: Session, wanted: Wanted) -> tuple[str, ...]:
             select(RevisionRow.id).where(RevisionRow.series_instance_uid == wanted.series_instance_uid)
         ),
     )
+    refused = DeliveryRow.detail.startswith(REFUSED, autoescape=True)
     session.execute(
         update(DeliveryRow)
         .where(DeliveryRow.document_id.in_(note), DeliveryRow.state.in_(("planned", "parked")))
-        .values(state="withdrawn", detail="the rejection was withdrawn before it was sent")
+        .values(
+            state="withdrawn",
+            detail=case((refused, DeliveryRow.detail), else_="the rejection was withdrawn before it was sent"),
+        )
     )
+    offered = and_(DeliveryRow.attempts > 0, not_(refused))
     return tuple(
         session.scalars(
             select(DeliveryRow.destination).where(
-                DeliveryRow.document_id.in_(note), or_(DeliveryRow.state.in_(_GONE), DeliveryRow.attempts > 0)
+                DeliveryRow.document_id.in_(note), or_(DeliveryRow.state.in_(_GONE), offered)
             )
         )
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from qagate.store import notes
 from qagate.store.events import event
-from qagate.store.tables import DeliveryRow, DocumentRow, RevisionRow, SeriesRow
+from qagate.store.tables import REFUSED, DeliveryRow, DocumentRow, RevisionRow, SeriesRow
 
 WITHDRAWN = "withdrawn"
 """State of a rejection note that is not sent any more, because the rejection was taken back."""
@@ -112,9 +112,19 @@ def delivered(session: Session, delivery_id: int, *, sop_instance_uid: str, warn
 
 
 def failed(
-    session: Session, delivery_ids: Sequence[int], *, detail: str, final: bool, max_attempts: int, at: datetime
+    session: Session,
+    delivery_ids: Sequence[int],
+    *,
+    detail: str,
+    final: bool,
+    max_attempts: int,
+    at: datetime,
+    refused: bool = False,
 ) -> None:
-    """Record a try that failed: planned again after a wait, or parked when trying again cannot help."""
+    """Record a try that failed: planned again after a wait, or parked when trying again cannot help.
+
+    refused: the destination itself said that it will never take it.
+    """
     for delivery_id in delivery_ids:
         row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
         row.attempts += 1
@@ -122,7 +132,7 @@ def failed(
             if not final:  # it may have been taken, and the answer was lost
                 notes.came_late(session, row.document_id)
             continue
-        row.detail = detail
+        row.detail = f"{REFUSED}{detail}" if refused else detail
         if final or row.attempts % max_attempts == 0:  # a requeued one gets all its tries again
             row.state = "parked"
             document = session.get_one(DocumentRow, row.document_id)
@@ -140,6 +150,27 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
         statement = statement.where(DeliveryRow.destination == destination)
     # attempts goes on counting, so that each try keeps an id of its own
     return len(session.execute(statement.values(state="planned", next_attempt_at=at).returning(DeliveryRow.id)).all())
+
+
+def nowhere(destination: str) -> str:
+    """Return what is said of deliveries that are parked because the settings name their destination no more."""
+    return f"there is no destination {destination!r} in the settings any more"
+
+
+def any_to_resume(session: Session, destinations: Collection[str]) -> bool:
+    """Return whether `resume` would find anything."""
+    return session.scalar(select(DeliveryRow.id).where(*_homeless(destinations)).limit(1)) is not None
+
+
+def resume(session: Session, destinations: Collection[str], *, at: datetime) -> int:
+    """Plan again what was parked because its destination was not in the settings, and now is; returns how many."""
+    statement = update(DeliveryRow).where(*_homeless(destinations)).values(state="planned", next_attempt_at=at)
+    return len(session.execute(statement.returning(DeliveryRow.id)).all())
+
+
+def _homeless(destinations: Collection[str]) -> tuple[ColumnElement[bool], ...]:
+    said = [nowhere(name) for name in destinations]
+    return DeliveryRow.state == "parked", DeliveryRow.destination.in_(destinations), DeliveryRow.detail.in_(said)
 
 
 def hurry(session: Session, destination: str, *, at: datetime) -> None:
@@ -209,7 +240,10 @@ def _in_transaction(session: Session, transaction_uid: str, sop_instance_uids: S
         return ()  # what was never asked for has none either
     return session.scalars(
         select(DeliveryRow).where(
-            DeliveryRow.transaction_uid == transaction_uid, DeliveryRow.sop_instance_uid.in_(sop_instance_uids)
+            DeliveryRow.transaction_uid == transaction_uid,
+            DeliveryRow.sop_instance_uid.in_(sop_instance_uids),
+            # a result that comes again is not about what was taken back or is sent anew since the first
+            DeliveryRow.state.in_(("sent", "warning", "committed")),
         )
     ).all()
 

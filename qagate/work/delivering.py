@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qagate.clock import Clock
 from qagate.deliver.destination import Receipt, deliver
-from qagate.errors import DeliveryError, QagateError
+from qagate.errors import DeliveryError, DeliveryRefused, QagateError
 from qagate.settings import Destination, Settings
 from qagate.store import outbox
 from qagate.store.database import Database
@@ -38,7 +38,7 @@ class Courier:
             return
         destination = next((d for d in self.settings.destinations if d.name == destination_name), None)
         if destination is None:
-            self._fail(items, f"there is no destination {destination_name!r} in the settings any more", final=True)
+            self._fail(items, outbox.nowhere(destination_name), final=True)
             return
         documents = [[Path(variant) for variant in item.variants] for item in items]
         try:
@@ -46,7 +46,13 @@ class Courier:
         except DeliveryError as error:
             waiting = self._taken(items, tuple(error.receipts), destination)
             # all of them were offered: what is refused for good is so for each that was not taken
-            self._fail(waiting, str(error), final=not error.retryable, max_attempts=destination.max_attempts)
+            self._fail(
+                waiting,
+                str(error),
+                final=not error.retryable,
+                max_attempts=destination.max_attempts,
+                refused=isinstance(error, DeliveryRefused),
+            )
             logger.warning("%s: %s", destination.name, error)
             return
         except QagateError as error:
@@ -74,7 +80,15 @@ class Courier:
         done = {item.delivery_id for item, _ in taken}
         return tuple(item for item in items if item.delivery_id not in done)
 
-    def _fail(self, items: tuple[Item, ...], detail: str, *, final: bool, max_attempts: int = 1_000_000) -> None:
+    def _fail(
+        self,
+        items: tuple[Item, ...],
+        detail: str,
+        *,
+        final: bool,
+        max_attempts: int = 1_000_000,
+        refused: bool = False,
+    ) -> None:
         with self.database.begin() as session:
             outbox.failed(
                 session,
@@ -83,4 +97,5 @@ class Courier:
                 final=final,
                 max_attempts=max_attempts,
                 at=self.clock.now(),
+                refused=refused,
             )

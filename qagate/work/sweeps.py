@@ -31,6 +31,7 @@ from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT, Engine, Queue
 from qagate.work.reconciling import Reconciling
 from qagate.work.rescue import BEAT_SECONDS, Neighbourhood
 from qagate.work.retention import Retention
+from qagate.work.stranding import Stranding
 
 logger = logging.getLogger(__name__)
 
@@ -219,6 +220,7 @@ class Sweeps:
             (self.completing.take_up, 5),
             (notes.write, 5),
             (self.resume, 10),
+            (Stranding(self.settings, self.database, self.clock).sweep, 15),
             (Auditing(self.settings, self.database, self.clock).sweep, 5),
             (retention.watch_disk, 60),
             (Alerting(self.settings, self.database, self.clock).watch, 20),

@@ -9,6 +9,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from qagate.store.tables.base import Base
 
+REFUSED = "for good: "
+"""What the detail of a delivery begins with that its destination refused for good: it has not got the document."""
+
 
 class DocumentRow(Base):
     """One SR, SC or KO we wrote. `variants` are its files, richest SOP class first."""

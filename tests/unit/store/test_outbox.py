@@ -114,6 +114,21 @@ def test_commitment_that_fails_plans_the_document_again(database, revision_id):
         assert outbox.committed(session, transaction_uid="7", sop_instance_uids=["9.SR"], at=T0) == 1
 
 
+def test_a_result_that_comes_again_does_not_send_what_was_taken_back(database, revision_id):
+    """An archive whose report we could not answer says it again: a withdrawn rejection note went after all."""
+    with database.begin() as session:
+        (item,) = outbox.contents(session, revision_id, "ARCHIVE")
+        outbox.delivered(session, item.delivery_id, sop_instance_uid="9.SR", warning="", at=T0)
+        outbox.await_commitment(session, [item.delivery_id], transaction_uid="7", at=T0)
+        named = {"transaction_uid": "7", "sop_instance_uids": ["9.SR"], "at": T0}
+        assert outbox.not_committed(session, **named, detail="0112") == 1
+        session.get_one(DeliveryRow, item.delivery_id).state = outbox.WITHDRAWN  # as notes.told() does
+        session.flush()
+        assert outbox.not_committed(session, **named, detail="0112") == 0
+        assert outbox.committed(session, **named) == 0
+        assert session.get_one(DeliveryRow, item.delivery_id).state == outbox.WITHDRAWN
+
+
 def test_a_result_without_a_transaction_says_nothing_of_what_was_never_asked_for(database, revision_id):
     with database.begin() as session:
         (item,) = outbox.contents(session, revision_id, "ARCHIVE")

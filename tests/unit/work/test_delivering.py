@@ -13,7 +13,7 @@ from qagate.settings import Settings
 from qagate.store import outbox, reception, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
-from qagate.store.tables import DeliveryRow
+from qagate.store.tables import REFUSED, DeliveryRow
 from qagate.work import delivering
 from qagate.work.delivering import Courier
 
@@ -69,6 +69,30 @@ def test_what_was_refused_is_never_marked_as_sent(courier, monkeypatch, refused,
     assert states(courier) == {
         kind: (state, "") if kind in refused else ("sent", f"9.{n}") for n, kind in enumerate(KINDS)
     }
+
+
+def test_a_refusal_for_good_is_told_from_one_for_now(courier, monkeypatch):
+    for error in (DeliveryError("busy"), DeliveryRefused("never")):
+
+        def deliver(*_: object, error: DeliveryError = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(delivering, "deliver", deliver)
+        courier.carry(1, "PACS")
+        with courier.database.read() as session:
+            details = {row.detail for row in session.query(DeliveryRow)}
+        assert details == {"busy" if not isinstance(error, DeliveryRefused) else f"{REFUSED}never"}
+
+
+def test_what_goes_to_a_destination_that_was_taken_out_waits_until_it_is_back(courier):
+    """It could only be tried again by a command that refused the name."""
+    gone = Courier(courier.settings.model_copy(update={"destinations": ()}), courier.database, courier.clock)
+    gone.carry(1, "PACS")
+    with courier.database.begin() as session:
+        assert {row.state for row in session.query(DeliveryRow)} == {"parked"}
+        assert outbox.resume(session, ["OTHER"], at=T0) == 0
+        assert outbox.resume(session, ["OTHER", "PACS"], at=T0) == 3
+        assert {parcel.attempt for parcel in outbox.due(session, T0)} == {4}  # an id of its own
 
 
 def test_a_document_that_is_refused_again_and_again_is_parked(courier, monkeypatch):

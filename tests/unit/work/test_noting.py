@@ -110,6 +110,20 @@ def test_a_parked_rejection_does_not_go_after_the_release(tmp_path):
     assert written(notes) == [("RN1", "ASKS", "withdrawn"), ("RW1", "ASKS", "planned")]
 
 
+def test_who_refused_a_rejection_for_good_is_not_told_of_its_withdrawal(tmp_path):
+    """It has not got what would be withdrawn; the word came alone, and was refused or misunderstood."""
+    notes = site(tmp_path, ASKS, {**ASKS, "name": "SILENT"})
+    decide(notes, "reject")
+    named = {"max_attempts": 1, "at": T0}
+    with notes.database.begin() as session:
+        (item,), (other,) = outbox.contents(session, 1, "ASKS"), outbox.contents(session, 1, "SILENT")
+        outbox.failed(session, [item.delivery_id], detail="0122 not supported", final=True, refused=True, **named)
+        outbox.failed(session, [other.delivery_id], detail="no answer", final=False, **named)
+    decide(notes, "release")
+    assert ("RW1", "SILENT", "planned") in written(notes)
+    assert "RW1" not in {kind for kind, name, _ in written(notes) if name == "ASKS"}
+
+
 @pytest.mark.parametrize("answered", [True, False])
 def test_a_rejection_that_is_being_sent_while_it_is_taken_back_is_withdrawn(tmp_path, answered):
     notes = site(tmp_path, ASKS, {**ASKS, "name": "OTHER"})
