@@ -35,7 +35,7 @@ def session_of(destination: Destination) -> requests.Session:
 
 def name_of(destination: Destination) -> str:
     """Return name and address, for messages."""
-    return f"destination {destination.name} ({destination.url})"
+    return f"destination {destination.name} ({destination.address})"
 
 
 def from_http(destination: Destination, status: int, what: str) -> DeliveryError:

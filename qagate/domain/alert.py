@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from typing import Literal
+
+EXPIRES_SOON = timedelta(days=30)
+"""From then on a certificate is an incident: a new one takes weeks in some hospitals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,19 @@ def disk(free_mb: int, reserve_mb: int, reserves: float) -> tuple[Sign, ...]:
         return ()
     word = "objects are refused" if free_mb <= reserve_mb else "soon objects are refused"
     return (Sign("disk", "", f"The disk of the spool is nearly full: {word}"),)
+
+
+def certificates(ends: Mapping[str, tuple[str, datetime]], now: datetime) -> tuple[Sign, ...]:
+    """Return a sign for each certificate that expires soon or has expired (key → whose it is, end; times in UTC).
+
+    The words name the day, not how many are left: they would change every day.
+    """
+    found = []
+    for key, (whose, end) in sorted(ends.items()):
+        if end - now < EXPIRES_SOON:
+            words = f"{whose[:1].upper()}{whose[1:]} {'expires' if end > now else 'expired'} on {end:%Y-%m-%d}"
+            found.append(Sign(f"certificate:{key}", "", words))
+    return tuple(found)
 
 
 def burst(outcomes: Mapping[str, Sequence[str]], last: int, share: float) -> tuple[Sign, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, field_serializer, model_validator
+from pydantic import Field, field_serializer
 
 from qagate.settings.base import Tree
 
@@ -27,12 +27,6 @@ class Alerts(Tree):
     )
     flagged_share: Annotated[float, Field(gt=0, le=1)] = Field(0.5, description="share of them that is too much")
     disk_reserves: Annotated[float, Field(ge=1)] = Field(3, description="times storage.reserve_mb that should be free")
-
-    @model_validator(mode="after")
-    def _complete(self) -> Alerts:
-        if (self.quiet_from is None) is not (self.quiet_until is None):
-            raise ValueError("quiet_from and quiet_until belong together")
-        return self
 
     @field_serializer("urls", when_used="json")
     def _without_secrets(self, urls: tuple[str, ...]) -> tuple[str, ...]:

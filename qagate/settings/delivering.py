@@ -81,9 +81,18 @@ class Destination(Tree):
             raise ValueError(f"destination {self.name!r} with originals must be of kind dimse")
         return self
 
+    @property
+    def address(self) -> str:
+        """Where it is, for people: without the name and password that may stand in a URL."""
+        return _without_login(self.url) or f"{self.ae_title} at {self.host}:{self.port}"
+
     @field_serializer("url", when_used="json")
     def _without_password(self, url: str | None) -> str | None:
-        return url and re.sub(r"//[^/@]*@", "//", url)
+        return _without_login(url)
+
+
+def _without_login(url: str | None) -> str | None:
+    return url and re.sub(r"//[^/?#]*@", "//", url)
 
 
 class Report(Tree):

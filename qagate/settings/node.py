@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from qagate.settings.base import AeTitle, Patience, Port, Tree
+from qagate.settings.delivering import DestinationTls
 
 
 class Peer(Tree):
@@ -17,6 +18,11 @@ class Peer(Tree):
     host: str | None = Field(None, description="address the peer must come from; any when absent")
     port: Port | None = Field(
         None, description="port on which it takes the results of storage commitments that it asks for"
+    )
+    tls: DestinationTls | None = Field(
+        None,
+        description="TLS on that port, as {ca_file = ..., certificate_file, key_file, server_name, check_name, "
+        "minimum_version}; results go in the clear when absent",
     )
 
 

@@ -50,8 +50,10 @@ def load(path: Path | None = None, environment: dict[str, str] | None = None) ->
 
 def _anchor(data: dict[str, Any], base: Path) -> None:
     trees = [(data.get("storage"), ("data_dir",)), (data.get("model"), ("folder", "rules_file"))]
-    destinations = data.get("destinations")
-    holders = [data.get("node"), data.get("audit"), *(destinations if isinstance(destinations, list) else [])]
+    node, destinations = data.get("node"), data.get("destinations")
+    peers = node.get("peers") if isinstance(node, dict) else None
+    lists = [each for each in (destinations, peers) if isinstance(each, list)]
+    holders = [node, data.get("audit"), *(entry for entries in lists for entry in entries)]
     trees += [(holder.get("tls"), _TLS_FILES) for holder in holders if isinstance(holder, dict)]
     people = data.get("people")
     trees.append((people.get("ldap") if isinstance(people, dict) else None, ("ca_file",)))
@@ -82,11 +84,15 @@ def _overlay(data: dict[str, Any], name: str, value: str) -> None:
 
 def _entry(variable: str, tables: list[Any], key: str) -> Any:
     """Return the table of a list that a variable names; what is neither letter nor digit in a name is one _ there."""
-    names = {str(t.get("name") or t.get("ae_title")): t for t in tables if isinstance(t, dict)}
-    found = next((t for name, t in names.items() if re.sub(r"[^a-z0-9]+", "_", name.lower()) == key), None)
-    if found is None:
-        raise SettingsError(f"{variable}: there is no entry of this name (known: {', '.join(names) or 'none'})")
-    return found
+    named = [(str(t.get("name") or t.get("ae_title")), t) for t in tables if isinstance(t, dict)]
+    found = [(name, t) for name, t in named if re.sub(r"[^a-z0-9]+", "_", name.lower()) == key]
+    if not found:
+        known = ", ".join(name for name, _ in named) or "none"
+        raise SettingsError(f"{variable}: there is no entry of this name (known: {known})")
+    if len(found) > 1:  # a secret of one must not go to the other
+        names = " and ".join(name for name, _ in found)
+        raise SettingsError(f"{variable}: names must differ in letters and digits to be set from here, got {names}")
+    return found[0][1]
 
 
 def _parsed(value: str) -> Any:

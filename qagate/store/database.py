@@ -12,7 +12,7 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from alembic.util.exc import CommandError
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DataError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session, sessionmaker
 
@@ -32,6 +32,8 @@ SERVER_PATIENCE = {
     "keepalives_count": 4,
 }
 """How long a database server may keep silent, in s and ms, as libpq names them; a URL may say otherwise."""
+
+_SECRETS = ("password", "sslpassword")
 
 ASK_AGAIN_SECONDS = 1.0
 """A database that was away is not asked again earlier than this."""
@@ -74,10 +76,10 @@ class Database:
             with self.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
         except SQLAlchemyError as error:
-            raise StoreError(f"the database at {_shown(self._url)} cannot be used: {_first_line(error)}") from error
+            raise StoreError(f"the database at {shown(self._url)} cannot be used: {_first_line(error)}") from error
         except CommandError as error:  # a step that this release does not know
             raise StoreError(
-                f"the database at {_shown(self._url)} was brought up to date by a newer qagate; start that one, "
+                f"the database at {shown(self._url)} was brought up to date by a newer qagate; start that one, "
                 f"got: {error}"
             ) from error
         self._opened.set()
@@ -173,5 +175,7 @@ def _first_line(error: SQLAlchemyError) -> str:
     return str(getattr(error, "orig", None) or error).splitlines()[0]
 
 
-def _shown(url: str) -> str:
-    return make_url(url).render_as_string(hide_password=True)
+def shown(url: str | URL) -> str:
+    """Return the address of a database without its passwords; libpq takes them behind the question mark, too."""
+    parsed = make_url(url)
+    return parsed.set(query={k: "***" if k in _SECRETS else v for k, v in parsed.query.items()}).render_as_string()

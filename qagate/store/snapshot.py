@@ -17,7 +17,7 @@ from sqlalchemy import URL, inspect, make_url, select, update
 from sqlalchemy.orm import Session
 
 from qagate.errors import InputError, SettingsError, StoreError
-from qagate.store.database import Database
+from qagate.store.database import Database, shown
 from qagate.store.tables import DocumentRow, InstanceRow
 
 ENGINE_SCHEMA = "dbos"
@@ -62,8 +62,7 @@ def refuse_used(database_url: str) -> None:
     finally:
         database.close()
     if tables:
-        shown = url.render_as_string(hide_password=True)
-        raise InputError(f"the database {shown} must be empty, got {len(tables)} tables")
+        raise InputError(f"the database {shown(url)} must be empty, got {len(tables)} tables")
 
 
 def move_paths(session: Session, old: Path, new: Path) -> None:
@@ -99,8 +98,9 @@ def _run(program: str, url: URL, *arguments: str) -> None:
     )
     if found is None:
         raise SettingsError(f"{program} must be installed (package postgresql-client) to copy PostgreSQL, got none")
-    address = url.set(drivername="postgresql", password=None).render_as_string()
-    environment = {**os.environ, **({"PGPASSWORD": str(url.password)} if url.password else {})}
+    password = url.password or url.query.get("password")
+    address = url.set(drivername="postgresql", password=None).difference_update_query(["password"]).render_as_string()
+    environment = {**os.environ, **({"PGPASSWORD": str(password)} if password else {})}
     command: Sequence[str] = [found, f"--dbname={address}", *arguments]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:

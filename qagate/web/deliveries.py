@@ -123,4 +123,4 @@ def _standings(request: Request, session: Session) -> list[Standing]:
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
-    return {d.name: d.url or f"{d.ae_title} at {d.host}:{d.port}" for d in settings.destinations}
+    return {d.name: d.address for d in settings.destinations}

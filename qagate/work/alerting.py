@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
 from qagate.clock import Clock
 from qagate.deliver.message import send
-from qagate.domain.alert import Sign, burst, disk, is_quiet, parked, steps
-from qagate.errors import QagateError
+from qagate.domain.alert import Sign, burst, certificates, disk, is_quiet, parked, steps
+from qagate.errors import QagateError, SettingsError
 from qagate.settings import Settings
 from qagate.store import alerts, undelivered
 from qagate.store.alerts import Message
 from qagate.store.database import Database
+from qagate.tls import expiry
+from qagate.work.certificates import own
 
 logger = logging.getLogger(__name__)
 
@@ -67,4 +70,12 @@ class Alerting:
         if storage.data_dir.exists():
             free_mb = shutil.disk_usage(storage.data_dir).free >> 20
             found += disk(free_mb, storage.reserve_mb, wanted.disk_reserves)
+        return [*found, *certificates(self._certificates(), self.clock.now())]
+
+    def _certificates(self) -> dict[str, tuple[str, datetime]]:
+        """Return until when our certificates are valid; what cannot be read here may lie on another machine."""
+        found = {}
+        for one in own(self.settings):
+            with contextlib.suppress(SettingsError):
+                found[one.key] = one.whose, expiry(one.path)
         return found

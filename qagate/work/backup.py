@@ -16,13 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import make_url
-
 from qagate import __version__
 from qagate.clock import Clock
 from qagate.errors import InputError, StoreError
 from qagate.settings import Settings
-from qagate.store import snapshot
+from qagate.store import database, snapshot
 from qagate.store.database import Database
 
 SCHEMA = "qagate.backup/1"
@@ -92,12 +90,12 @@ def restore(settings: Settings, source: Path) -> Backup:
     except OSError as error:
         raise StoreError(f"the backup cannot be put back: {error}") from error
     snapshot.put_back(settings.database_url, source / DATABASE)
-    database = Database.open(settings.database_url)  # migrated, when the backup is older than this program
+    opened = Database.open(settings.database_url)  # migrated, when the backup is older than this program
     try:
-        with database.begin() as session:
+        with opened.begin() as session:
             snapshot.move_paths(session, Path(manifest["data_dir"]), folder)
     finally:
-        database.close()
+        opened.close()
     files = manifest["files"]
     return Backup(datetime.fromisoformat(manifest["made_at"]), len(files), sum(file["bytes"] for file in files))
 
@@ -190,5 +188,5 @@ def _without_secrets(settings: Settings) -> dict[str, Any]:
             destination["token"] = "(left out)"
     url = settings.storage.database_url
     if url:
-        shown["storage"]["database_url"] = make_url(url).render_as_string(hide_password=True)
+        shown["storage"]["database_url"] = database.shown(url)
     return shown

@@ -15,13 +15,15 @@ from pydicom.uid import UID
 
 from qagate.deliver.certificate import certificate_expiry
 from qagate.deliver.destination import accepted_sop_classes, echo
+from qagate.domain.alert import EXPIRES_SOON
 from qagate.errors import QagateError
 from qagate.prompt.rules import load_rules
 from qagate.score.scorer import Scorer
 from qagate.settings import Destination, Settings
 from qagate.store import forwarding
 from qagate.store.database import Database
-from qagate.tls import expiry, server_context
+from qagate.tls import client_context, expiry, server_context
+from qagate.work.certificates import own
 
 State = Literal["good", "warning", "bad"]
 
@@ -32,8 +34,6 @@ DOCUMENT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.59": "Key Object Selection",
     "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture",
 }
-
-_SOON_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ def inspect(settings: Settings) -> Preflight:
         ("model", _model),
         ("dicom port", _port),
         ("tls", _tls),
+        ("alerts", _alerts),
         ("peers", _peers),
         ("clock", _clock),
     )
@@ -147,17 +148,30 @@ def _tls(settings: Settings) -> Iterator[Item]:
     if tls is not None:
         server_context(tls)
         asks = "asked of" if tls.asks_for_certificate else "not asked of"
-        yield _until("tls", f"our certificate {tls.certificate_file}", expiry(tls.certificate_file))
-        yield Item("", "good", f"TLS {tls.minimum_version} or newer; certificates are {asks} peers")
-    for destination in settings.destinations:
-        own = destination.tls.certificate_file if destination.tls is not None else None
-        if own is not None:
-            yield _until("tls", f"our certificate for {destination.name}, {own}", expiry(own))
+        yield Item("tls", "good", f"TLS {tls.minimum_version} or newer; certificates are {asks} peers")
+    for one in own(settings):
+        yield _until("tls", f"{one.whose}, {one.path},", expiry(one.path))
+    for peer in settings.node.peers:
+        if peer.tls is not None:
+            client_context(peer.tls, peer.ae_title, f"node.peers ({peer.ae_title}) tls")
+        elif peer.port is not None and tls is not None:
+            words = f"{peer.ae_title} has no tls under node.peers: results of storage commitment go to it in the clear"
+            yield Item("tls", "warning", words)
+
+
+def _alerts(settings: Settings) -> Iterator[Item]:
+    wanted = settings.alerts
+    if (wanted.quiet_from is None) is not (wanted.quiet_until is None):
+        yield Item(
+            "alerts",
+            "warning",
+            "quiet_from and quiet_until belong together, and one is missing: there is no quiet time",
+        )
 
 
 def _until(what: str, whose: str, end: datetime) -> Item:
     days = (end - datetime.now(UTC)).total_seconds() / 86400
-    state: State = "bad" if days <= 0 else "warning" if days < _SOON_DAYS else "good"
+    state: State = "bad" if days <= 0 else "warning" if days < EXPIRES_SOON.days else "good"
     words = f"expires in {days:.0f} days" if days > 0 else f"expired {-days:.0f} days ago"
     return Item(what, state, f"{whose} {words}, on {end:%Y-%m-%d}")
 
@@ -283,7 +297,7 @@ def _for_the_pacs_team(settings: Settings) -> str:
             if d.originals
         ),
         f"  qagate sends as {node.ae_title}: SR, Secondary Capture, Key Object Selection, to{nobody}",
-        *(f"    {d.name}: {d.url or f'{d.ae_title} {d.host}:{d.port}'}" for d in settings.destinations),
+        *(f"    {d.name}: {d.address}" for d in settings.destinations),
         f"  When routing to qagate automatically, leave out what comes from {node.ae_title}.",
     ]
     return "\n".join(lines)

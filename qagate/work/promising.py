@@ -147,5 +147,6 @@ class Promising:
                     ae_title=calling_ae_title,
                     host=peer.host or host,
                     port=peer.port,
+                    tls=peer.tls,
                 )
         return None

@@ -9,8 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from qagate.cli.template import OPTIONAL, TABLES, settings_template
+from qagate.deliver.web import name_of
+from qagate.domain.alert import is_quiet
 from qagate.errors import SettingsError
 from qagate.settings import Settings, load
+from qagate.store.database import shown
+from qagate.work.preflight import _alerts, _for_the_pacs_team
 
 SECRET = "s3cret"
 STOW = "[[destinations]]\nname = 'P.1'\nkind = 'stow'\nurl = 'https://p/dicom-web'\n"
@@ -158,9 +162,25 @@ def test_sites_write_99999_for_ever(tmp_path):
 
 
 @pytest.mark.parametrize("key", ["quiet_from", "quiet_until"])
-def test_half_a_quiet_time_is_refused_as_it_would_do_nothing(tmp_path, key):
-    with pytest.raises(SettingsError, match="belong together"):
-        read(tmp_path, f"[alerts]\n{key} = '22:00'")
+def test_half_a_quiet_time_keeps_no_alert_back_and_stops_no_node(tmp_path, key):
+    """A node that does not start after a slip about messages refuses images."""
+    settings = read(tmp_path, f"[alerts]\n{key} = '22:00'")
+    assert not is_quiet(datetime(2026, 1, 1, 23), settings.alerts.quiet_from, settings.alerts.quiet_until)
+    (item,) = _alerts(settings)
+    assert (item.state, "belong together" in item.detail) == ("warning", True)
+
+
+def test_a_variable_that_could_mean_two_entries_is_refused(tmp_path):
+    """The token of one went to the other."""
+    text = STOW.replace("P.1", "PACS-1") + STOW.replace("P.1", "PACS_1")
+    assert len(read(tmp_path, text).destinations) == 2  # nobody is confused who sets nothing from the environment
+    with pytest.raises(SettingsError, match="got PACS-1 and PACS_1"):
+        read(tmp_path, text, {"QAGATE__DESTINATIONS__PACS_1__TOKEN": SECRET})
+
+
+def test_files_of_tls_lie_beside_the_settings(tmp_path):
+    text = "[[node.peers]]\nae_title = 'CT'\nport = 104\ntls = {ca_file = 'ca.pem'}"
+    assert read(tmp_path, text).node.peers[0].tls.ca_file == tmp_path / "ca.pem"
 
 
 @pytest.mark.parametrize(
@@ -190,6 +210,17 @@ def test_settings_as_json_hold_no_secret():
     assert shown["alerts"]["urls"] == ["mailto:(left out)", "slack:(left out)"]
     assert shown["destinations"][0]["url"] == "https://p/dicom-web"
     assert SECRET in settings.alerts.urls[1]  # only there
+    assert SECRET not in settings.destinations[0].address + name_of(settings.destinations[0])
+    assert SECRET not in _for_the_pacs_team(settings)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [f"postgresql://q:{SECRET}@db/q", f"postgresql://q@db/q?sslmode=require&password={SECRET}&sslpassword={SECRET}"],
+)
+def test_the_address_of_a_database_is_said_without_its_password(url):
+    assert SECRET not in shown(url)
+    assert "@db/q" in shown(url)
 
 
 def test_every_example_of_the_template_is_valid_when_the_signs_before_it_are_taken_away():

@@ -212,10 +212,12 @@ def test_the_preflight_tells_how_long_certificates_are_valid(tmp_path: Path, aut
         items = [*_tls(settings), *_destination(settings, settings.destinations[0])]
     words = {item.detail.rpartition(",")[0]: item.state for item in items if "expire" in item.detail}
     assert words == {
-        f"our certificate {own.certificate_file} expires in 100 days": "good",
-        f"our certificate for pacs, {own.certificate_file} expires in 100 days": "good",
+        f"our certificate, {own.certificate_file}, expires in 100 days": "good",
+        f"our certificate for pacs, {own.certificate_file}, expires in 100 days": "good",
         "its certificate expires in 20 days": "warning",
     }
     node = NodeTls(certificate_file=old.certificate_file, key_file=old.key_file)
-    (item, _) = _tls(Settings.model_validate({"node": {"tls": node}}))
+    peers = [{"ae_title": "CT1", "port": 104}, {"ae_title": "CT2", "port": 104, "tls": {"ca_file": authority.file}}]
+    (_, item, clear) = _tls(Settings.model_validate({"node": {"tls": node, "peers": peers}}))
     assert (item.state, "expired 1 days ago" in item.detail) == ("bad", True)
+    assert (clear.state, clear.detail.partition(" ")[0]) == ("warning", "CT1")

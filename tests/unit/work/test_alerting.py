@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -10,12 +11,15 @@ from sqlalchemy import select
 
 from qagate.clock import SystemClock
 from qagate.deliver.message import send
+from qagate.domain.alert import certificates
 from qagate.errors import DeliveryError, SettingsError
-from qagate.settings import Settings
+from qagate.settings import Destination, DestinationTls, NodeTls, Settings
 from qagate.store import alerts, forwarding, undelivered
 from qagate.store.database import Database
 from qagate.store.tables import ForwardRow, InstanceRow
+from qagate.tls import expiry
 from qagate.work.alerting import Alerting
+from tests.unit.certificates import Authority
 from tests.web.seeds import Seed, seed
 
 
@@ -99,6 +103,23 @@ def test_images_that_nobody_takes_are_told_like_documents(node, receiver):
         assert undelivered.try_again(session, "VAULT", at=node.clock.now()) == 1
     node.watch()
     assert [m["title"] for m in receiver.got] == ["qagate: look", "qagate: over"]
+
+
+def test_a_certificate_that_expires_is_told_weeks_before_and_once_more_when_it_has(node, receiver, tmp_path):
+    own = Authority(tmp_path).issue("qagate", days=20)
+    tls = DestinationTls(certificate_file=own.certificate_file, key_file=own.key_file)
+    to = Destination(name="PACS", ae_title="P", host="h", port=1, tls=tls)
+    gone = NodeTls(certificate_file=tmp_path / "on another machine.pem", key_file=own.key_file)
+    node.settings.__dict__["destinations"] = (to,)
+    node.settings.node.__dict__["tls"] = gone
+    for _ in range(3):
+        node.watch()
+    day = f"{expiry(own.certificate_file):%Y-%m-%d}"
+    assert [m["message"] for m in receiver.got] == [f"Our certificate for PACS expires on {day}"]
+    ends = {"node": ("our certificate", expiry(own.certificate_file))}
+    later = node.clock.now() + timedelta(days=30)
+    assert [sign.words for sign in certificates(ends, later)] == [f"Our certificate expired on {day}"]
+    assert certificates(ends, node.clock.now() - timedelta(days=20)) == ()
 
 
 def test_what_was_not_taken_is_told_again(node, receiver):

@@ -11,7 +11,7 @@ from pydicom.dataset import Dataset
 from qagate.clock import SystemClock
 from qagate.domain.status import NOT_AUTHORISED, SUCCESS
 from qagate.errors import Unreachable
-from qagate.settings import Settings
+from qagate.settings import DestinationTls, Settings
 from qagate.store import commitments
 from qagate.store.database import Database
 from qagate.work import promising as module
@@ -36,14 +36,20 @@ def asked(transaction_uid: str) -> Dataset:
     return information
 
 
+tries_tls: list[object] = []
+"""How each try was to be secured."""
+
+
 @pytest.fixture
 def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Makes what answers scanners, and lists (host, port, transaction) of each try to tell one."""
     tries: list[tuple[str, int, str]] = []
+    tries_tls.clear()
     database = Database.open(f"sqlite:///{tmp_path / 'q.db'}")
 
     def report(peer, transaction_uid, kept, failed, **_):
         tries.append((peer.host, peer.port, transaction_uid))
+        tries_tls.append(peer.tls)
         if peer.host == "10.0.0.9":
             raise Unreachable("nobody answers")
 
@@ -87,6 +93,15 @@ def test_of_machines_that_share_an_ae_title_the_one_that_asked_is_told(node, pee
     assert status == (NOT_AUTHORISED if told is None else SUCCESS)
     tell(promising)
     assert tries == ([] if told is None else [(*told, "1.9")])
+
+
+def test_a_result_goes_with_tls_to_a_scanner_that_takes_it_so(node):
+    """The settings had no way to say it: results went in the clear, or not at all."""
+    make, _, _ = node
+    promising = make({"host": "10.0.0.2", "port": 2, "tls": {"ca_file": "ca.pem"}})
+    assert promising.take(asked("1.9"), "CT", "10.0.0.2") == SUCCESS
+    tell(promising)
+    assert tries_tls == [DestinationTls(ca_file=Path("ca.pem"))]
 
 
 def test_a_scanner_that_is_off_costs_the_others_one_wait_and_not_one_for_each_request(node):
