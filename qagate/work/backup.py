@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -42,27 +43,28 @@ class Backup:
 def backup(settings: Settings, target: Path, clock: Clock) -> Backup:
     """Write a backup into a folder that is new or empty; the node may run. Raises InputError or StoreError.
 
-    The manifest is written last: a folder without one is no backup.
+    The manifest is written last: a folder without one is no backup. Of one that fails nothing is left.
     """
     _refuse_used(target, "the folder of the backup")
     try:
-        target.mkdir(parents=True, exist_ok=True)
-        target.chmod(0o700)  # there is patient data in it
-        now = clock.now()
-        snapshot.take(settings.database_url, target / DATABASE)
-        files = [_entry(target, target / DATABASE)]
-        for name in FOLDERS:
-            files += _copied(settings.storage.data_dir.absolute() / name, target / name, target)
-        manifest = {
-            "schema": SCHEMA,
-            "qagate": __version__,
-            "made_at": now.isoformat(),
-            "database": snapshot.kind_of(settings.database_url),
-            "data_dir": str(settings.storage.data_dir.absolute()),
-            "settings": _without_secrets(settings),
-            "files": files,
-        }
-        _write(target / MANIFEST, json.dumps(manifest, indent=1).encode())
+        with _all_or_nothing(target):
+            target.mkdir(parents=True, exist_ok=True)
+            target.chmod(0o700)  # there is patient data in it
+            now = clock.now()
+            snapshot.take(settings.database_url, target / DATABASE)
+            files = [_entry(target, target / DATABASE)]
+            for name in FOLDERS:
+                files += _copied(settings.storage.data_dir.absolute() / name, target / name, target)
+            manifest = {
+                "schema": SCHEMA,
+                "qagate": __version__,
+                "made_at": now.isoformat(),
+                "database": snapshot.kind_of(settings.database_url),
+                "data_dir": str(settings.storage.data_dir.absolute()),
+                "settings": _without_secrets(settings),
+                "files": files,
+            }
+            _write(target / MANIFEST, json.dumps(manifest, indent=1).encode())
     except OSError as error:
         raise StoreError(f"the backup cannot be written: {error}") from error
     return Backup(now, len(files), sum(int(file["bytes"]) for file in files))
@@ -71,7 +73,8 @@ def backup(settings: Settings, target: Path, clock: Clock) -> Backup:
 def restore(settings: Settings, source: Path) -> Backup:
     """Fill an empty data folder and an empty database from a backup, after every digest has been checked.
 
-    Raises InputError when the backup is damaged or there is something to overwrite, and StoreError.
+    Raises InputError when the backup is damaged or there is something to overwrite, and StoreError. When it fails the
+    data folder is as empty as before: a node that starts on half of a spool would take all of it for new.
     """
     manifest = _manifest(source)
     kind = snapshot.kind_of(settings.database_url)
@@ -83,21 +86,40 @@ def restore(settings: Settings, source: Path) -> Backup:
     for file in manifest["files"]:
         _check(source, file)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in FOLDERS:
-            if (source / name).is_dir():
-                list(_copied(source / name, folder / name, folder))
+        with _all_or_nothing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            for name in FOLDERS:
+                if (source / name).is_dir():
+                    list(_copied(source / name, folder / name, folder))
+            snapshot.put_back(settings.database_url, source / DATABASE)
+            opened = Database.open(settings.database_url)  # migrated, when the backup is older than this program
+            try:
+                with opened.begin() as session:
+                    snapshot.move_paths(session, Path(manifest["data_dir"]), folder)
+            finally:
+                opened.close()
     except OSError as error:
         raise StoreError(f"the backup cannot be put back: {error}") from error
-    snapshot.put_back(settings.database_url, source / DATABASE)
-    opened = Database.open(settings.database_url)  # migrated, when the backup is older than this program
-    try:
-        with opened.begin() as session:
-            snapshot.move_paths(session, Path(manifest["data_dir"]), folder)
-    finally:
-        opened.close()
     files = manifest["files"]
     return Backup(datetime.fromisoformat(manifest["made_at"]), len(files), sum(file["bytes"] for file in files))
+
+
+@contextmanager
+def _all_or_nothing(folder: Path) -> Iterator[None]:
+    """Take away what lies in a folder that was new or empty when what fills it fails, also when it is interrupted."""
+    new = not folder.exists()
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for path in list(folder.iterdir()):
+                if path.is_dir() and path.name != "lost+found":
+                    shutil.rmtree(path, ignore_errors=True)
+                elif not path.is_dir():
+                    path.unlink()
+            if new:
+                folder.rmdir()
+        raise
 
 
 def _manifest(source: Path) -> dict[str, Any]:

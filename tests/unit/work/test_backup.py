@@ -173,6 +173,31 @@ def test_a_folder_that_leaves_the_disk_meanwhile_is_left_out_and_one_that_cannot
         backup(settings, tmp_path / "two", SystemClock())
 
 
+def test_of_a_backup_that_fails_nothing_is_left_and_the_next_one_may_use_the_folder(tmp_path, monkeypatch):
+    """What was left of the first refused every further one: the folder was not empty."""
+    settings = settings_in(tmp_path / "old")
+    filled(settings)
+    (tmp_path / "disk").mkdir()
+    for target in (tmp_path / "disk", tmp_path / "new one"):
+        with monkeypatch.context() as patched:
+            patched.setattr("qagate.work.backup._write", lambda *_: (_ for _ in ()).throw(OSError(28, "no space")))
+            with pytest.raises(StoreError, match="cannot be written"):
+                backup(settings, target, SystemClock())
+        assert target.exists() is (target.name == "disk")
+        assert backup(settings, target, SystemClock()).files == 4
+
+
+def test_of_a_restore_that_fails_nothing_is_left(copied, tmp_path, monkeypatch):
+    """A node that was started on it took the whole spool for new, and forwarded it again."""
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshot, "move_paths", lambda *_: (_ for _ in ()).throw(StoreError("away")))
+        with pytest.raises(StoreError, match="away"):
+            restore(settings_in(tmp_path / "new"), copied)
+    assert not (tmp_path / "new").exists()
+    restore(settings_in(tmp_path / "new"), copied)
+    whole(settings_in(tmp_path / "new"))
+
+
 def test_without_pg_dump_it_says_what_to_install(monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr(Path, "glob", lambda self, pattern: iter(()))
