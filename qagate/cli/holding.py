@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import getpass
+import os
+import pwd
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -48,9 +49,13 @@ def reject(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
     config: Config = None,
 ) -> None:
-    """Reject a series: held images stay back; destinations that want rejection notes get one."""
+    """Reject a series: held images stay back; destinations that want rejection notes get one.
+
+    With review.two_person_rejection it is a proposal until another person rejects it too, here or on its page.
+    """
+    from qagate.domain.decision import Kind, State, Wish
     from qagate.domain.holding import REJECTION_REASONS
-    from qagate.store import holding
+    from qagate.store import decisions, holding
 
     if code and code not in REJECTION_REASONS:
         typer.echo(f"qagate: the reason must be one of {', '.join(REJECTION_REASONS)}, got {code!r}", err=True)
@@ -60,17 +65,26 @@ def reject(
     if not yes:
         typer.confirm(f"Reject {series}? A rejection note goes to {notes}.", abort=True)
     database = database_of_the_node(settings)
+    said, now = "rejected", datetime.now(UTC)
     with database.begin() as session:
-        known = holding.reject(session, series, by=_who(), reason=reason, code=code, at=datetime.now(UTC))
+        if settings.review.two_person_rejection:
+            wish, version = Wish(Kind.REJECT, code, note=reason), decisions.of(session, series).version
+            decisions.decide(session, series, wish, person=_who(), version=version, at=now, two_person=True)
+            if decisions.of(session, series).state is State.PROPOSED:
+                said = "is to be rejected: another person must reject it too, here or on its page"
+            known = True
+        else:
+            known = holding.reject(session, series, by=_who(), reason=reason, code=code, at=now)
     database.close()
     if not known:
         typer.echo(f"qagate: there is no series with this UID, got {series}", err=True)
         raise typer.Exit(BAD_INPUT)
-    typer.echo(f"{series} rejected")
+    typer.echo(f"{series} {said}")
 
 
 def _who() -> str:
+    """Return whose account this is; the environment, which getpass asks, would let one person be two."""
     try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # no name for this user id
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # no name for this user id
         return "command line"
