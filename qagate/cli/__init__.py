@@ -16,9 +16,12 @@ P = ParamSpec("P")
 BAD_INPUT = 2
 """Exit code when what was asked cannot be done as it was asked; the line before says why and what to do."""
 
+NOT_NOW = 1
+"""Exit code when the same may succeed later: a disk or a database is away. Who started it may start it again."""
+
 
 def plain_errors(command: Callable[P, None]) -> Callable[P, None]:
-    """Turn errors raised on purpose into one line on standard error and exit code 2: never a traceback."""
+    """Turn errors raised on purpose into one line on standard error and an exit code: never a traceback."""
 
     @wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -26,7 +29,7 @@ def plain_errors(command: Callable[P, None]) -> Callable[P, None]:
             command(*args, **kwargs)
         except QagateError as error:
             typer.echo(f"qagate: {error}", err=True)
-            raise typer.Exit(BAD_INPUT) from None
+            raise typer.Exit(NOT_NOW if error.retryable else BAD_INPUT) from None
         except BrokenPipeError:  # `qagate score ... | head`
             sys.stderr.close()
             raise typer.Exit(0) from None

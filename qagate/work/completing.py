@@ -200,7 +200,7 @@ def _archive(asked: tuple[Inquiry, ...], counting: tuple[Destination, ...]) -> t
 def _place(path: Path) -> Place:
     try:
         header = read_header(path)
-    except NotDicom:
+    except (NotDicom, OSError):
         return Place(None, None, None, None)
     position = numbers_of(header, "ImagePositionPatient")
     directions = numbers_of(header, "ImageOrientationPatient")

@@ -47,6 +47,8 @@ class Notes:
                 logger.error("no note about series %s: %s", wanted.series_instance_uid, error)
                 with self.database.begin() as session:
                     notes.record(session, wanted, None, (), at=self.clock.now())
+            except Exception:  # one series must not keep back the notes about others
+                logger.exception("no note about series %s yet; it is tried again", wanted.series_instance_uid)
 
     def _write_one(self, wanted: Wanted) -> None:
         with self.database.begin() as session:

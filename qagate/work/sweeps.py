@@ -25,7 +25,7 @@ from qagate.work.alerting import Alerting
 from qagate.work.arrival import arrival_of
 from qagate.work.auditing import Auditing
 from qagate.work.committing import Commitments
-from qagate.work.completing import Completing
+from qagate.work.completing import Completing, Waiting
 from qagate.work.noting import Notes
 from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT, Engine, Queue
 from qagate.work.reconciling import Reconciling
@@ -66,25 +66,33 @@ class Sweeps:
     def complete(self) -> None:
         """Close every series that is complete, and enqueue its revision."""
         for item in self.completing.waiting():
-            uid, decision = item.arrival.series_instance_uid, item.decision
-            if decision.restamp_at is not None:
-                with self.database.begin() as session:
-                    reception.restamp(session, uid, at=decision.restamp_at)
-                logger.warning("the clock stepped back; quiet times start anew")
-            if not decision.complete:
-                continue
+            try:
+                self._complete_one(item)
+            except QagateError:
+                raise
+            except Exception:  # a fault with one series must not keep the others from their verdicts
+                logger.exception("whether series %s is complete is not known", item.arrival.series_instance_uid)
+
+    def _complete_one(self, item: Waiting) -> None:
+        uid, decision = item.arrival.series_instance_uid, item.decision
+        if decision.restamp_at is not None:
             with self.database.begin() as session:
-                revision = revisions.close_series(
-                    session,
-                    uid,
-                    completed_by=decision.signal,
-                    at=self.clock.now(),
-                    expected=decision.expected,
-                    expected_by=item.expected_by if decision.expected is not None else "",
-                    missing=decision.missing,
-                )
-            if revision is not None:
-                self._enqueue(revision)
+                reception.restamp(session, uid, at=decision.restamp_at)
+            logger.warning("the clock stepped back; quiet times start anew")
+        if not decision.complete:
+            return
+        with self.database.begin() as session:
+            revision = revisions.close_series(
+                session,
+                uid,
+                completed_by=decision.signal,
+                at=self.clock.now(),
+                expected=decision.expected,
+                expected_by=item.expected_by if decision.expected is not None else "",
+                missing=decision.missing,
+            )
+        if revision is not None:
+            self._enqueue(revision)
 
     def take_afterwards(self) -> None:
         """Enqueue what a backfill has fetched; what is enqueued already stays as it is."""
@@ -205,31 +213,39 @@ class Sweeps:
         commitments = Commitments(self.settings, self.database, self.clock)
         notes = Notes(self.settings, self.database, self.clock)
         retention = Retention(self.settings, self.database, self.clock)
-        scheduler = BackgroundScheduler(
-            timezone="UTC",
-            # beats have a thread of their own: a busy node must not look dead
-            executors={"default": ThreadPoolExecutor(4), "beats": ThreadPoolExecutor(1)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
-        )
-        duties: tuple[tuple[Callable[[], object], float], ...] = (
+        here: tuple[tuple[Callable[[], object], float], ...] = (
             (self.complete, 0.5),
             (self.deliver, 0.5),
             (self.take_afterwards, 1),
-            (commitments.ask, 2),
-            (self.completing.inquire, 1),
             (self.completing.take_up, 5),
             (notes.write, 5),
             (self.resume, 10),
             (Stranding(self.settings, self.database, self.clock).sweep, 15),
-            (Auditing(self.settings, self.database, self.clock).sweep, 5),
             (retention.watch_disk, 60),
+            (self.forget, 3600),
+        )
+        outside: tuple[tuple[Callable[[], object], float], ...] = (
+            (commitments.ask, 2),
+            (self.completing.inquire, 1),
+            (Auditing(self.settings, self.database, self.clock).sweep, 5),
             (Alerting(self.settings, self.database, self.clock).watch, 20),
             (Reconciling(self.settings, self.database, self.clock).sweep, 300),
             (retention.sweep, 600),
-            (self.forget, 3600),
         )
-        for duty, seconds in duties:
-            scheduler.add_job(_guarded(duty), "interval", seconds=seconds, name=duty.__name__)
+        scheduler = BackgroundScheduler(
+            timezone="UTC",
+            executors={
+                "default": ThreadPoolExecutor(4),
+                # a thread for each: archives, mail and log servers that do not answer must not stop what judges
+                "outside": ThreadPoolExecutor(len(outside)),
+                # and one of their own for beats: a busy node must not look dead
+                "beats": ThreadPoolExecutor(1),
+            },
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
+        )
+        for executor, duties in (("default", here), ("outside", outside)):
+            for duty, seconds in duties:
+                scheduler.add_job(_guarded(duty), "interval", seconds=seconds, name=duty.__name__, executor=executor)
         for duty in (neighbourhood.beat, neighbourhood.watch):
             scheduler.add_job(_guarded(duty), "interval", seconds=BEAT_SECONDS, name=duty.__name__, executor="beats")
         return scheduler

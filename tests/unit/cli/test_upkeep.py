@@ -96,3 +96,12 @@ def test_a_policy_that_can_never_match_is_said(tmp_path: Path) -> None:
     path.write_text("[[policies]]\nname = 'gate'\nmatch = {region = ['abdomn']}\n[storage]\ndata_dir = 'data'\n")
     done = CliRunner().invoke(app, ["check", "-c", str(path)])
     assert "▲ policies       gate: match.region knows no 'abdomn'" in done.output
+
+
+def test_what_may_succeed_later_is_no_fault_of_the_settings(tmp_path: Path) -> None:
+    """A disk that was away for a moment ended the whole node: its supervisor took the exit code for bad settings."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "spool").write_text("no folder")
+    (tmp_path / "qagate.toml").write_text('[storage]\ndata_dir = "data"\n')
+    done = CliRunner().invoke(app, ["receive", "--config", str(tmp_path / "qagate.toml")])
+    assert (done.exit_code, "spool folder" in done.output) == (1, True)

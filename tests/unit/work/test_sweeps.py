@@ -4,6 +4,7 @@ import threading
 from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -16,6 +17,7 @@ from qagate.store import outbox, reception, revisions, workers, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import DeliveryRow
+from qagate.work.completing import Completing
 from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT
 from qagate.work.sweeps import Sweeps, soon
 
@@ -346,3 +348,58 @@ def test_work_of_a_version_that_no_worker_has_is_written_down_anew(sweeps, at_wo
     sweeps.engine.known[workflow_id], sweeps.engine.versions[workflow_id] = "ENQUEUED", "qagate-1"
     sweeps.resume()
     assert sweeps.engine.enqueued == [workflow_id] * again
+
+
+def test_archives_and_mail_servers_that_do_not_answer_keep_nothing_from_being_judged(sweeps, monkeypatch):
+    """Four of them held all threads that there were, and no series was complete any more."""
+    stuck, waits, judged = threading.Event(), threading.Semaphore(0), threading.Event()
+
+    def hang(self):
+        waits.release()
+        stuck.wait(20)
+
+    for duty in ("Commitments.ask", "Auditing.sweep", "Alerting.watch", "Reconciling.sweep", "Retention.sweep"):
+        monkeypatch.setattr(f"qagate.work.sweeps.{duty}", hang)
+    monkeypatch.setattr(Completing, "inquire", hang)
+
+    def complete(self):
+        judged.set()
+
+    def beat():
+        pass
+
+    monkeypatch.setattr(Sweeps, "complete", complete)
+    scheduler = sweeps.schedule(SimpleNamespace(beat=beat, watch=beat))
+    scheduler.start()
+    try:
+        for job in scheduler.get_jobs():
+            if job.executor == "outside":
+                job.modify(next_run_time=datetime.now(UTC))
+        for _ in range(6):
+            assert waits.acquire(timeout=10)
+        judged.clear()
+        assert judged.wait(10)
+    finally:
+        stuck.set()
+        scheduler.shutdown(wait=True)
+
+
+def test_a_series_that_cannot_be_looked_at_keeps_no_other_from_its_verdict(sweeps, monkeypatch):
+    arrive(sweeps, 1, at=T0)
+    with sweeps.database.begin() as session:
+        other = StoredInstance(Path("/spool/2.dcm"), "2", "2", "3", "1.2.4", "1.2", "CT", 1, "a" * 64, "S", T0)
+        reception.register(session, [other])
+    close = revisions.close_series
+
+    def poison(session, uid, **named):
+        if uid == "1.2.3":
+            raise ValueError("a fault of ours")
+        return close(session, uid, **named)
+
+    monkeypatch.setattr(revisions, "close_series", poison)
+    sweeps.clock.time += timedelta(minutes=1)
+    sweeps.complete()
+    with sweeps.database.read() as session:
+        assert {uid: worklist.series(session, uid).state for uid in ("1.2.3", "1.2.4")} == {
+            "1.2.3": "receiving", "1.2.4": "queued",
+        }  # fmt: skip
