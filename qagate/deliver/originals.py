@@ -8,6 +8,7 @@ Everything else that a destination does not take is refused, never changed.
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 from pynetdicom.dsutils import split_dataset
@@ -24,6 +26,8 @@ from qagate.deliver.peer import Peer
 from qagate.deliver.receipt import Receipt, receipt_for
 from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
 from qagate.settings import Destination
+
+logger = logging.getLogger(__name__)
 
 _LITTLE_ENDIAN: tuple[str, ...] = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 _MAX_KINDS = 60
@@ -63,6 +67,10 @@ def forward(
                     raise  # the association is gone
                 except DeliveryError as error:
                     yield original, error
+                except Exception as error:  # of an object that breaks a library the others must not wait for ever
+                    logger.exception("deliver: %s could not be sent", original.path)
+                    words = f"{peer.name} did not get {original.sop_instance_uid}, got a fault: {type(error).__name__}"
+                    yield original, DeliveryError(words)
 
 
 def _send(original: Original, peer: Peer) -> Receipt:
@@ -78,9 +86,26 @@ def _send(original: Original, peer: Peer) -> Receipt:
             f"{peer.name} does not take {UID(original.sop_class_uid).name} in {own.name}, and {uid} is not changed for "
             f"it, got a refusal of the context"
         )
-    receipt = receipt_for(peer.send(dcmread(original.path)), uid, peer.name)
+    receipt = receipt_for(peer.send(_read_whole(original)), uid, peer.name)
     words = f"sent as {UID(other).name} instead of {own.name}, which the destination does not take; no value changed"
     return Receipt(uid, "warning", receipt.code, f"{receipt.detail}; {words}" if receipt.detail else words)
+
+
+def _read_whole(original: Original) -> Dataset:
+    """Return an object to be encoded anew. Raises DeliveryRefused when it cannot be read to its last byte."""
+    try:
+        with original.path.open("rb") as stream:
+            data_set = dcmread(stream)
+            rest = len(stream.read())
+    except Exception as error:  # pydicom says in many ways that bytes are no data set
+        rest, why = 1, type(error).__name__
+    else:
+        why = f"{rest} bytes behind it"
+    if rest:
+        raise DeliveryRefused(
+            f"an object must be whole to be encoded anew for a destination, got {why}: {original.path}"
+        )
+    return data_set
 
 
 def _check(original: Original) -> None:

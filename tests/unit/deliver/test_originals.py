@@ -9,9 +9,11 @@ from pydicom.data import get_testdata_file
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian, RLELossless
 from pynetdicom.dsutils import split_dataset
 
+from qagate.deliver import originals
 from qagate.deliver.originals import Original, forward
 from qagate.deliver.receipt import Receipt
 from qagate.errors import DeliveryError, DeliveryRefused, Unreachable
+from qagate.receive.part10 import FileMeta, encode
 from qagate.settings import Destination
 from tests.unit.deliver.archive import archiving
 
@@ -121,3 +123,40 @@ def test_a_file_that_is_not_what_was_received_is_not_sent(tmp_path):
     assert [type(answer) for answer in answers] == [DeliveryRefused, DeliveryRefused]
     assert "other bytes" in str(answers[0])
     assert archive.uids == []
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"\x08\x00\x40\x11SQ\0\0\xff\xff\xff\xff\x01\x02\x03\x04\x10\0\0\0",  # no item where one must begin
+        b"\xe0\x7f\x10\0OW\0\0\xff\xff\xff\xff\xfe\xff\0\xe0\x10\0\0\0",  # pydicom leaves all of it out
+    ],
+    ids=["sequence", "frames"],
+)
+def test_an_object_that_cannot_be_encoded_anew_is_refused_and_keeps_nothing_back(tmp_path, broken):
+    """The first ended the batch, again and again, and what was behind it never went; of the second nothing was sent."""
+    data = b"\x08\0\x16\0UI\x1a\0" + MR.encode() + b"\0" + broken
+    assert len(MR) == 25
+    meta = FileMeta(MR, "1.2.3", EXPLICIT, "S", "Q", hashlib.sha256(data).hexdigest())
+    path = tmp_path / "broken.dcm"
+    path.write_bytes(encode(meta) + data)
+    poison = Original(path, MR, "1.2.3", EXPLICIT, meta.sha256)
+    with archiving(MR, syntaxes=(IMPLICIT,)) as (destination, archive):
+        answers = forward([poison, original(file("MR_small.dcm"))], destination, calling_ae_title="QAGATE")
+        first, second = (answer for _, answer in answers)
+    assert isinstance(first, DeliveryRefused)
+    assert isinstance(second, Receipt)
+    assert len(archive.received) == 1
+
+
+def test_a_fault_with_one_image_is_its_own(monkeypatch, tmp_path):
+    def fault(one):
+        if one.sop_instance_uid == "1.2.1":
+            raise RecursionError
+
+    monkeypatch.setattr(originals, "_check", fault)
+    paths = [file("MR_small.dcm", tmp_path, f"1.2.{n}") for n in (1, 2)]
+    with archiving(MR) as (destination, _):
+        first, second = send(destination, *paths)
+    assert type(first) is DeliveryError  # tried again later
+    assert isinstance(second, Receipt)
