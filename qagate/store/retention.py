@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, and_, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow, SeriesRow
@@ -16,9 +16,10 @@ ENDED = ("delivered", "excluded")
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """One series and its files."""
+    """One series and its files. last_instance_at: its place in the order of `expired`, with the UID."""
 
     series_instance_uid: str
+    last_instance_at: datetime
     objects: tuple[str, ...]
     documents: tuple[str, ...]
     revision_ids: tuple[int, ...]
@@ -31,11 +32,12 @@ def expired(
     limit: int,
     committing: Sequence[str] = (),
     rejected_before: datetime | None = None,
+    after: Expired | None = None,
 ) -> tuple[Expired, ...]:
-    """Return series whose last image came before a time and of which nothing waits or is parked.
+    """Return series whose last image came before a time and of which nothing waits or is parked, the oldest first.
 
     committing: destinations that must have promised to keep the originals they took. rejected_before: series that a
-    person rejected before then may go with originals that went nowhere; None: never.
+    person rejected before then may go with originals that went nowhere; None: never. after: those behind this one.
     """
     waiting = (
         select(RevisionRow.series_instance_uid)
@@ -53,9 +55,17 @@ def expired(
     original = select(ForwardRow.id).where(
         ForwardRow.series_instance_uid == SeriesRow.series_instance_uid, or_(*on_their_way, kept_back)
     )
-    uids = session.scalars(
-        select(SeriesRow.series_instance_uid)
+    place = SeriesRow.last_instance_at, SeriesRow.series_instance_uid
+    at, uid = place
+    behind = (
+        true()
+        if after is None
+        else or_(at > after.last_instance_at, and_(at == after.last_instance_at, uid > after.series_instance_uid))
+    )
+    rows = session.execute(
+        select(*place)
         .where(
+            behind,
             SeriesRow.state.in_(ENDED),
             SeriesRow.last_instance_at < before,
             SeriesRow.series_instance_uid.not_in(waiting),
@@ -64,19 +74,19 @@ def expired(
             .where(InstanceRow.series_instance_uid == SeriesRow.series_instance_uid, InstanceRow.deleted_at.is_(None))
             .exists(),
         )
-        .order_by(SeriesRow.last_instance_at)
+        .order_by(*place)
         .limit(limit)
     ).all()
-    return tuple(_files(session, uid) for uid in uids)
+    return tuple(_files(session, uid, at) for at, uid in rows)
 
 
-def _files(session: Session, uid: str) -> Expired:
+def _files(session: Session, uid: str, at: datetime) -> Expired:
     objects = session.scalars(
         select(InstanceRow.path).where(InstanceRow.series_instance_uid == uid, InstanceRow.deleted_at.is_(None))
     )
     revisions = session.scalars(select(RevisionRow.id).where(RevisionRow.series_instance_uid == uid)).all()
     variants = session.scalars(select(DocumentRow.variants).where(DocumentRow.revision_id.in_(revisions)))
-    return Expired(uid, tuple(objects), tuple(path for paths in variants for path in paths), tuple(revisions))
+    return Expired(uid, at, tuple(objects), tuple(path for paths in variants for path in paths), tuple(revisions))
 
 
 def forget(session: Session, series_instance_uid: str, *, before: datetime, at: datetime) -> bool:

@@ -9,6 +9,7 @@ from datetime import timedelta
 from itertools import groupby
 
 from pydicom import dcmread
+from pydicom.errors import InvalidDicomError
 from pydicom.uid import generate_uid
 
 from qagate.clock import Clock
@@ -45,12 +46,21 @@ class Commitments:
             self._ask_one(asking[name], tuple(items))
 
     def _ask_one(self, destination: Destination, items: Sequence[Sent]) -> None:
+        # whose file has left the disk was taken long ago; it must not keep the others from being asked for
+        classes = {item: _sop_class_of(item) for item in items}
+        gone = [item.delivery_id for item in items if not classes[item]]
+        items = [item for item in items if classes[item]]
+        if gone:
+            with self.database.begin() as session:
+                outbox.await_commitment(session, gone, transaction_uid="", at=self.clock.now())
+        if not items:
+            return
         transaction_uid = str(generate_uid(prefix=None))
         with self.database.begin() as session:  # before the call: the answer may overtake its return
             outbox.await_commitment(
                 session, [i.delivery_id for i in items], transaction_uid=transaction_uid, at=self.clock.now()
             )
-        instances = [(_sop_class_of(item), item.sop_instance_uid) for item in items]
+        instances = [(classes[item], item.sop_instance_uid) for item in items]
         self._request(destination, instances, transaction_uid)
 
     def ask_for_originals(self) -> None:
@@ -115,7 +125,10 @@ def record(result: CommitmentResult, database: Database, clock: Clock, who: str)
 
 def _sop_class_of(item: Sent) -> str:
     for variant in item.variants:
-        header = dcmread(variant, specific_tags=["SOPClassUID", "SOPInstanceUID"])
+        try:
+            header = dcmread(variant, specific_tags=["SOPClassUID", "SOPInstanceUID"])
+        except (OSError, InvalidDicomError):
+            continue
         if header.SOPInstanceUID == item.sop_instance_uid:
             return str(header.SOPClassUID)
     return ""

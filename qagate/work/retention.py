@@ -6,7 +6,7 @@ import contextlib
 import logging
 import shutil
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from qagate.clock import Clock
@@ -14,6 +14,7 @@ from qagate.receive import spool
 from qagate.settings import Settings
 from qagate.store import retention
 from qagate.store.database import Database
+from qagate.store.retention import Expired
 
 logger = logging.getLogger(__name__)
 
@@ -31,39 +32,50 @@ class Retention:
     clock: Clock
 
     def sweep(self) -> int:
-        """Remove objects, documents and pictures of series that ended long ago; returns how many series."""
+        """Remove objects, documents and pictures of series that ended long ago; returns how many series.
+
+        All that may go, a batch after the other: what comes in an hour is no more than what one sweep can remove.
+        """
         before = self.clock.now() - timedelta(days=self.settings.storage.keep_days)
+        removed, last, expired = 0, None, self._expired(before, None)
+        while expired:
+            removed += sum(self._remove(series, before) for series in expired)
+            last = expired[-1]  # some of them stay: the next batch begins behind them
+            expired = self._expired(before, last) if len(expired) == BATCH else ()
+        if removed:
+            logger.info("%d series left the disk after %g days", removed, self.settings.storage.keep_days)
+        return removed
+
+    def _expired(self, before: datetime, after: Expired | None) -> tuple[Expired, ...]:
         rejected_days = self.settings.holding.rejected_keep_days
         with self.database.read() as session:
-            expired = retention.expired(
+            return retention.expired(
                 session,
                 before=before,
                 limit=BATCH,
                 committing=[d.name for d in self.settings.destinations if d.originals and d.commitment],
                 rejected_before=None if rejected_days is None else self.clock.now() - timedelta(days=rejected_days),
+                after=after,
             )
-        removed = 0
-        for series in expired:
-            objects = [Path(path) for path in series.objects]
-            if any(spool.came_after(path, before) for path in objects):
-                continue  # what was sent again is kept as long as what is new
-            # the database forgets first: a crash in between leaves files that nobody counts on, never the reverse
-            with self.database.begin() as session:
-                if not retention.forget(session, series.series_instance_uid, before=before, at=self.clock.now()):
-                    continue
-            for path in objects:
-                spool.remove(path, newer_than=before)
-            for document in series.documents:
-                Path(document).unlink(missing_ok=True)
-            for folder in {path.parent for path in objects}:
-                with contextlib.suppress(OSError):  # not empty: something new has come
-                    folder.rmdir()
-            for revision_id in series.revision_ids:
-                shutil.rmtree(self.settings.previews_dir / str(revision_id), ignore_errors=True)
-            removed += 1
-        if removed:
-            logger.info("%d series left the disk after %g days", removed, self.settings.storage.keep_days)
-        return removed
+
+    def _remove(self, series: Expired, before: datetime) -> bool:
+        objects = [Path(path) for path in series.objects]
+        if any(spool.came_after(path, before) for path in objects):
+            return False  # what was sent again is kept as long as what is new
+        # the database forgets first: a crash in between leaves files that nobody counts on, never the reverse
+        with self.database.begin() as session:
+            if not retention.forget(session, series.series_instance_uid, before=before, at=self.clock.now()):
+                return False
+        for path in objects:
+            spool.remove(path, newer_than=before)
+        for document in series.documents:
+            Path(document).unlink(missing_ok=True)
+        for folder in {path.parent for path in objects}:
+            with contextlib.suppress(OSError):  # not empty: something new has come
+                folder.rmdir()
+        for revision_id in series.revision_ids:
+            shutil.rmtree(self.settings.previews_dir / str(revision_id), ignore_errors=True)
+        return True
 
     def watch_disk(self) -> None:
         """Warn before objects have to be refused."""

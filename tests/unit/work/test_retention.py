@@ -16,6 +16,7 @@ from qagate.store import outbox, reception, retention, revisions, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import InstanceRow
+from qagate.work import retention as retention_work
 from qagate.work.retention import Retention, disk_words
 
 T0 = datetime(2026, 11, 1, tzinfo=UTC)
@@ -82,6 +83,26 @@ def test_what_was_delivered_leaves_whole_and_once(node):
     with database.read() as session:
         assert worklist.series(session, "1.2.3").state == "delivered"  # the verdict stays
         assert retention.gone(session, "1.2.3") == 1
+
+
+def test_all_that_may_go_goes_in_one_sweep_also_behind_what_stays(node, monkeypatch):
+    """Series that were sent again stood first in each batch, and nothing behind them left the disk for a week."""
+    sweep, database, revision_id, files, instance = node
+    deliver(database, revision_id)
+    monkeypatch.setattr(retention_work, "BATCH", 2)
+    uids = [f"1.2.{n}" for n in range(4, 9)]
+    for uid in uids:
+        path = files[0].parent.parent / uid / "1.dcm"
+        path.parent.mkdir()
+        path.write_bytes(b"x")
+        came = Later().now() if uid in ("1.2.4", "1.2.5") else T0
+        os.utime(path, (came.timestamp(), came.timestamp()))
+        with database.begin() as session:
+            reception.register(session, [replace(instance, path=path, series_instance_uid=uid)])
+            worklist.series(session, uid).state = "excluded"
+    assert sweep.sweep() == 4
+    assert sweep.sweep() == 0
+    assert sorted(path.name for path in files[0].parent.parent.iterdir()) == ["1.2.4", "1.2.5"]
 
 
 def test_sent_again_it_is_known_again(node):
