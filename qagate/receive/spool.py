@@ -33,6 +33,8 @@ _TEMPORARY_SUFFIX = ".part"
 _ASIDE_SUFFIX = ".aside"
 _ASIDE_SECONDS = 60.0
 """After this long whoever set a file aside has died: it is looked at within a moment."""
+_MADE_NAME = "x-"
+"""What a name begins with that was made from a digest; no UID does."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEMBERED_FOLDERS = 10_000
@@ -182,36 +184,56 @@ class Spool:
         self._durable_folders.add(folder.name)
         return os.open(temporary, flags, 0o640)
 
+    def folders(self) -> Iterator[Path]:
+        """Yield the folder of each series."""
+        for folder in _entries(self.root):
+            if folder.is_dir() and not folder.name.startswith("."):
+                yield folder
+
+    def series_in(self, folder: Path) -> str | None:
+        """Return the Series Instance UID of what lies in a folder; None when nothing in it can be read."""
+        if not folder.name.startswith(_MADE_NAME):
+            return folder.name
+        for path in _entries(folder):
+            if path.suffix in (".dcm", _ASIDE_SUFFIX):
+                with contextlib.suppress(OSError, NotDicom):
+                    return _read_back(path).series_instance_uid
+        return None
+
+    def is_settled(self, folder: Path) -> bool:
+        """Whether nothing in a folder is being written, or set aside."""
+        return all(path.suffix == ".dcm" for path in _entries(folder))
+
     def adopt(self, known: Container[str] = frozenset()) -> Iterator[StoredInstance]:
-        """Yield every object in the spool, rebuilt from its file alone, series by series; skip `known` paths.
+        """Yield every object in the spool, rebuilt from its file alone, series by series; skip `known` paths."""
+        for folder in self.folders():
+            yield from self.adopt_folder(folder, known)
+
+    def adopt_folder(self, folder: Path, known: Container[str] = frozenset()) -> Iterator[StoredInstance]:
+        """Yield every object in the folder of one series; skip `known` paths.
 
         The association is not known any more. A file that is not DICOM is left where it is and logged.
         """
-        for folder in _entries(self.root):
-            if not folder.is_dir() or folder.name.startswith("."):
-                continue
+        paths = _entries(folder)
+        back = [_put_back(path) for path in paths if path.suffix == _ASIDE_SUFFIX]  # each of them
+        if any(back):
             paths = _entries(folder)
-            back = [_put_back(path) for path in paths if path.suffix == _ASIDE_SUFFIX]  # each of them
-            if any(back):
-                paths = _entries(folder)
-            for path in paths:
-                if path.suffix != ".dcm" or path.name.startswith(".") or str(path) in known:
-                    continue
-                try:
-                    yield _read_back(path)
-                except FileNotFoundError:
-                    continue  # retention was quicker
-                except (OSError, NotDicom) as error:
-                    logger.warning("spool: %s cannot be adopted: %s", path, error)
+        for path in paths:
+            if path.suffix != ".dcm" or path.name.startswith(".") or str(path) in known:
+                continue
+            try:
+                yield _read_back(path)
+            except FileNotFoundError:
+                continue  # retention was quicker
+            except (OSError, NotDicom) as error:
+                logger.warning("spool: %s cannot be adopted: %s", path, error)
 
-    def remove_temporary(self, older_than_seconds: float) -> int:
-        """Remove what writers that were killed left behind; returns how many files that were."""
+    def remove_temporary(self, older_than_seconds: float, folder: Path | None = None) -> int:
+        """Remove what writers that were killed left behind, in one folder or all; returns how many files that were."""
         removed = 0
         oldest = time.time() - older_than_seconds
-        for folder in _entries(self.root):
-            if not folder.is_dir():
-                continue
-            for path in _entries(folder):
+        for one in self.folders() if folder is None else (folder,):
+            for path in _entries(one):
                 with contextlib.suppress(FileNotFoundError):
                     # the change time is the machine's own; the modification time is the time of reception
                     if path.suffix == _TEMPORARY_SUFFIX and path.stat().st_ctime <= oldest:
@@ -313,7 +335,7 @@ def _safe_name(uid: str) -> str:
     """Return the UID if it is one, else a name made from its digest: what a peer sends never becomes a path."""
     if len(uid) <= 64 and _UID.fullmatch(uid):
         return uid
-    return "x-" + hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    return _MADE_NAME + hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 def _write_all(descriptor: int, parts: list[bytes | memoryview]) -> None:

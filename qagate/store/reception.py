@@ -234,9 +234,11 @@ def _fitting(table: type[SeriesRow | InstanceRow], column: str, value: str) -> s
     return value.replace("\0", "")[: getattr(table.__table__.columns[column].type, "length", None) or len(value)]
 
 
-def known_paths(session: Session) -> frozenset[str]:
-    """Return the paths of all objects in the database, to tell which files of the spool it does not know."""
-    return frozenset(session.scalars(select(InstanceRow.path).where(InstanceRow.deleted_at.is_(None))))
+def known_paths(session: Session, series_instance_uid: str) -> frozenset[str]:
+    """Return the paths of all that the database knows of a series, to tell which files of the spool it does not."""
+    uid = _fitting(InstanceRow, "series_instance_uid", series_instance_uid)
+    known = select(InstanceRow.path).where(InstanceRow.series_instance_uid == uid, InstanceRow.deleted_at.is_(None))
+    return frozenset(session.scalars(known))
 
 
 def arrivals(session: Session) -> tuple[SeriesArrival, ...]:

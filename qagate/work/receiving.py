@@ -12,7 +12,7 @@ import logging
 import queue
 import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
@@ -34,6 +34,7 @@ from qagate.store.completion import StepOutcome
 from qagate.store.database import Database
 from qagate.store.events import event
 from qagate.store.forwarding import NOWHERE, Routing
+from qagate.work.adopting import Adoption
 from qagate.work.committing import record
 from qagate.work.promising import Promising
 
@@ -46,8 +47,7 @@ ADOPT_SECONDS = 300
 """How often the spool is compared with the database while running; also after every fault of the database."""
 
 
-STALE_SECONDS = 3600
-"""After this long nobody is still writing a temporary file: its writer was killed."""
+ADOPT_SLICE_SECONDS = 0.2
 
 
 MOST_WAITING_REFUSALS = 10_000
@@ -74,6 +74,9 @@ class Registrar:
         self._routing = routing
         self._arrived: queue.SimpleQueue[StoredInstance | AssociationEvent | Refusal | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="registrar", daemon=True)
+        self._adoption = Adoption(database, spool, self._register)
+        self._adopting: Iterator[int] | None = None
+        self._found = 0
         self._next_adoption = 0.0
         self._begun = False
         self._away_since: float | None = None
@@ -103,27 +106,29 @@ class Registrar:
 
     def adopt(self) -> int:
         """Register every object of the spool that the database does not know; returns how many."""
-        with self._database.read() as session:
-            known = reception.known_paths(session)
-        batch: list[StoredInstance] = []
-        adopted = 0
-        for instance in self._spool.adopt(known):
-            batch.append(instance)
-            if len(batch) == BATCH:
-                adopted += self._register(batch)
-                batch = []
-        adopted += self._register(batch)
-        with contextlib.suppress(OSError):
-            self._spool.remove_temporary(older_than_seconds=STALE_SECONDS)
-        self._next_adoption = self._clock.monotonic_seconds() + ADOPT_SECONDS
-        if adopted:
-            logger.warning("%d objects of the spool were unknown to the database and have been adopted", adopted)
+        adopted = sum(self._adoption.look())
+        self._adopted(adopted)
         return adopted
+
+    def _adopt_for_a_while(self) -> None:
+        """Begin or go on to adopt, for a moment only: what arrives meanwhile must not wait until all is looked at."""
+        if self._adopting is None:
+            self._adopting, self._found = self._adoption.look(), 0
+        end = self._clock.monotonic_seconds() + ADOPT_SLICE_SECONDS
+        for number in self._adopting:
+            self._found += number
+            if self._clock.monotonic_seconds() >= end:
+                return
+        self._adopting = None
+        self._adopted(self._found)
+
+    def _adopted(self, number: int) -> None:
+        self._next_adoption = self._clock.monotonic_seconds() + ADOPT_SECONDS
+        if number:
+            logger.warning("%d objects of the spool were unknown to the database and have been adopted", number)
 
     def _register(self, instances: list[StoredInstance]) -> int:
         """Record orphans. Whether what carried them was released is not known: it counts as an aborted association."""
-        if not instances:
-            return 0
         now, found = self._clock.now(), 0
 
         def record(session: Session, some: Sequence[StoredInstance]) -> None:
@@ -168,7 +173,7 @@ class Registrar:
         stopping = False
         while not stopping:
             try:
-                batch.append(self._take(timeout=1.0 if self._begun else 0))
+                batch.append(self._take(timeout=1.0 if self._begun and self._adopting is None else 0))
                 while len(batch) < BATCH:
                     batch.append(self._take(timeout=0))
             except queue.Empty:
@@ -181,13 +186,15 @@ class Registrar:
                 batch = []
                 self._is_back()
                 if self._may_adopt():
-                    self.adopt()
+                    self._adopt_for_a_while()
             except StoreError as error:
+                self._adopting = None
                 # Nothing is lost: the objects are in the spool, and the batch is tried again.
                 self._is_away(error)
                 threading.Event().wait(0 if stopping else 1.0)
             except Exception:  # without this thread nothing that is received would ever be judged
                 logger.exception("the spool could not be compared with the database; it is tried again later")
+                self._adopting = None
                 self._next_adoption = self._clock.monotonic_seconds() + ADOPT_SECONDS
         if self._begun and not batch:
             with contextlib.suppress(StoreError), self._database.begin() as session:

@@ -22,6 +22,7 @@ from qagate.store import reception, retention, worklist
 from qagate.store.database import Database
 from qagate.store.forwarding import Route, Routing
 from qagate.store.tables import ForwardRow, InstanceRow, SeriesRow
+from qagate.work.adopting import WHOLE_EVERY
 from qagate.work.receiving import Registrar
 
 T0 = datetime(2026, 11, 22, tzinfo=UTC)
@@ -49,9 +50,9 @@ def registrar(database, spool):
 
 
 def put(spool: Spool, number: int, association: str = "") -> StoredInstance:
-    """Store an object whose data set says nothing: the C-STORE request's UIDs stand in."""
-    stored = spool.store(
-        b"%d" % number,
+    """Store an object whose data set says its series alone: the C-STORE request's UIDs stand in."""
+    return spool.store(
+        b"\x20\0\x0e\0UI\6\x001.2.3\0%d" % number,
         sop_class_uid="1.2.840.10008.5.1.4.1.1.4",
         sop_instance_uid=f"1.2.{number}",
         transfer_syntax_uid="1.2.840.10008.1.2.1",
@@ -60,7 +61,6 @@ def put(spool: Spool, number: int, association: str = "") -> StoredInstance:
         received_at=T0,
         association_id=association,
     )
-    return replace(stored, series_instance_uid="1.2.3")
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -176,7 +176,7 @@ ROUTING = Routing((Route("PACS", "PACS"),), holds=False)
 
 def forwarded(database: Database, spool: Spool) -> StoredInstance:
     """Store an object, note it, and let its destination have it."""
-    one = replace(put(spool, 1), series_instance_uid="", association_id="A1")
+    one = put(spool, 1, "A1")
     with database.begin() as session:
         reception.register(session, [one], ROUTING)
         session.execute(update(ForwardRow).values(state="sent"))
@@ -185,8 +185,8 @@ def forwarded(database: Database, spool: Spool) -> StoredInstance:
 
 def forget(session: Session) -> None:
     """Let the series leave the disk, as far as the database is concerned."""
-    session.get_one(SeriesRow, "").state = "delivered"
-    assert retention.forget(session, "", before=T0 + timedelta(days=2), at=T0 + timedelta(days=9))
+    session.get_one(SeriesRow, "1.2.3").state = "delivered"
+    assert retention.forget(session, "1.2.3", before=T0 + timedelta(days=2), at=T0 + timedelta(days=9))
 
 
 def forwards(database: Database) -> list[str]:
@@ -195,7 +195,7 @@ def forwards(database: Database) -> list[str]:
 
 
 def test_another_receiver_that_finds_an_object_after_its_own_entry_came_changes_nothing(database, spool, monkeypatch):
-    monkeypatch.setattr(reception, "known_paths", lambda session: frozenset())  # it asked before the entry came
+    monkeypatch.setattr(reception, "known_paths", lambda session, series: frozenset())  # it asked before the entry came
     forwarded(database, spool)
     Registrar(database, spool, SystemClock(), receiver="other", routing=ROUTING).adopt()
     assert known(database) == {"1.2.1": "A1"}
@@ -219,7 +219,7 @@ def test_what_retention_did_not_come_to_removing_is_not_forwarded_again(database
     Registrar(database, spool, SystemClock(), receiver="r", routing=ROUTING).adopt()
     assert forwards(database) == ["sent"]
     with database.read() as session:
-        assert retention.gone(session, "") == 0  # known again, so that it is removed
+        assert retention.gone(session, "1.2.3") == 0  # known again, so that it is removed
 
 
 def test_what_came_again_after_it_had_left_is_forwarded_though_nobody_could_note_it(database, spool):
@@ -289,3 +289,68 @@ def test_what_killed_writers_left_behind_goes_away_once_nobody_can_be_writing_it
     registrar.adopt()
     assert not left.exists()
     assert one.path.exists()
+
+
+def looked_into(registrar: Registrar, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Adopt, and return the folders whose files were looked at."""
+    seen: list[str] = []
+    adopt_folder = Spool.adopt_folder
+    monkeypatch.setattr(
+        Spool,
+        "adopt_folder",
+        lambda self, folder, known: (seen.append(folder.name), adopt_folder(self, folder, known))[1],
+    )
+    registrar.adopt()
+    monkeypatch.undo()
+    return seen
+
+
+def test_what_is_compared_grows_with_what_comes_and_not_with_what_there_is(database, spool, monkeypatch):
+    """Every five minutes the paths of all objects were loaded, and all files were listed, before anything was noted."""
+    registrar = Registrar(database, spool, SystemClock(), receiver="r")
+    one = put(spool, 1)
+    odd = spool.store(
+        b"nothing", sop_class_uid="2", sop_instance_uid="3", transfer_syntax_uid="1.2.840.10008.1.2",
+        calling_ae_title="S", called_ae_title="Q", received_at=T0,
+    )  # fmt: skip
+    for folder in (one.path.parent, odd.path.parent):
+        os.utime(folder, (T0.timestamp(), T0.timestamp()))
+    both = ["1.2.3", odd.path.parent.name]
+    assert looked_into(registrar, monkeypatch) == both
+    assert set(known(database)) == {"1.2.1", "3"}
+    assert looked_into(registrar, monkeypatch) == []
+    put(spool, 2)
+    assert looked_into(registrar, monkeypatch) == ["1.2.3"]
+    assert looked_into(registrar, monkeypatch) == ["1.2.3"]  # it changed this moment, and may once more
+    assert set(known(database)) == {"1.2.1", "1.2.2", "3"}
+    for _ in range(WHOLE_EVERY - 4):
+        registrar.adopt()
+    assert looked_into(registrar, monkeypatch) == both
+
+
+def test_what_arrives_is_noted_while_a_large_spool_is_looked_through(database, spool, monkeypatch):
+    """It waited until all was looked at."""
+    monkeypatch.setattr("qagate.work.receiving.ADOPT_SLICE_SECONDS", 0)
+    for number in range(30):
+        (spool.root / f"1.{number}").mkdir()
+    order: list[str] = []
+    series_in, register = Spool.series_in, reception.register
+
+    def look(self, folder):
+        if folder.name == "1.10":
+            registrar.stored(put(spool, 1, "A1"))
+        order.append(folder.name)
+        return series_in(self, folder)
+
+    def note(session, instances, *more, **named):
+        order.extend(i.sop_instance_uid for i in instances)
+        return register(session, instances, *more, **named)
+
+    monkeypatch.setattr(Spool, "series_in", look)
+    monkeypatch.setattr(reception, "register", note)
+    registrar = Registrar(database, spool, SystemClock(), receiver="r")
+    registrar.start()
+    until(lambda: registrar._next_adoption > time.monotonic())
+    registrar.stop()
+    assert order.index("1.10") < order.index("1.2.1") < order.index("1.9")
+    assert known(database) == {"1.2.1": "A1"}
