@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import socket
 from dataclasses import dataclass
 
+from qagate.receive.names import Names
 from qagate.settings import Node
+
+_NAMES = Names()
 
 # (result, source, diagnostic) of A-ASSOCIATE-RJ, PS3.8 Table 9-21
 CALLING_AE_TITLE_NOT_RECOGNISED = (1, 1, 3)
@@ -67,8 +68,4 @@ def too_often(node: Node, calling_ae_title: str, host: str) -> Rejection:
 
 def is_address_of(address: str, host: str) -> bool:
     """Return whether a host, by name or address, has this address; looks up names."""
-    if address == host:
-        return True
-    with contextlib.suppress(OSError, ValueError):  # a ValueError: it can be no host's name
-        return address in {str(entry[4][0]) for entry in socket.getaddrinfo(host, None)}
-    return False
+    return address == host or address in _NAMES.addresses(host)

@@ -335,12 +335,17 @@ def counts(session: Session, series_instance_uid: str | None = None) -> dict[tup
 
 
 def overdue(session: Session, *, before: datetime) -> int:
-    """Return how many originals are planned since before a time and were never tried: nobody forwards them."""
-    return (
-        session.scalar(
-            select(func.count())
-            .select_from(ForwardRow)
-            .where(and_(ForwardRow.state == PLANNED, ForwardRow.attempts == 0, ForwardRow.next_attempt_at < before))
-        )
-        or 0
+    """Return how many originals are planned since before a time and were never tried: nobody forwards them.
+
+    Those for a destination at which others were tried since then wait for it, and not for a forwarder.
+    """
+    lately = select(ForwardRow.destination).where(
+        ForwardRow.state == PLANNED,
+        or_(
+            ForwardRow.claimed_until >= before,
+            and_(ForwardRow.attempts > 0, ForwardRow.next_attempt_at >= before),
+        ),
     )
+    never = and_(ForwardRow.state == PLANNED, ForwardRow.attempts == 0, ForwardRow.next_attempt_at < before)
+    query = select(func.count()).select_from(ForwardRow).where(never, ForwardRow.destination.not_in(lately))
+    return session.scalar(query) or 0

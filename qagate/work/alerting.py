@@ -16,10 +16,10 @@ from qagate.domain.alert import Sign, burst, certificates, disk, is_quiet, parke
 from qagate.errors import QagateError, SettingsError
 from qagate.settings import Settings
 from qagate.store import alerts, undelivered
-from qagate.store.alerts import Message
 from qagate.store.database import Database
 from qagate.tls import expiry
 from qagate.work.certificates import own
+from qagate.work.telling import Telling
 
 logger = logging.getLogger(__name__)
 
@@ -34,30 +34,40 @@ class Alerting:
     settings: Settings
     database: Database
     clock: Clock
-    _told: dict[Message, set[str]] = field(
-        default_factory=dict, init=False
-    )  # addresses that have it, while others do not
+    _telling: Telling = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Remember what was told where all workers do."""
+        object.__setattr__(self, "_telling", Telling(self.settings.storage.data_dir))
 
     def watch(self) -> None:
         """Bring the incidents up to date, then tell what was not told yet, unless it is quiet time."""
         now, wanted = self.clock.now(), self.settings.alerts
         with self.database.begin() as session:
             alerts.apply(session, steps(alerts.current(session), self._signs(session), wanted.scanners), now)
-            messages = alerts.untold(session)
         if not wanted.urls or is_quiet(now.astimezone(), wanted.quiet_from, wanted.quiet_until):
             return
-        for gone in self._told.keys() - set(messages):
-            del self._told[gone]
+        with self._telling.alone() as alone:
+            if alone:
+                self._tell()
+
+    def _tell(self) -> None:
+        urls = self.settings.alerts.urls
+        with self.database.read() as session:
+            messages = alerts.untold(session)
         fault: QagateError | None = None
         for message in messages:
+            told = self._telling.of(message, urls)
             try:
-                send(wanted.urls, TITLES[message.state], message.words, self._told.setdefault(message, set()))
+                send(urls, TITLES[message.state], message.words, told)
             except QagateError as error:
                 fault = fault or error  # the next incident is told all the same
+                self._telling.remember(message, told)
                 continue
             with self.database.begin() as session:  # a crash in between tells it twice, never not at all
-                alerts.told(session, message, now)
+                alerts.told(session, message, self.clock.now())
             logger.info("told: %s", message.words)
+        self._telling.forget(but=messages)
         if fault is not None:
             raise fault
 

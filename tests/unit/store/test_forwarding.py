@@ -187,6 +187,17 @@ def test_images_that_nobody_forwards_are_noticed(planned):
         assert forwarding.overdue(session, before=T0 + timedelta(minutes=2)) == 3
 
 
+def test_images_that_wait_for_an_archive_that_is_away_are_not_said_to_be_forwarded_by_nobody(planned):
+    """A lane tries one of them; status asked whether the forwarder runs, while the archive was down."""
+    late = T0 + timedelta(minutes=30)
+    with planned.begin() as session:
+        claimed = forwarding.claim(session, "PACS", by="a", at=late, limit=1)
+        assert forwarding.overdue(session, before=late - timedelta(minutes=2)) == 3  # the other destination's
+        forwarding.failed(session, claimed, detail="away", final=False, at=late)
+        assert forwarding.overdue(session, before=late - timedelta(minutes=2)) == 3
+        assert forwarding.overdue(session, before=late + timedelta(minutes=2)) == 5
+
+
 @pytest.mark.skipif(not postgres.available(), reason="PostgreSQL is not installed, or root has no user to start it as")
 def test_a_claim_is_renewed_without_waiting_for_what_is_being_recorded(instance):
     with postgres.Postgres() as server:

@@ -19,6 +19,7 @@ from qagate.store.database import Database
 from qagate.store.tables import ForwardRow, InstanceRow
 from qagate.tls import expiry
 from qagate.work.alerting import Alerting
+from qagate.work.telling import Telling
 from tests.unit.certificates import Authority
 from tests.web.seeds import Seed, seed
 
@@ -149,6 +150,33 @@ def test_an_address_that_is_broken_keeps_nothing_from_the_others_and_repeats_not
     node.watch()
     node.watch()
     assert len(receiver.got) == 2
+
+
+def test_who_was_told_is_not_told_again_by_another_worker_or_after_a_restart(node, receiver):
+    """As long as one address was broken, each start of each worker told the others everything once more."""
+    node.settings.alerts.__dict__["urls"] = ("json://127.0.0.1:1/hook", receiver.url)
+    flag(node, range(5))
+    for _ in range(3):
+        with pytest.raises(DeliveryError, match="entry 1"):
+            Alerting(node.settings, node.database, node.clock).watch()
+    assert len(receiver.got) == 1
+    kept = node.settings.storage.data_dir / "alerts.told"
+    assert "hook" not in kept.read_text()  # a secret may stand there
+    with Telling(node.settings.storage.data_dir).alone() as alone:
+        assert alone
+        node.watch()  # leaves it to that one
+    node.settings.alerts.__dict__["urls"] = (receiver.url,)
+    for _ in range(2):
+        Alerting(node.settings, node.database, node.clock).watch()
+    assert len(receiver.got) == 1
+
+
+def test_a_disk_that_takes_nothing_keeps_no_alert_back(node, receiver):
+    node.settings.storage.__dict__["data_dir"] = node.settings.storage.data_dir / "that is not there"
+    flag(node, range(5))
+    node.watch()
+    node.watch()
+    assert len(receiver.got) == 1
 
 
 def test_an_acknowledged_one_is_not_told_again_until_it_is_over(node, receiver):
