@@ -16,11 +16,14 @@ from sqlalchemy.orm import Session
 from qagate.domain.holding import CAUSE_WORDS, Cause, Held
 from qagate.domain.holding import note as words_for_the_report
 from qagate.domain.verdict import Action, Outcome
-from qagate.store import audit
+from qagate.store import audit, destinations
 from qagate.store.events import event
 from qagate.store.tables import AssessmentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow, SeriesRow
 
 HELD, RELEASED, REJECTED = "held", "released", "rejected"
+
+MOST_LOOKED_AT = 20_000
+"""Images without a decision that are looked at together."""
 
 MOST_WORDS = 500
 """Longest reason of a person that is kept."""
@@ -163,11 +166,16 @@ class First:
 
 def undecided(session: Session, limit: int = 200) -> tuple[First, ...]:
     """Return the first object of each series with originals that wait and about which nothing was decided yet."""
+    known = select(HoldingRow.state).where(HoldingRow.series_instance_uid == ForwardRow.series_instance_uid)
+    # not grouped at once: SQLite would go through all that ever were forwarded, in the order of their series
+    waiting = select(ForwardRow.series_instance_uid).where(*_waiting(session), ~known.exists()).limit(MOST_LOOKED_AT)
+    uids = list(dict.fromkeys(session.scalars(waiting)))[:limit]
+    if not uids:
+        return ()
     firsts = (
         select(func.min(ForwardRow.instance_id))
-        .where(ForwardRow.state == HELD, ForwardRow.series_instance_uid.not_in(select(HoldingRow.series_instance_uid)))
+        .where(ForwardRow.series_instance_uid.in_(uids), ForwardRow.state == HELD)
         .group_by(ForwardRow.series_instance_uid)
-        .limit(limit)
     )
     rows = session.execute(
         select(
@@ -215,21 +223,30 @@ def _answers(session: Session, uid: str, number: int, state: str) -> tuple[tuple
     return tuple((Outcome(outcome), Action(action)) for outcome, action in rows)
 
 
-def _late() -> tuple[ColumnElement[bool], ...]:
-    decided = select(HoldingRow.series_instance_uid).where(HoldingRow.state.in_((RELEASED, REJECTED)))
-    return ForwardRow.state == HELD, ForwardRow.series_instance_uid.in_(decided)
+def _waiting(session: Session) -> tuple[ColumnElement[bool], ...]:
+    """The originals that wait; without the destinations each look would go through all that ever were forwarded."""
+    return ForwardRow.destination.in_(destinations.of_images(session)), ForwardRow.state == HELD
+
+
+def _late(session: Session) -> tuple[ColumnElement[bool], ...]:
+    of_its_series = HoldingRow.series_instance_uid == ForwardRow.series_instance_uid
+    decided = select(HoldingRow.state).where(of_its_series, HoldingRow.state.in_((RELEASED, REJECTED)))
+    return *_waiting(session), decided.exists()
 
 
 def any_late(session: Session) -> bool:
     """Return whether originals came after their series was released or rejected."""
-    return session.scalar(select(ForwardRow.id).where(*_late()).limit(1)) is not None
+    return session.scalar(select(ForwardRow.id).where(*_late(session)).limit(1)) is not None
 
 
 def late(session: Session, *, at: datetime) -> int:
     """Plan the originals that came after their series was released or rejected; returns how many."""
     return len(
         session.execute(
-            update(ForwardRow).where(*_late()).values(state="planned", next_attempt_at=at).returning(ForwardRow.id)
+            update(ForwardRow)
+            .where(*_late(session))
+            .values(state="planned", next_attempt_at=at)
+            .returning(ForwardRow.id)
         ).all()
     )
 

@@ -9,29 +9,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
-from qagate.store import outbox
+from qagate.store import destinations, outbox
 from qagate.store.events import event
 from qagate.store.forwarding import PARKED, PLANNED
 from qagate.store.tables import ForwardRow
 
 
-def destinations_of_images(session: Session) -> list[str]:
-    """Return where images ever were to go: a look into the index for each, as that index begins with it."""
-    found: list[str] = []
-    following = select(func.min(ForwardRow.destination))
-    name = session.scalar(following)
-    while name is not None:
-        found.append(name)
-        name = session.scalar(following.where(ForwardRow.destination > name))
-    return found
-
-
 def images(session: Session, to: Collection[str], *, at: datetime) -> tuple[str, ...]:
     """Return destinations of images, other than these, for which some are planned that nobody is sending now."""
-    gone = [name for name in destinations_of_images(session) if name not in to]
+    gone = [name for name in destinations.of_images(session) if name not in to]
     return tuple(name for name in gone if session.scalar(select(ForwardRow.id).where(*_left(name, at)).limit(1)))
 
 

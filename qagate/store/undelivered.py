@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import Select, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
-from qagate.store import forwarding, outbox, stranded
+from qagate.store import destinations as ways
+from qagate.store import forwarding, outbox
 from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, RevisionRow, SeriesRow
 
 WAITING = ("parked", "planned", "held")
@@ -43,7 +44,7 @@ class Undelivered:
 def counts(session: Session) -> dict[str, dict[str, int]]:
     """Return how much is not there yet: destination → state → number of documents and images."""
     found: dict[str, dict[str, int]] = {}
-    images = _counted(ForwardRow).where(ForwardRow.destination.in_(stranded.destinations_of_images(session)))
+    images = _counted(ForwardRow).where(ForwardRow.destination.in_(ways.of_images(session)))
     for query in (_counted(DeliveryRow), images):
         for destination, state, number in session.execute(query):
             states = found.setdefault(destination, {})
@@ -53,7 +54,7 @@ def counts(session: Session) -> dict[str, dict[str, int]]:
 
 def listed(session: Session, *, destination: str = "", limit: int = 200) -> tuple[Undelivered, ...]:
     """Return what is not there yet, parked first, then by the time of its next try. destination: of this one only."""
-    destinations = [destination] if destination else stranded.destinations_of_images(session)
+    destinations = [destination] if destination else ways.of_images(session)
     both = union_all(_documents(destination), _images(destinations)).subquery()
     worst = case({state: place for place, state in enumerate(WAITING)}, value=both.c.state)
     query = (

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import event
 
 from qagate.domain.holding import Cause
 from qagate.store import holding, reception, worklist
@@ -135,3 +136,21 @@ def test_everything_is_released(held, instance):
         holding.hold(session, "1.2.4", policy="gate", at=T0, until=UNTIL)
         assert holding.release_everything(session, by="ann", reason="fire", at=LATER) == 2
         assert holding.waiting(session) == ()
+
+
+def test_what_was_forwarded_long_ago_is_not_gone_through_to_find_what_waits(held):
+    """A sweep of twice a second took longer with every image that ever was forwarded."""
+    plans: list[str] = []
+    with held.begin() as session:
+
+        def explained(connection, _cursor, statement, parameters, *_):
+            if statement.startswith("SELECT") and "forward" in statement:
+                rows = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+                plans.extend(row[3] for row in rows)
+
+        event.listen(held.engine, "after_cursor_execute", explained)
+        holding.undecided(session)
+        assert not holding.any_late(session)
+        event.remove(held.engine, "after_cursor_execute", explained)
+    assert [plan for plan in plans if plan.startswith("SCAN forward")] == []
+    assert any("ix_forward_destination_state_urgent (destination=? AND state=?)" in plan for plan in plans)
