@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission
 from qagate.store import lists, worklist
-from qagate.store.lists import MOST_COUNTED, Filter
+from qagate.store.filter import Filter
+from qagate.store.places import MOST_COUNTED
 from qagate.store.tables import SeriesRow
 from qagate.web import veil
 from qagate.web.access import needs, note

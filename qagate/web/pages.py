@@ -18,6 +18,7 @@ from qagate.domain.person import Permission, Person
 from qagate.settings import Settings
 from qagate.store import alerts, holding, lists, neighbours, reconciliation, worklist
 from qagate.store.database import Database
+from qagate.store.filter import Filter
 from qagate.web import stack, veil, words
 from qagate.web.access import needs, note
 from qagate.web.asked import Asked, span
@@ -124,7 +125,7 @@ def _rows(request: Request, asked: AskedPage, person: Person) -> dict[str, Any]:
         shown = veil.shown(request, session, rows[:PAGE_SIZE])
         counts = veil.counts(request, session, asked.wanted())
         todo = lists.count(session, replace(asked.wanted(), outcome="todo"))
-        newest = lists.listing(session, lists.Filter(), limit=1)
+        newest = lists.listing(session, Filter(), limit=1)
         incidents = alerts.unanswered(session)
         held = holding.waiting(session)
         last = newest[0].last_instance_at.isoformat() if newest else None
