@@ -171,7 +171,7 @@ def one_series(request: Request, uid: Uid) -> dict[str, Any]:
 
 @router.get("/account", responses=told(422))
 def account(request: Request, since: datetime | None = None, until: datetime | None = None) -> Account:
-    """Say where every series of a period is."""
+    """Say where every series of a period is; to people one whose verdict they are to judge blind is pending."""
     with database_of(request).read() as session:
-        found = worklist.account(session, since=aware(since), until=aware(until))
+        found = worklist.account(session, since=aware(since), until=aware(until), veiled=veil.drawn(request))
     return Account(**{name: getattr(found, name) for name in Account.model_fields})

@@ -84,7 +84,9 @@ def worklist_page(
     context = _rows(request, asked, person)
     yesterday = span("yesterday")
     with database_of(request).read() as session:
-        context["yesterday"] = worklist.account(session, since=yesterday[0], until=yesterday[1])
+        context["yesterday"] = worklist.account(
+            session, since=yesterday[0], until=yesterday[1], veiled=veil.drawn(request)
+        )
         context["reconciled"] = reconciliation.latest(session)
     choices = request.app.state.choices.known()
     context["choices"] = {
@@ -179,10 +181,11 @@ def series_page(
     with database.read() as session:
         row = worklist.series(session, uid)
         assert row is not None  # series are never deleted
+        veiled = veil.drawn(request)
         study, alike = neighbours.same_study(session, row), neighbours.alike(session, row)
         beside = {
-            "rank": neighbours.rank(session, row),
-            "usual": neighbours.usual(session, row),
+            "rank": neighbours.rank(session, row, veiled=veiled),
+            "usual": neighbours.usual(session, row, veiled=veiled),
             "study": veil.shown(request, session, study),
             "alike": veil.shown(request, session, alike),
         }
