@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from qagate.clock import midnight
@@ -27,12 +27,15 @@ class Day:
     sources: dict[str, Account]
 
 
-def by_source(session: Session, *, since: datetime | None = None, until: datetime | None = None) -> dict[str, Account]:
-    """Return calling AE title → where its series of a period are."""
+def by_source(
+    session: Session, *, since: datetime | None = None, until: datetime | None = None, veiled: bool = False
+) -> dict[str, Account]:
+    """Return calling AE title → where its series of a period are. veiled: those whose verdict is hidden are pending."""
+    state = case((SeriesRow.hidden, "queued"), else_=SeriesRow.state) if veiled else SeriesRow.state.expression
     rows = session.execute(
-        select(SeriesRow.calling_ae_title, SeriesRow.state, SeriesRow.outcome, func.count())
+        select(SeriesRow.calling_ae_title, state.label("stands"), SeriesRow.outcome, func.count())
         .where(*between(since, until))
-        .group_by(SeriesRow.calling_ae_title, SeriesRow.state, SeriesRow.outcome)
+        .group_by(SeriesRow.calling_ae_title, "stands", SeriesRow.outcome)
     )
     counted: dict[str, list[tuple[str, str, int]]] = {}
     for source, state, outcome, number in rows:
@@ -40,11 +43,14 @@ def by_source(session: Session, *, since: datetime | None = None, until: datetim
     return {source: account_of(some) for source, some in sorted(counted.items())}
 
 
-def days(session: Session, bounds: Sequence[datetime]) -> tuple[Day, ...]:
-    """Return the account of each day between bounds that ascend: first day from bounds[0] to bounds[1], and so on."""
+def days(session: Session, bounds: Sequence[datetime], *, veiled: bool = False) -> tuple[Day, ...]:
+    """Return the account of each day between bounds that ascend: first day from bounds[0] to bounds[1], and so on.
+
+    veiled: those whose verdict is hidden are pending.
+    """
     found = []
     for since, until in pairwise(bounds):
-        sources = by_source(session, since=since, until=until)
+        sources = by_source(session, since=since, until=until, veiled=veiled)
         found.append(Day(since, until, total(sources.values()), sources))
     return tuple(found)
 

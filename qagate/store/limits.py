@@ -82,15 +82,19 @@ def undo(session: Session, number: int, *, person: str, at: datetime) -> SiteLim
     return back
 
 
-def tallies(session: Session, *, since: datetime, limit_of: Callable[[SeriesRow], float]) -> list[Tally]:
+def tallies(
+    session: Session, *, since: datetime, limit_of: Callable[[SeriesRow], float], veiled: bool = False
+) -> list[Tally]:
     """Return the scored series of each protocol since a time, those with the most first.
 
-    limit_of: the limit that would apply to a series now; asked once for each protocol, with its latest series.
+    limit_of: the limit that would apply to a series now; asked once for each protocol, with its latest series. veiled:
+    without series whose verdict is hidden; one that is alone with its protocol would be told by a try of each limit.
     """
+    shown = [SeriesRow.hidden.is_(False)] if veiled else []
     found = session.execute(
         select(SeriesRow.series_instance_uid, SeriesRow.modality, SeriesRow.protocol_name, SeriesRow.score, _OTHERWISE)
         .outerjoin(ReviewRow, ReviewRow.series_instance_uid == SeriesRow.series_instance_uid)
-        .where(SeriesRow.last_instance_at >= since, SeriesRow.score.is_not(None), SeriesRow.protocol_name != "")
+        .where(SeriesRow.last_instance_at >= since, SeriesRow.score.is_not(None), SeriesRow.protocol_name != "", *shown)
         .order_by(SeriesRow.last_instance_at.desc())
     )
     said = _said(session, since)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import and_, false, func, or_, select
+from sqlalchemy import ColumnElement, and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from qagate.store.tables import AlertRow, AssessmentRow, EventRow, RevisionRow, SeriesRow
@@ -40,19 +40,26 @@ def _kin(row: SeriesRow) -> Any:
     return and_(*same, SeriesRow.series_instance_uid != row.series_instance_uid)
 
 
-def rank(session: Session, row: SeriesRow) -> Rank | None:
-    """Return where the score of a series stands among its kind; None without a score or with too few others."""
+def rank(session: Session, row: SeriesRow, *, veiled: bool = False) -> Rank | None:
+    """Return where the score of a series stands among its kind; None without a score or with too few others.
+
+    veiled: those whose verdict is hidden are left out.
+    """
     if row.score is None:
         return None
     scores = session.scalars(
         select(SeriesRow.score)
-        .where(_kin(row), SeriesRow.score.is_not(None))
+        .where(_kin(row), SeriesRow.score.is_not(None), *_shown(veiled))
         .order_by(SeriesRow.last_instance_at.desc())
         .limit(MANY * 5)
     ).all()
     if len(scores) < ENOUGH:
         return None
     return Rank(sum(1 for score in scores if score is not None and score > row.score), len(scores))
+
+
+def _shown(veiled: bool) -> list[ColumnElement[bool]]:
+    return [SeriesRow.hidden.is_(False)] if veiled else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +72,16 @@ class Usual:
     count: int
 
 
-def usual(session: Session, row: SeriesRow) -> dict[str, Usual]:
-    """Return measurement → what is usual among the last accepted series of its kind; nothing with fewer than ENOUGH."""
+def usual(session: Session, row: SeriesRow, *, veiled: bool = False) -> dict[str, Usual]:
+    """Return measurement → what is usual among the last accepted series of its kind; nothing with fewer than ENOUGH.
+
+    veiled: those whose verdict is hidden are left out.
+    """
     documents = session.scalars(
         select(AssessmentRow.document["physics"])
         .join(RevisionRow, RevisionRow.id == AssessmentRow.revision_id)
         .join(SeriesRow, SeriesRow.series_instance_uid == RevisionRow.series_instance_uid)
-        .where(_kin(row), SeriesRow.outcome == "accept", AssessmentRow.outcome == "accept")
+        .where(_kin(row), SeriesRow.outcome == "accept", AssessmentRow.outcome == "accept", *_shown(veiled))
         .order_by(AssessmentRow.id.desc())
         .limit(MANY)
     ).all()

@@ -17,12 +17,12 @@ TAIL = 4
 """Characters at the end of an accession number by which it is found; as many as the pages show."""
 
 
-def named(session: Session, text: str, conditions: Sequence[ColumnElement[bool]]) -> tuple[tuple[str, str], ...]:
-    """Return the series whose accession number or UID is meant, as (UID, outcome)."""
+def named(session: Session, text: str, conditions: Sequence[ColumnElement[bool]]) -> tuple[tuple[str, str, bool], ...]:
+    """Return the series whose accession number or UID is meant, as (UID, outcome, whether its verdict is hidden)."""
     if len(text) < TAIL:
         return ()
     ending = SeriesRow.accession_number.ilike(f"%{escaped(text)}", escape="\\")
-    found: dict[str, str] = {}
+    found: dict[str, tuple[str, str, bool]] = {}
     for way in (
         SeriesRow.series_instance_uid == text,
         SeriesRow.study_instance_uid == text,
@@ -30,13 +30,13 @@ def named(session: Session, text: str, conditions: Sequence[ColumnElement[bool]]
         _beginning(session, text),
     ):
         rows = session.execute(
-            select(SeriesRow.series_instance_uid, SeriesRow.outcome)
+            select(SeriesRow.series_instance_uid, SeriesRow.outcome, SeriesRow.hidden)
             .where(way, *conditions)
             .order_by(_highest_first(session))
             .limit(MOST_NAMED)
         )
-        found.update((row.series_instance_uid, row.outcome) for row in rows)
-    return tuple(found.items())
+        found.update((row.series_instance_uid, (row.series_instance_uid, row.outcome, row.hidden)) for row in rows)
+    return tuple(found.values())
 
 
 def _beginning(session: Session, text: str) -> ColumnElement[bool]:

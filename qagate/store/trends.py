@@ -94,8 +94,12 @@ def points(
     protocol: str = "",
     organ: str = "",
     modality: str = "",
+    veiled: bool = False,
 ) -> list[Point]:
-    """Return the points since a time, oldest first, MOST_POINTS at most; times are in the machine's own zone."""
+    """Return the points since a time, oldest first, MOST_POINTS at most; times are in the machine's own zone.
+
+    veiled: without those of series whose verdict is hidden; a day may have no other, and its median would tell.
+    """
     query = select(
         PointRow.scanner,
         PointRow.protocol,
@@ -107,19 +111,21 @@ def points(
         PointRow.seconds_to_verdict,
         (PointRow.model + " · " + PointRow.policy).label("judged_by"),
         PointRow.repeated,
-    ).where(*_conditions(since, scanner, protocol, organ, modality))
+    ).where(*_conditions(since, scanner, protocol, organ, modality, veiled))
     rows = session.execute(query.order_by(PointRow.at.desc()).limit(MOST_POINTS)).all()
     return [Point(**{**row._asdict(), "at": row.at.astimezone()}) for row in reversed(rows)]
 
 
-def measures(session: Session, *, since: datetime, scanner: str, protocol: str) -> list[tuple[datetime, str, float]]:
+def measures(
+    session: Session, *, since: datetime, scanner: str, protocol: str, veiled: bool = False
+) -> list[tuple[datetime, str, float]]:
     """Return (time, name, value) of attributes ("attribute:noise") and measurements ("physics:noise_hu"), in time.
 
-    Times are in the machine's own zone.
+    Times are in the machine's own zone. veiled: as in points.
     """
     rows = session.execute(
         select(PointRow.at, PointRow.attributes, PointRow.physics)
-        .where(*_conditions(since, scanner, protocol, "", ""))
+        .where(*_conditions(since, scanner, protocol, "", "", veiled))
         .order_by(PointRow.at.desc())
         .limit(MOST_POINTS // 10)
     ).all()
@@ -131,8 +137,11 @@ def measures(session: Session, *, since: datetime, scanner: str, protocol: str) 
     ]
 
 
-def _conditions(since: datetime, scanner: str, protocol: str, organ: str, modality: str) -> list[Any]:
+def _conditions(since: datetime, scanner: str, protocol: str, organ: str, modality: str, veiled: bool) -> list[Any]:
     conditions: list[Any] = [PointRow.at >= since]
+    if veiled:
+        hidden = select(SeriesRow.series_instance_uid).where(SeriesRow.hidden.is_(True))
+        conditions.append(PointRow.series_instance_uid.not_in(hidden))
     for column, value in (
         (PointRow.scanner, scanner),
         (PointRow.protocol, protocol),

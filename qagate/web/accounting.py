@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from qagate.domain.person import Permission
 from qagate.store import accounting, reconciliation
 from qagate.store.worklist import Account
+from qagate.web import veil
 from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.web.reading import database_of
@@ -23,7 +24,7 @@ def accounts(request: Request, days: Annotated[int, Query(ge=1, le=92)] = 7) -> 
     """Say where the series of the last days are, the latest day first: whole, by source, and why some have no score."""
     bounds = accounting.midnights(datetime.now(UTC), days)
     with database_of(request).read() as session:
-        found = accounting.days(session, bounds)
+        found = accounting.days(session, bounds, veiled=veil.drawn(request))
         why = [accounting.reasons(session, since=day.since, until=day.until) for day in found]
     return [
         {

@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission
 from qagate.store import lists, worklist
-from qagate.store.lists import MOST_COUNTED, Filter
+from qagate.store.filter import Filter
+from qagate.store.places import MOST_COUNTED
 from qagate.store.tables import SeriesRow
 from qagate.web import veil
 from qagate.web.access import needs, note
@@ -170,7 +171,7 @@ def one_series(request: Request, uid: Uid) -> dict[str, Any]:
 
 @router.get("/account", responses=told(422))
 def account(request: Request, since: datetime | None = None, until: datetime | None = None) -> Account:
-    """Say where every series of a period is."""
+    """Say where every series of a period is; to people one whose verdict they are to judge blind is pending."""
     with database_of(request).read() as session:
-        found = worklist.account(session, since=aware(since), until=aware(until))
+        found = worklist.account(session, since=aware(since), until=aware(until), veiled=veil.drawn(request))
     return Account(**{name: getattr(found, name) for name in Account.model_fields})

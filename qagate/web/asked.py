@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from qagate.clock import midnight
-from qagate.store.lists import Filter
+from qagate.store.filter import Filter
 
 OUTCOMES = Literal["accept", "review", "reject", "unscored", "flagged", "todo", ""]
 WORD_DATES = ("", "today", "yesterday", "week")

@@ -17,6 +17,7 @@ from qagate.errors import StoreError
 from qagate.settings import Settings
 from qagate.store import backfills, forwarding, holding, neighbours, pace, reconciliation, workers, worklist
 from qagate.store.database import Database
+from qagate.web import veil
 from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.web.reading import database_of
@@ -53,22 +54,23 @@ def readyz(request: Request) -> Response:
 def metrics(request: Request) -> Response:
     """Return the node's figures in Prometheus' text format; no patient data."""
     registry = CollectorRegistry()
-    registry.register(NodeCollector(database_of(request), request.app.state.settings))
+    registry.register(NodeCollector(database_of(request), request.app.state.settings, veiled=veil.drawn(request)))
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
 
 class NodeCollector(Collector):
     """Reads the figures from the database and the disk at each scrape."""
 
-    def __init__(self, database: Database, settings: Settings) -> None:
+    def __init__(self, database: Database, settings: Settings, *, veiled: bool = False) -> None:
         self._database = database
         self._settings = settings
+        self._veiled = veiled
 
     def collect(self) -> Iterator[Metric]:
         """Yield every metric; docs/metrics.md lists them."""
         now = datetime.now(UTC)
         with self._database.read() as session:
-            account = worklist.account(session)
+            account = worklist.account(session, veiled=self._veiled)
             deliveries = worklist.delivery_counts(session)
             originals = forwarding.counts(session)
             held = holding.waiting(session)

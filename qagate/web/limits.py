@@ -21,6 +21,7 @@ from qagate.settings import Settings
 from qagate.store import limits, opinions
 from qagate.store.opinions import Paired
 from qagate.store.tables import SeriesRow, SiteLimitRow
+from qagate.web import veil
 from qagate.web.access import needs
 from qagate.web.decisions import settings_of
 from qagate.web.labels import agreed
@@ -172,7 +173,9 @@ def limits_page(
 def _limits(session: Session, request: Request, *, below: int | None, flags_a_day: float | None) -> Limits:
     settings, standing = settings_of(request), limits.standing(session)
     since = now(request) - timedelta(days=DAYS)
-    tallies = limits.tallies(session, since=since, limit_of=lambda row: _limit_now(settings, standing, row))
+    tallies = limits.tallies(
+        session, since=since, limit_of=lambda row: _limit_now(settings, standing, row), veiled=veil.drawn(request)
+    )
     proposals = propose(tallies, flags=flags_a_day * DAYS) if flags_a_day is not None else {}
     shown = [_protocol(t, standing, below, proposals.get((t.modality, t.protocol))) for t in tallies]
     wanted = [one.proposed or one.now for one in shown]

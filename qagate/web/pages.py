@@ -18,6 +18,7 @@ from qagate.domain.person import Permission, Person
 from qagate.settings import Settings
 from qagate.store import alerts, holding, lists, neighbours, reconciliation, worklist
 from qagate.store.database import Database
+from qagate.store.filter import Filter
 from qagate.web import stack, veil, words
 from qagate.web.access import needs, note
 from qagate.web.asked import Asked, span
@@ -83,7 +84,9 @@ def worklist_page(
     context = _rows(request, asked, person)
     yesterday = span("yesterday")
     with database_of(request).read() as session:
-        context["yesterday"] = worklist.account(session, since=yesterday[0], until=yesterday[1])
+        context["yesterday"] = worklist.account(
+            session, since=yesterday[0], until=yesterday[1], veiled=veil.drawn(request)
+        )
         context["reconciled"] = reconciliation.latest(session)
     choices = request.app.state.choices.known()
     context["choices"] = {
@@ -124,7 +127,7 @@ def _rows(request: Request, asked: AskedPage, person: Person) -> dict[str, Any]:
         shown = veil.shown(request, session, rows[:PAGE_SIZE])
         counts = veil.counts(request, session, asked.wanted())
         todo = lists.count(session, replace(asked.wanted(), outcome="todo"))
-        newest = lists.listing(session, lists.Filter(), limit=1)
+        newest = lists.listing(session, Filter(), limit=1)
         incidents = alerts.unanswered(session)
         held = holding.waiting(session)
         last = newest[0].last_instance_at.isoformat() if newest else None
@@ -178,10 +181,11 @@ def series_page(
     with database.read() as session:
         row = worklist.series(session, uid)
         assert row is not None  # series are never deleted
+        veiled = veil.drawn(request)
         study, alike = neighbours.same_study(session, row), neighbours.alike(session, row)
         beside = {
-            "rank": neighbours.rank(session, row),
-            "usual": neighbours.usual(session, row),
+            "rank": neighbours.rank(session, row, veiled=veiled),
+            "usual": neighbours.usual(session, row, veiled=veiled),
             "study": veil.shown(request, session, study),
             "alike": veil.shown(request, session, alike),
         }

@@ -19,6 +19,7 @@ from qagate.domain.trend import BASELINE, ENOUGH
 from qagate.store import audit, trends
 from qagate.store.tables import AnnotationRow
 from qagate.store.trends import Point
+from qagate.web import veil
 from qagate.web.access import needs
 from qagate.web.asked import Long, Word
 from qagate.web.pages import templates
@@ -120,7 +121,7 @@ def remove_annotation(
 
 def _overview(request: Request, asked: AskedTrends) -> dict[str, Any]:
     with database_of(request).read() as session:
-        found = _points(session, asked, now(request))
+        found = _points(request, session, asked, now(request))
         notes = _notes(session, asked, now(request))
     groups: dict[tuple[str, str], list[Point]] = {}
     for point in found:
@@ -156,9 +157,11 @@ def _overall(hits: Iterable[tuple[datetime, bool]]) -> Rate:
 def _one(request: Request, asked: AskedTrends) -> dict[str, Any]:
     at = now(request)
     with database_of(request).read() as session:
-        points = _points(session, asked, at)
+        points = _points(request, session, asked, at)
         notes = _notes(session, asked, at)
-        measured = trends.measures(session, since=asked.since(at), scanner=asked.scanner, protocol=asked.protocol)
+        measured = trends.measures(
+            session, since=asked.since(at), scanner=asked.scanner, protocol=asked.protocol, veiled=veil.drawn(request)
+        )
     score = _scores(points, notes)
     by_name: dict[str, list[tuple[datetime, float]]] = {}
     for time, name, value in measured:
@@ -192,10 +195,10 @@ def _one(request: Request, asked: AskedTrends) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _points(session: Session, asked: AskedTrends, at: datetime) -> list[Point]:
+def _points(request: Request, session: Session, asked: AskedTrends, at: datetime) -> list[Point]:
     return trends.points(
         session, since=asked.since(at), scanner=asked.scanner, protocol=asked.protocol, organ=asked.organ,
-        modality=asked.modality,
+        modality=asked.modality, veiled=veil.drawn(request),
     )  # fmt: skip
 
 

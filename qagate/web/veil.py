@@ -15,7 +15,7 @@ from fastapi import Request
 from sqlalchemy.orm import Session
 
 from qagate.store import lists, reviews
-from qagate.store.lists import Filter
+from qagate.store.filter import Filter
 from qagate.store.tables import SeriesRow
 from qagate.store.undelivered import Undelivered
 from qagate.web import views
@@ -49,11 +49,7 @@ def narrowed(request: Request, wanted: Filter) -> Filter:
 
 def counts(request: Request, session: Session, wanted: Filter) -> dict[str, int]:
     """Return how many series have each outcome as `lists.outcome_counts` does, the hidden ones as if they had none."""
-    if not drawn(request):
-        return lists.outcome_counts(session, wanted)
-    told = lists.outcome_counts(session, replace(wanted, hidden=False))
-    hidden = lists.count(session, replace(wanted, outcome="", hidden=True))
-    return {**told, "": told.get("", 0) + hidden}
+    return lists.outcome_counts(session, wanted, veiled=drawn(request))
 
 
 def shown(request: Request, session: Session, rows: Sequence[SeriesRow]) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from qagate.domain.assessment import severity_of
 from qagate.domain.decision import REASONS, owner
 from qagate.domain.finding import FindingCode
 from qagate.domain.verdict import WORDS
-from qagate.store.lists import MOST_COUNTED
+from qagate.store.places import MOST_COUNTED
 
 STATE_WORDS = {
     "receiving": "Arriving",

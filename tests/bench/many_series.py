@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, func, select
 
+from qagate.domain.decision import Sampling
+from qagate.domain.verdict import Outcome
 from qagate.store.database import Database
 from qagate.store.tables import AssessmentRow, KindRow, ReviewRow, RevisionRow, SeriesRow
 
@@ -41,6 +43,9 @@ KIND_WORDS = (
 )  # fmt: skip
 SHARES = (0.86, 0.06, 0.005, 0.07, 0.005)
 
+BLIND = Sampling(accepted=0.02, flagged=0.2)
+"""How many series people are to judge blind."""
+
 
 def fill(database: Database, number: int, now: datetime) -> bool:
     """Write series into an empty database, the newest of them with revision and assessment; False when it has some.
@@ -56,14 +61,15 @@ def fill(database: Database, number: int, now: datetime) -> bool:
             rows = list(_series(first, min(first + BATCH, number), number, now))
             for row in rows:
                 row["kind_id"] = kinds.setdefault(tuple(str(row[word]) for word in KIND_WORDS), len(kinds) + 1)
-                row["waiting"] = row["outcome"] in FLAGGED
+                row["hidden"] = _blind(row)
+                row["waiting"] = row["outcome"] in FLAGGED or row["hidden"]
                 row["accession_tail"] = row["accession_number"][-4:].lower()
             _write(connection, SeriesRow.__table__, rows)
             if first + BATCH >= number:
                 judged = [(i + 1, row) for i, row in enumerate(rows) if row["outcome"]]
                 _write(connection, RevisionRow.__table__, [_revision(key, row) for key, row in judged])
                 _write(connection, AssessmentRow.__table__, [_assessment(key, row) for key, row in judged])
-            _write(connection, ReviewRow.__table__, [_review(row) for row in rows if row["outcome"] in FLAGGED])
+            _write(connection, ReviewRow.__table__, [_review(row) for row in rows if row["waiting"]])
         _write(connection, KindRow.__table__, [dict(zip(("id", *KIND_WORDS), (key, *words), strict=True))
                                                for words, key in kinds.items()])  # fmt: skip
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -150,8 +156,12 @@ def _review(series: dict[str, Any]) -> dict[str, Any]:
     """Nobody ever decided anything here: the most that can wait."""
     return {
         "series_instance_uid": series["series_instance_uid"], "version": 1, "revision": 1, "state": "open",
-        "asked": True, "outcome": series["outcome"], "score": series["score"],
+        "asked": True, "blind": series["hidden"], "outcome": series["outcome"], "score": series["score"],
     }  # fmt: skip
+
+
+def _blind(series: dict[str, Any]) -> bool:
+    return bool(series["outcome"]) and BLIND.draws(series["series_instance_uid"], 1, Outcome(series["outcome"]))
 
 
 def _assessment(key: int, series: dict[str, Any]) -> dict[str, Any]:

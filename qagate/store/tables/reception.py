@@ -31,7 +31,8 @@ class SeriesRow(Base):
     state: receiving → queued → scored → delivered, or excluded (not for us) or failed (parked after repeated faults).
     The verdict columns repeat the latest revision's, so that the worklist is one query. holding: whether its images
     wait: "" (never asked), held, released or rejected; held_until: the deadline while they are held. kind_id (of
-    KindRow) and accession_tail (the last four characters, lower case) are kept by triggers of the database.
+    KindRow), accession_tail (the last four characters, lower case), waiting (for a person) and hidden (its verdict is,
+    from people) are kept by triggers of the database.
     """
 
     __tablename__ = "series"
@@ -66,6 +67,7 @@ class SeriesRow(Base):
     kind_id: Mapped[int | None] = mapped_column(default=None)
     accession_tail: Mapped[str] = mapped_column(String(4), default="", server_default="")
     waiting: Mapped[bool] = mapped_column(default=False, server_default=false())
+    hidden: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     __table_args__ = (
         # each answers one question of the worklist by itself, without a look at the rows: docs/performance.md
@@ -86,6 +88,16 @@ class SeriesRow(Base):
             "state",
             sqlite_where=text("waiting IS 1"),
             postgresql_where=text("waiting IS true"),
+        ),
+        Index(
+            "ix_series_hidden",
+            "last_instance_at",
+            "series_instance_uid",
+            "kind_id",
+            "outcome",
+            "state",
+            sqlite_where=text("hidden IS 1"),
+            postgresql_where=text("hidden IS true"),
         ),
     )
 

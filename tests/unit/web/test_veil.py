@@ -111,6 +111,40 @@ def test_nor_by_a_count(both, query, counts):
     assert {name: int(number) for name, number in told if name in counts} == counts
 
 
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [
+        ("trends?days=30", lambda said: [(row["number"], row["score"]) for row in said["rows"]]),
+        ("trend?days=30&scanner=CT2&protocol=Alone", lambda said: (said["number"], said["score"]["medians"])),
+        ("trend?days=30&scanner=CT2&protocol=Alone", lambda said: [one["name"] for one in said["measures"]]),
+        ("limits?below=50", lambda said: [(one["series"], one["tried"]["flagged"]) for one in said["protocols"]]),
+        ("account", lambda said: (said["received"], said["accepted"], said["flagged"], said["pending"])),
+        ("accounts?days=7", lambda said: [(day["received"], day["accepted"], day["flagged"]) for day in said]),
+        ("accounts?days=7", lambda said: [source["pending"] for day in said for source in day["sources"].values()]),
+    ],
+    ids=["trends", "trend", "measures", "limits", "account", "accounts", "sources"],
+)
+def test_nor_by_a_figure_that_it_is_alone_in(tmp_path, address, told):
+    """Whether the only series of a protocol is good or flagged makes no difference to what people are shown."""
+    seen = []
+    for outcome, score in (("accept", 91.0), ("review", 31.0)):
+        for site in make_site(tmp_path / outcome):
+            configured(site, blind_accepted=1.0, blind_flagged=1.0)
+            add(site.database, "archive", Role.VIEWER)
+            seed(site.database, site.settings, Seed("alone", outcome, score, minutes=2, protocol="Alone"), blind=1.0)
+            headers = {"authorization": f"Bearer {token_of(site.database, 'archive', Permission.READ)}"}
+            program = site.client.get(f"/api/v1/{address}", headers=headers).json()
+            seen.append((told(site.json(f"/api/v1/{address}")), told(program)))
+    assert seen[0][0] == seen[1][0]
+    assert seen[0][1] != seen[0][0]  # a program is told
+
+
+def test_nor_by_the_account_of_yesterday_or_the_figures_for_machines(both):
+    assert 'qagate_series{where="flagged"} 0.0' in both.page("/metrics")
+    assert 'qagate_series{where="pending"} 2.0' in both.page("/metrics")
+    assert "1 to look at" not in both.page("/")
+
+
 def test_nor_by_its_heatmap(both):
     assert "hidden" in both.json(f"/api/v1/series/{FLAGGED.uid}/heatmap/0.nii.gz", 404)["detail"]
 
