@@ -106,6 +106,17 @@ class Layout:
         moved: Array = np.right_shift(np.left_shift(raw, raw.dtype.type(up)), raw.dtype.type(bits - self.stored))
         return moved
 
+    def sign_is_doubtful(self, intercept: float) -> bool:
+        """Whether the header of a CT and its intercept disagree about negative values; `sign` then tells.
+
+        Signed values need none where the intercept makes air out of 0, and without that unsigned ones lack air.
+        """
+        if not (self.is_ct and self.whole and self.samples == 1 and self.lut is None and 8 < self.stored <= 16):
+            return False
+        if self.signed:
+            return intercept <= AIR_IS_STORED_FROM and self.stored < self.allocated
+        return intercept > AIR_IS_STORED_FROM
+
     def _sign_is_cut(self, raw: Array, intercept: float) -> bool:
         """Whether signed values of a CT were written without the bits above the sign, so that air looks like metal.
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qagate.domain.filling import FILLED, without_filling
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.nifti import HEADER_BYTES, Header, header
 from qagate.domain.volume import Affine, Geometry, SeriesVolumes, SliceRef, Volume
@@ -70,10 +71,13 @@ def _volume(stored: Array, head: Header, index: int, times: int, name: str) -> V
         affine[:3, axis] *= -1
     stored = np.flip(stored, tuple(2 - axis for axis in flips))
     voxels, bad = _values(stored, head)
+    voxels, filling = without_filling(voxels)
     findings = []
     if bad:
         text = f"voxels that hold no number (NaN or infinite) were set to the smallest value, got {bad}"
         findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, text))
+    if filling is not None:
+        findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, f"{FILLED}, got {filling:g}"))
     if not head.placed:
         text = "the file does not say where the voxels lie, so only their size is known"
         findings.append(Finding(FindingCode.NO_POSITION, Severity.MILD, text))

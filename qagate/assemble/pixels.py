@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qagate.assemble import sign
 from qagate.assemble.child import Decoders
 from qagate.assemble.layout import Layout
 from qagate.assemble.stored import StoredFrames
@@ -55,11 +56,15 @@ class PixelRef:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pixels:
-    """voxels: (slices, rows, columns), int16 or float32. valid: (slices,). problems: index of a slice, one sentence."""
+    """voxels: (slices, rows, columns), int16 or float32. valid: (slices,). problems: index of a slice, one sentence.
+
+    contradicted: indices of slices whose values have a sign although their header denies it, or the other way round.
+    """
 
     voxels: Array
     valid: npt.NDArray[np.bool_]
     problems: tuple[tuple[int, str], ...]
+    contradicted: tuple[int, ...] = ()
 
 
 class _TooWide(Exception):
@@ -108,6 +113,7 @@ def _read(
     voxels = np.empty((len(refs), *shape), dtype)
     valid = np.ones(len(refs), dtype=np.bool_)
     problems: list[tuple[int, str]] = []
+    contradicted: list[int] = []
     stop = threading.Event()
 
     def work(first: int) -> None:
@@ -117,7 +123,8 @@ def _read(
                     return
                 layout = layouts[refs[index].source]
                 try:
-                    _fill(voxels[index], stored, refs[index], layout)
+                    if not _fill(voxels[index], stored, refs[index], layout):
+                        contradicted.append(index)
                 except UnreadablePixels as error:
                     voxels[index] = layout.padding_out
                     valid[index] = False
@@ -129,11 +136,11 @@ def _read(
     with ThreadPoolExecutor(THREADS, thread_name_prefix="pixels") as pool:
         for future in [pool.submit(work, first) for first in range(THREADS)]:
             future.result()
-    return Pixels(voxels, valid, tuple(sorted(problems)))
+    return Pixels(voxels, valid, tuple(sorted(problems)), tuple(sorted(contradicted)))
 
 
-def _fill(out: Array, stored: StoredFrames, ref: PixelRef, layout: Layout) -> None:
-    """Write the modality values of one slice into `out` (rows, columns)."""
+def _fill(out: Array, stored: StoredFrames, ref: PixelRef, layout: Layout) -> bool:
+    """Write the modality values of one slice into `out` (rows, columns). Return if the header is right on signs."""
     raw = stored.frame(ref.source, ref.frame)  # (rows, columns) or (rows, columns, samples)
     if raw.ndim == 3:
         raw = np.rint(raw[..., :3] @ np.array([0.299, 0.587, 0.114])).astype(np.int32)  # luminance, ITU-R BT.601
@@ -144,6 +151,12 @@ def _fill(out: Array, stored: StoredFrames, ref: PixelRef, layout: Layout) -> No
         raise UnreadablePixels(f"a frame must have {out.shape[0]} x {out.shape[1]} pixels, got {raw.shape}")
     padding = _padding_mask(raw, layout, ref.rescale)
     raw = layout.stored_values(raw, ref.rescale.intercept)
+    signed = layout.signed
+    if layout.sign_is_doubtful(ref.rescale.intercept):
+        signed = sign.has_sign(raw, layout.stored, layout.signed, padding)
+        if signed != layout.signed:
+            raw = sign.read(raw, layout.stored, signed)
+            padding = padding if signed else _padding_mask(raw, layout, ref.rescale)
     if layout.lut is not None:
         raw = layout.lut.apply(raw)
     if layout.inverted:
@@ -163,6 +176,7 @@ def _fill(out: Array, stored: StoredFrames, ref: PixelRef, layout: Layout) -> No
     if layout.is_ct:
         # Nothing absorbs less than air: what lies below is filling outside the field of view, declared or not.
         np.maximum(out, layout.padding_out, out=out)
+    return signed == layout.signed
 
 
 def _whole_values(out: Array, raw: Array, slope: int, intercept: int, padding: Array | None) -> None:

@@ -19,6 +19,7 @@ from qagate.assemble.headers import Header, flatten, open_header
 from qagate.assemble.layout import Layout, layout_of
 from qagate.assemble.pixels import Pixels, read_pixels
 from qagate.assemble.values import text_of, whole_of
+from qagate.domain.filling import FILLED, without_filling
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.volume import SeriesVolumes, SliceRef, Tags, Volume
 from qagate.errors import NotDicom, TooLarge
@@ -215,7 +216,11 @@ def _volume(
         voxels, valid = np.zeros((0, 0, 0), np.int16), np.zeros(0, np.bool_)
     else:
         voxels, valid = pixels.voxels, pixels.valid
-        findings += _pixel_findings(pixels, slices)
+        findings += _pixel_findings(pixels, slices, layouts[refs[0].pixels.source].signed)
+        if not layouts[refs[0].pixels.source].is_ct:
+            voxels, filling = without_filling(voxels)
+            if filling is not None:
+                findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, f"{FILLED}, got {filling:g}"))
     return Volume(voxels, stack.geometry, slices, tags, tuple(findings), index, stack.label, valid)
 
 
@@ -266,16 +271,27 @@ def _calibration(tags: Tags, layouts: list[Layout], refs: list[Extracted]) -> li
     return [Finding(FindingCode.HU_UNPROVEN, Severity.MILD, text)]
 
 
-def _pixel_findings(pixels: Pixels, slices: tuple[SliceRef, ...]) -> list[Finding]:
+def _pixel_findings(pixels: Pixels, slices: tuple[SliceRef, ...], signed: bool) -> list[Finding]:
     if not pixels.valid.any():
         sentence = pixels.problems[0][1]
         return [Finding(FindingCode.UNREADABLE_PIXELS, Severity.NONE, f"no slice could be decoded: {sentence}")]
+    findings = []
     if pixels.problems:
-        uids = tuple(dict.fromkeys(slices[index].sop_instance_uid for index, _ in pixels.problems))
+        uids = _uids(slices, (index for index, _ in pixels.problems))
         text = f"{len(pixels.problems)} of {len(slices)} slices could not be decoded: {pixels.problems[0][1]}"
         few = len(pixels.problems) <= 0.1 * len(slices)
-        return [Finding(FindingCode.UNREADABLE_SLICE, Severity.MODERATE if few else Severity.SEVERE, text, uids)]
-    if pixels.voxels.min() == pixels.voxels.max():
+        severity = Severity.MODERATE if few else Severity.SEVERE
+        findings.append(Finding(FindingCode.UNREADABLE_SLICE, severity, text, uids))
+    elif pixels.voxels.min() == pixels.voxels.max():
         text = f"every voxel has the same value, got {pixels.voxels.flat[0]}"
-        return [Finding(FindingCode.EMPTY_PIXELS, Severity.NONE, text)]
-    return []
+        findings.append(Finding(FindingCode.EMPTY_PIXELS, Severity.NONE, text))
+    if pixels.contradicted:
+        said, otherwise = ("signed", "bone would be air") if signed else ("unsigned", "air would be metal")
+        text = f"the header calls the values of {len(pixels.contradicted)} of {len(slices)} slices {said}; they are not"
+        uids = _uids(slices, pixels.contradicted)
+        findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, f"{text}, or {otherwise}", uids))
+    return findings
+
+
+def _uids(slices: tuple[SliceRef, ...], indices: Iterable[int]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(slices[index].sop_instance_uid for index in indices))

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from qagate.domain import tiff
 from qagate.domain.colour import colourful, luma
+from qagate.domain.filling import without_filling
 from qagate.domain.prompt import MODALITIES, Prompt, placed
 from qagate.domain.volume import Geometry, SliceRef, Volume
 from qagate.errors import InputError, QagateError
@@ -142,6 +143,8 @@ def read_image(path: Path) -> tuple[npt.NDArray[Any], Spacing, bool, Colour | No
     if voxels.ndim != 3 or voxels.size == 0:
         raise InputError(f"{path} must hold (slices, rows, columns), got shape {found.shape}")
     _check(path, voxels)
+    if np.isfinite(voxels).all():
+        voxels, _ = without_filling(voxels)
     return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known, colour
 
 

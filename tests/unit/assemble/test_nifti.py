@@ -52,6 +52,16 @@ def test_four_dimensions_scaling_and_nan(tmp_path: Path) -> None:
     assert found.volumes[1].voxels.dtype == np.float32
 
 
+def test_what_was_filled_is_told(tmp_path: Path) -> None:
+    data = np.abs(values((20, 24, 3), "int16"))
+    data[:4] = -32768
+    nib.save(nib.Nifti1Image(data, np.eye(4)), tmp_path / "e.nii")
+    (volume,) = read_nifti(tmp_path / "e.nii").volumes
+    assert volume.voxels.min() == 0
+    assert volume.voxels.max() == data.max()
+    assert [finding.detail[-6:] for finding in volume.findings] == ["-32768"]
+
+
 def test_one_slice(tmp_path: Path) -> None:
     path = tmp_path / "c.nii"
     nib.save(nib.Nifti1Image(values((8, 9), "int16"), np.eye(4)), path)

@@ -102,6 +102,14 @@ def test_padding_becomes_air(tmp_path: Path, padding: int, stored_padding: int, 
     np.testing.assert_array_equal(volume.voxels[0, 1:], RAMP[1:] - 1024)
 
 
+def test_padding_of_an_mr_that_nothing_declares(tmp_path: Path) -> None:
+    stored = RAMP.astype(np.int16)
+    stored[0] = -9999
+    volume = volume_of(mr_slice(stored), tmp_path)
+    np.testing.assert_array_equal(volume.voxels[0], np.maximum(stored, 0))
+    assert [finding.code for finding in volume.findings] == ["contradictory_tags"]
+
+
 def test_a_padding_value_that_means_water_is_not_believed(tmp_path: Path) -> None:
     dataset = ct_slice(RAMP.astype(np.int16), RescaleIntercept=0)
     dataset.add_new(0x00280120, "SS", 0)

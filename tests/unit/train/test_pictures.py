@@ -58,6 +58,11 @@ def test_every_kind_of_image_is_read(folder: Path, name: str, shape: tuple[int, 
     assert (spacing == (3.0, 0.5, 0.5), known) == ((name == "volume.nii.gz"),) * 2
 
 
+def test_filling_is_no_part_of_the_grey_scale(folder: Path) -> None:
+    np.save(folder / "filled.npy", np.pad(np.full((20, 20), 900, np.int16) + np.arange(20), 4, constant_values=-9999))
+    assert pictures.read_image(folder / "filled.npy")[0].min() == 0
+
+
 def test_colours_are_kept_beside_their_luma(folder: Path) -> None:
     red = np.zeros((2, 20, 30, 3), np.uint8)
     red[:, 5:, :, 0] = 200
