@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qagate.domain.filling import FILLED, without_filling
+from qagate.domain.filling import filled, without_filling
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.nifti import HEADER_BYTES, Header, header
 from qagate.domain.volume import Affine, Geometry, SeriesVolumes, SliceRef, Volume
@@ -77,7 +77,7 @@ def _volume(stored: Array, head: Header, index: int, times: int, name: str) -> V
         text = f"voxels that hold no number (NaN or infinite) were set to the smallest value, got {bad}"
         findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, text))
     if filling is not None:
-        findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, f"{FILLED}, got {filling:g}"))
+        findings.append(filled(filling))
     if not head.placed:
         text = "the file does not say where the voxels lie, so only their size is known"
         findings.append(Finding(FindingCode.NO_POSITION, Severity.MILD, text))

@@ -19,7 +19,7 @@ from qagate.assemble.headers import Header, flatten, open_header
 from qagate.assemble.layout import Layout, layout_of
 from qagate.assemble.pixels import Pixels, read_pixels
 from qagate.assemble.values import text_of, whole_of
-from qagate.domain.filling import FILLED, without_filling
+from qagate.domain.filling import filled, without_filling
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.volume import SeriesVolumes, SliceRef, Tags, Volume
 from qagate.errors import NotDicom, TooLarge
@@ -220,7 +220,7 @@ def _volume(
         if not layouts[refs[0].pixels.source].is_ct:
             voxels, filling = without_filling(voxels)
             if filling is not None:
-                findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, f"{FILLED}, got {filling:g}"))
+                findings.append(filled(filling))
     return Volume(voxels, stack.geometry, slices, tags, tuple(findings), index, stack.label, valid)
 
 

@@ -7,15 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from qagate.domain.finding import Finding, FindingCode, Severity
+
 CT_AIR = (-1100.0, -900.0)
 """Hounsfield units of air, as they lie around an organ that somebody cut out of a CT: they are meant."""
 LEAST_DEPTH = 0.02
 """What lies below 0 by less than this share of the brightest voxels does no harm, and may be meant."""
 MOST_BLENDS, BLEND_DEPTH = 0.05, 0.1
 """Interpolation leaves voxels between the filling and the picture: at most this share of it, and deeper than noise."""
-
-FILLED = "one number far below 0 stands where nothing was measured and was taken for 0"
-"""What a person is told, before the number."""
 
 
 def without_filling(voxels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], float | None]:
@@ -35,3 +34,9 @@ def without_filling(voxels: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], float |
     if between.size and (between.size > MOST_BLENDS * rest.size or float(np.median(between)) > BLEND_DEPTH * filling):
         return voxels, None
     return np.where(below, voxels.dtype.type(0), voxels), filling
+
+
+def filled(filling: float) -> Finding:
+    """Return what a person is told of a filling that was taken away."""
+    text = f"one number far below 0 stands where nothing was measured and was taken for 0, got {filling:g}"
+    return Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, text)
