@@ -19,6 +19,7 @@ from qagate.domain.limit import SiteLimit
 from qagate.errors import DecisionRefused
 from qagate.store import audit, decisions
 from qagate.store.tables import ReviewRow, SeriesRow, SiteLimitRow
+from qagate.store.worklist import unveiled
 
 
 def standing(session: Session) -> tuple[SiteLimit, ...]:
@@ -90,11 +91,11 @@ def tallies(
     limit_of: the limit that would apply to a series now; asked once for each protocol, with its latest series. veiled:
     without series whose verdict is hidden; one that is alone with its protocol would be told by a try of each limit.
     """
-    shown = [SeriesRow.hidden.is_(False)] if veiled else []
     found = session.execute(
         select(SeriesRow.series_instance_uid, SeriesRow.modality, SeriesRow.protocol_name, SeriesRow.score, _OTHERWISE)
         .outerjoin(ReviewRow, ReviewRow.series_instance_uid == SeriesRow.series_instance_uid)
-        .where(SeriesRow.last_instance_at >= since, SeriesRow.score.is_not(None), SeriesRow.protocol_name != "", *shown)
+        .where(SeriesRow.last_instance_at >= since, SeriesRow.score.is_not(None), SeriesRow.protocol_name != "")
+        .where(*unveiled(veiled))
         .order_by(SeriesRow.last_instance_at.desc())
     )
     said = _said(session, since)

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select
+from sqlalchemy import and_, false, func, or_, select
 from sqlalchemy.orm import Session
 
 from qagate.store.tables import AlertRow, AssessmentRow, EventRow, RevisionRow, SeriesRow
+from qagate.store.worklist import unveiled
 
 ENOUGH = 20
 """Fewer series than this make no "usual"."""
@@ -49,17 +50,13 @@ def rank(session: Session, row: SeriesRow, *, veiled: bool = False) -> Rank | No
         return None
     scores = session.scalars(
         select(SeriesRow.score)
-        .where(_kin(row), SeriesRow.score.is_not(None), *_shown(veiled))
+        .where(_kin(row), SeriesRow.score.is_not(None), *unveiled(veiled))
         .order_by(SeriesRow.last_instance_at.desc())
         .limit(MANY * 5)
     ).all()
     if len(scores) < ENOUGH:
         return None
     return Rank(sum(1 for score in scores if score is not None and score > row.score), len(scores))
-
-
-def _shown(veiled: bool) -> list[ColumnElement[bool]]:
-    return [SeriesRow.hidden.is_(False)] if veiled else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +78,7 @@ def usual(session: Session, row: SeriesRow, *, veiled: bool = False) -> dict[str
         select(AssessmentRow.document["physics"])
         .join(RevisionRow, RevisionRow.id == AssessmentRow.revision_id)
         .join(SeriesRow, SeriesRow.series_instance_uid == RevisionRow.series_instance_uid)
-        .where(_kin(row), SeriesRow.outcome == "accept", AssessmentRow.outcome == "accept", *_shown(veiled))
+        .where(_kin(row), SeriesRow.outcome == "accept", AssessmentRow.outcome == "accept", *unveiled(veiled))
         .order_by(AssessmentRow.id.desc())
         .limit(MANY)
     ).all()

@@ -86,6 +86,11 @@ def between(since: datetime | None, until: datetime | None) -> list[ColumnElemen
     return bounds
 
 
+def unveiled(veiled: bool) -> list[ColumnElement[bool]]:
+    """Return the condition, if veiled, for series whose verdict is not hidden from people."""
+    return [SeriesRow.hidden.is_(False)] if veiled else []
+
+
 def series(session: Session, series_instance_uid: str) -> SeriesRow | None:
     """Return one series."""
     return session.get(SeriesRow, series_instance_uid)
