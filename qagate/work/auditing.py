@@ -6,12 +6,11 @@ what it missed while it was away is told when it is back. After a crash a messag
 
 from __future__ import annotations
 
-import fcntl
 import json
 import logging
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -29,6 +28,7 @@ from qagate.observe.syslog import Syslog, frame
 from qagate.settings import Settings
 from qagate.store.database import Database
 from qagate.store.tables import AssociationRow, AuditRow, EventRow, InstanceRow, SeriesRow
+from qagate.work.lock import only_one
 
 logger = logging.getLogger(__name__)
 
@@ -110,17 +110,12 @@ class Auditing:
     @contextmanager
     def _alone(self) -> Iterator[Path | None]:
         path = self.settings.storage.data_dir / "audit.bookmark"
-        try:
-            lock = path.with_suffix(".lock").open("w")
-        except OSError as error:
-            raise SpoolError(f"the bookmark of the audit messages cannot be written: {error}") from None
-        with lock:
+        with ExitStack() as held:
             try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield None
-                return
-            yield path
+                alone = held.enter_context(only_one(path.with_suffix(".lock")))
+            except OSError as error:
+                raise SpoolError(f"the bookmark of the audit messages cannot be written: {error}") from None
+            yield path if alone else None
 
     def _read(self, path: Path) -> Bookmark:
         try:

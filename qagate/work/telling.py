@@ -6,15 +6,15 @@ Where the disk takes nothing it is remembered in memory alone: a message too man
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qagate.store.alerts import Message
+from qagate.work.lock import only_one
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,20 +27,11 @@ class Telling:
     @contextmanager
     def alone(self) -> Iterator[bool]:
         """Give whether no other worker is telling now; none begins meanwhile."""
-        try:
-            lock = (self.folder / "alerts.lock").open("w")
-        except OSError:
-            yield True
-            return
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
-            except OSError:  # a file system without locks
-                pass
-            yield True
+        with ExitStack() as held:
+            alone = True
+            with contextlib.suppress(OSError):  # a disk that is full, or without locks
+                alone = held.enter_context(only_one(self.folder / "alerts.lock"))
+            yield alone
 
     def of(self, message: Message, urls: Sequence[str]) -> set[str]:
         """Return those of the addresses that have a message."""
