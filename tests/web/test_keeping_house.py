@@ -35,9 +35,11 @@ def test_from_the_alert_to_a_delivery_that_is_tried_again(served, page):
     page.keyboard.press("Enter")
     page.wait_for_url(f"{served.url}/")
     page.get_by_role("link", name="Alerts").click()
+    page.wait_for_url(f"{served.url}/alerts")  # loaded with the script that makes the button do something
     page.get_by_role("button", name="I look after it").click()
     expect(page.locator("#alert-1")).to_contain_text("ada")
     page.locator("#alert-1").get_by_role("link", name="deliveries").click()
+    page.wait_for_url(f"{served.url}/deliveries**")
     expect(page.get_by_text("0122 not supported")).to_have_count(3)
     page.get_by_role("button", name="Try again now").click()
     expect(page.locator("td b", has_text="parked")).to_have_count(0)
