@@ -1,9 +1,9 @@
 """Bundle: the folder that holds one model, and the only way to load it.
 
-models/<name>-<version>/  weights, assessor, eye: .safetensors  bundle.toml  card.md  benchmark.json
+models/<name>-<version>/  weights, assessor, eye, practised: .safetensors  bundle.toml  card.md  benchmark.json
 
 Weights are never pickle. The SHA-256 of every file stands in bundle.toml and is checked at every load; that of
-bundle.toml itself is the model's identity, so it covers weights, assessor, eye, head and calibration alike.
+bundle.toml itself is the model's identity, so it covers every file and the calibration alike.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from qagate.score.calibration import Calibration
 from qagate.score.digest import sha256, verify
 from qagate.score.eye import Eye
 from qagate.score.network import Architecture, Network
+from qagate.score.practised import Practised
 from qagate.score.vocabulary import Seen
 
 SCHEMA = "qagate.bundle/1"
@@ -47,6 +48,7 @@ class Bundle:
     network: Network
     assessor: Assessor | None = None
     eye: Eye | None = None
+    practised: Practised | None = None
 
 
 def find() -> Path:
@@ -91,7 +93,12 @@ def load(folder: Path | None = None, *, network_alone: bool = False) -> Bundle:
     made = Bundle(folder, identity, architecture, calibration, seen, about, network.eval())
     if network_alone:
         return made
-    return replace(made, assessor=Assessor.load(folder, about), eye=Eye.load(folder, about))
+    return replace(
+        made,
+        assessor=Assessor.load(folder, about),
+        eye=Eye.load(folder, about),
+        practised=Practised.load(folder, about),
+    )
 
 
 def save(
@@ -104,6 +111,7 @@ def save(
     about: Mapping[str, Mapping[str, Any]],
     assessor: Assessor | None = None,
     eye: Eye | None = None,
+    practised: Practised | None = None,
 ) -> str:
     """Write weights and sheet, and return the SHA-256 of the sheet. `about` is more tables for it."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -115,6 +123,7 @@ def save(
         "calibration": calibration.plain(),
         **({} if assessor is None else {"assessor": {"sha256": assessor.save(folder)}}),
         **({} if eye is None else {"eye": {"sha256": eye.save(folder)}}),
+        **({} if practised is None else {"practised": {"sha256": practised.save(folder)}}),
         **about,
     }
     lines = [f'schema = "{SCHEMA}"', f'name = "{name}"', f'version = "{version}"', f'sha256 = "{sha256(weights)}"']

@@ -26,8 +26,8 @@ class Calibration:
 
     directions: (k, c) rows that turn centred features into unit variance. usual: the distance of an ordinary volume,
     unusual: the distance from which a volume is out of domain. worst_share: part of the score that the worst fifth of
-    a volume's slabs has. assessor_share: what part of the score the assessor has, beside the network, by modality;
-    grade_share: what part of the grades.
+    a volume's slabs has. assessor_share, practised_share: what part of the score the assessor and the practised eye
+    have, by modality; the rest is the network's. grade_share, practised_grade_share: what part of the grades.
     """
 
     temperature: float = 1.0
@@ -40,23 +40,40 @@ class Calibration:
     unusual: float = 2.0
     worst_share: float = 0.25
     assessor_share: Mapping[str, float] = field(default_factory=lambda: {"CT": 0.0, "MR": 0.0})
+    practised_share: Mapping[str, float] = field(default_factory=lambda: {"CT": 0.0, "MR": 0.0})
     grade_share: float = 0.0
+    practised_grade_share: float = 0.0
 
     def mixed(
-        self, network: npt.ArrayLike, assessor: npt.ArrayLike | None, modality: str | Sequence[str]
+        self,
+        network: npt.ArrayLike,
+        assessor: npt.ArrayLike | None,
+        practised: npt.ArrayLike | None,
+        modality: str | Sequence[str],
     ) -> npt.NDArray[np.float64]:
-        """Return what both say together: a mean by the share of the assessor; the network alone without one.
+        """Return what all say together: a mean by their shares. A judge that is not there leaves its share to the rest.
 
-        network, assessor: of one volume, or (n, ...) of several, each with its modality.
+        network, assessor, practised: of one volume, or (n, ...) of several, each with its modality.
         """
         said = np.asarray(network, np.float64)
-        if assessor is None:
-            return said
+        weight, total = np.zeros(said.shape), np.zeros(said.shape)
+        for judge, value in enumerate((network, assessor, practised)):
+            if value is not None:
+                share = self._share(judge, modality, said.ndim)
+                weight, total = weight + share, total + share * np.asarray(value, np.float64)
+        return np.where(weight > 0.0, total / np.where(weight > 0.0, weight, 1.0), said)
+
+    def _share(self, judge: int, modality: str | Sequence[str], ndim: int) -> npt.NDArray[np.float64]:
+        """Return the share of network (0), assessor (1) or practised eye (2)."""
+
+        def of(one: str) -> float:
+            kind = "CT" if one == "CT" else "MR"
+            others = (self.assessor_share[kind], self.practised_share[kind])
+            return (1.0 - sum(others), *others)[judge]
+
         if isinstance(modality, str):
-            share: npt.ArrayLike = self.assessor_share[modality]
-        else:
-            share = np.array([self.assessor_share[str(one)] for one in modality]).reshape(-1, *[1] * (said.ndim - 1))
-        return said + np.asarray(share) * (np.asarray(assessor) - said)
+            return np.array(of(modality))
+        return np.array([of(str(one)) for one in modality]).reshape(-1, *[1] * (ndim - 1))
 
     def score(self, said: npt.ArrayLike) -> npt.NDArray[np.float64]:
         """Return scores 0-100 for network scores 0..1."""
@@ -96,10 +113,12 @@ class Calibration:
             "unusual": self.unusual,
             "worst_share": self.worst_share,
             "grade_share": self.grade_share,
+            "practised_grade_share": self.practised_grade_share,
             "mean": [float(f"{v:.5g}") for v in self.mean],
             "directions": [[float(f"{v:.5g}") for v in row] for row in self.directions],
             "multiples": {k: round(v, 3) for k, v in self.multiples.items()},
             "assessor_share": dict(self.assessor_share),
+            "practised_share": dict(self.practised_share),
         }
 
     @classmethod
@@ -116,7 +135,9 @@ class Calibration:
             unusual=float(plain["unusual"]),
             worst_share=float(plain["worst_share"]),
             assessor_share=_by_modality(plain.get("assessor_share", 0.0)),
+            practised_share=_by_modality(plain.get("practised_share", 0.0)),
             grade_share=float(plain.get("grade_share", 0.0)),
+            practised_grade_share=float(plain.get("practised_grade_share", 0.0)),
         )
         if (
             not found.temperature > 0

@@ -61,11 +61,11 @@ class Block(nn.Module):
 
 
 class Eye(nn.Module):
-    """The network, for reading only."""
+    """The network. colours: channels of a picture."""
 
-    def __init__(self) -> None:
+    def __init__(self, colours: int = 3) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(3, STEM, 3, 2)
+        self.stem = nn.Conv2d(colours, STEM, 3, 2)
         blocks, before, self.ends = [], STEM, set[int]()
         for stage, (expansion, kernel, stride, channels, count) in enumerate(STAGES):
             for number in range(count):
@@ -104,9 +104,13 @@ class Eye(nn.Module):
         device = next(self.parameters()).device
         with torch.inference_mode():
             middles = (_middle(one)[None].to(device) for one in pictures)
-            seen = torch.stack([torch.cat([*self._summaries(one)], 1)[0] for one in middles])
+            seen = torch.stack([self(one)[0] for one in middles])
         found: npt.NDArray[np.float32] = seen.mean(0).cpu().numpy()
         return found
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return what is noticed in pictures of one size: (n, colours, rows, columns) → (n, LENGTH)."""
+        return torch.cat([*self._summaries(x)], 1)
 
     def _summaries(self, x: Tensor) -> Iterator[Tensor]:
         x = F.relu6(self.stem(_padded((x - MEAN) / SPREAD, self.stem)))

@@ -1,4 +1,4 @@
-"""Heard: what network and assessor said of the slabs of one volume, and what that comes to, before calibration."""
+"""Heard: what the judges said of the slabs of one volume, and what that comes to, before calibration."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ from qagate.score.assessor import Opinion
 from qagate.score.calibration import Calibration
 from qagate.score.patches import Slab
 
-Looked = tuple[npt.NDArray[np.float32] | None, Opinion | None]
-"""What the assessor looked at in a slab, (tiles, features), and what it says of it."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Looked:
+    """What was looked at in tiles of a slab. described: (tiles, features); then who says what of the tiles."""
+
+    described: npt.NDArray[np.float32]
+    assessor: Opinion
+    practised: Opinion | None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
     """What was said of a volume. Lists have one entry for each slab.
 
-    sizes: slices. opinions: on the tiles of a slab, None for a slab without. described: what the assessor looked at,
-    (tiles, features), likewise. strange: see `familiar`. pieces: 0-based indices of slices. goodness: (slices, cells,
-    cells) 0 (bad) .. 1 (good) as the network says it.
+    sizes: slices. tiles: what is said of those of a slab, None for a slab without. strange: see `familiar`. pieces:
+    0-based indices of slices. goodness: (slices, cells, cells) 0 (bad) .. 1 (good) as the network says it.
     """
 
     modality: str
     slabs: list[Slab]
     pieces: list[npt.NDArray[np.intp]]
-    opinions: list[Opinion | None]
-    described: list[npt.NDArray[np.float32] | None]
+    tiles: list[Looked | None]
     strange: list[float]
     goodness: npt.NDArray[np.float32]
     looked: npt.NDArray[np.bool_]
@@ -47,25 +51,35 @@ class Heard:
 
     def assessor(self, worst_share: float) -> tuple[float, float] | None:
         """Return the assessor's score and spread, 0..1; None without one."""
-        there = [(o, n) for o, n in zip(self.opinions, self.sizes, strict=True) if o is not None]
-        if not there:
-            return None
-        sizes = [n for _, n in there]
-        values = [float(o.score.mean()) for o, _ in there]
-        return _pooled(values, sizes, worst_share), mean_of([float(o.spread.mean()) for o, _ in there], sizes)
+        return _judged(*self._opinions(), worst_share)
+
+    def practised(self, worst_share: float) -> tuple[float, float] | None:
+        """Return the practised eye's score and spread, 0..1; None without one."""
+        return _judged(*self._opinions(practised=True), worst_share)
 
     def mixed(self, calibration: Calibration) -> npt.NDArray[np.float64]:
-        """Return (2,) score and spread, 0..1, that both judges say together."""
+        """Return (2,) score and spread, 0..1, that all judges say together."""
         share = calibration.worst_share
-        return calibration.mixed(self.network(share), self.assessor(share), self.modality)
+        return calibration.mixed(self.network(share), self.assessor(share), self.practised(share), self.modality)
 
-    def grades(self, share: float) -> npt.NDArray[np.float64]:
-        """Return (18,) grades of artefacts, 0..1: the mean of the slabs drawn towards the worst. share: assessor's."""
-        said = _graded([slab.attributes for slab in self.slabs], self.sizes)
-        there = [(o.attributes.mean(0), n) for o, n in zip(self.opinions, self.sizes, strict=True) if o is not None]
-        if not there:
-            return said
-        return (1.0 - share) * said + share * _graded([a for a, _ in there], [n for _, n in there])
+    def grades(self, share: float, practised_share: float) -> npt.NDArray[np.float64]:
+        """Return (18,) grades of artefacts, 0..1: the mean of the slabs drawn towards the worst.
+
+        share, practised_share: of assessor and practised eye; one that is not there leaves its share to the network.
+        """
+        network = _graded([slab.attributes for slab in self.slabs], self.sizes)
+        found = network
+        for part, practised in ((share, False), (practised_share, True)):
+            opinions, sizes = self._opinions(practised)
+            if opinions:
+                found = found + part * (_graded([one.attributes.mean(0) for one in opinions], sizes) - network)
+        return found
+
+    def _opinions(self, practised: bool = False) -> tuple[list[Opinion], list[int]]:
+        """Return what the assessor, or the practised eye, says of each slab that it saw, and the slices of those."""
+        said = [None if t is None else t.practised if practised else t.assessor for t in self.tiles]
+        there = [(one, size) for one, size in zip(said, self.sizes, strict=True) if one is not None]
+        return [one for one, _ in there], [size for _, size in there]
 
     def network_summary(self) -> npt.NDArray[np.float64]:
         """Return (c + 20,): mean pooled features, mean artefact grades, mean and worst score 0..1 of the slabs."""
@@ -79,11 +93,7 @@ class Heard:
 
         Then the mean of what it looked at. Nothing without an assessor.
         """
-        there = [
-            (o, d, n)
-            for o, d, n in zip(self.opinions, self.described, self.sizes, strict=True)
-            if o is not None and d is not None
-        ]
+        there = [(t.assessor, t.described, n) for t, n in zip(self.tiles, self.sizes, strict=True) if t is not None]
         if not there:
             return np.zeros(0)
         sizes = [n for _, _, n in there]
@@ -99,6 +109,14 @@ class Heard:
                 mean([d.mean(0) for _, d, _ in there]),
             ]
         )
+
+
+def _judged(opinions: list[Opinion], sizes: list[int], worst_share: float) -> tuple[float, float] | None:
+    """Return score and spread of a judge from its opinions on slabs."""
+    if not opinions:
+        return None
+    values = [float(one.score.mean()) for one in opinions]
+    return _pooled(values, sizes, worst_share), mean_of([float(one.spread.mean()) for one in opinions], sizes)
 
 
 def _pooled(values: Sequence[float], sizes: Sequence[int], worst_share: float) -> float:

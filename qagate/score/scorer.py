@@ -1,12 +1,12 @@
 """Scorer: one volume and its prompt → one estimate. Memory stays bounded whatever the number of slices.
 
 A volume is read from its darker end, whichever way it was stored, and cut into slabs of at most four slices. Each slab
-is judged by the network (`patches`) and, some of them of a large volume, by the assessor on tiles (`tiles`,
-`assessor`). The volume's score is a mixture of both, each the mean of its slabs drawn towards the worst fifth of them,
-on the scale that calibration fitted.
+is judged by the network (`patches`) and, some of them of a large volume, by the assessor and the practised eye on tiles
+(`tiles`, `assessor`, `practised`). The volume's score is a mixture of all, each the mean of its slabs drawn towards the
+worst fifth of them, on the scale that calibration fitted.
 
 The heatmap of an estimate is the network's: 0 (good) .. 1 (bad) for cells of 16 x 16 pixels of every slice, row 0 and
-column 0 at the first pixel; 0 where no patch lay. It says where, not how bad: it is not mixed with the assessor.
+column 0 at the first pixel; 0 where no patch lay. It says where, not how bad: it is not mixed with other judges.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ class Scorer:
         self.head = head
         self.looker = Looker(model.network, device)
         self.eye = None if model.eye is None else model.eye.to(device)
+        self.practised = None if model.practised is None else model.practised.to(device)
         self.workers = workers
 
     @classmethod
@@ -129,14 +130,14 @@ class Scorer:
         return self.eye.look(coloured(apply_standard(volume.voxels[index], how), modality) for index in some)
 
     def hear(self, volume: Volume, prompt: Prompt, *, with_tiles: bool = True) -> Heard:
-        """Return what network and assessor say of every slab. Raises ScoringError as `score`."""
+        """Return what all judges say of every slab. Raises ScoringError as `score`."""
         voxels = volume.voxels
         if voxels.ndim != 3 or 0 in voxels.shape:
             raise ScoringError(f"voxels must be (slices, rows, columns), none of them 0, got {voxels.shape}")
         usable = _usable(volume)
         modality = prompt.modality or _guess(voxels[usable[len(usable) // 2]] if len(usable) else voxels[0])
         grid = (len(voxels), -(-voxels.shape[1] // CELL), -(-voxels.shape[2] // CELL))
-        heard = Heard(modality, [], [], [], [], [], np.ones(grid, np.float32), np.zeros(grid, bool))
+        heard = Heard(modality, [], [], [], [], np.ones(grid, np.float32), np.zeros(grid, bool))
         if not len(usable):
             return heard
         if tiles.backwards(voxels[usable[[0, -1]]]):  # so that a stack stored the other way round is the same to all
@@ -147,12 +148,12 @@ class Scorer:
         pieces = np.array_split(usable, math.ceil(len(usable) / SLAB))
         most, temperature = max(FEWEST, BUDGET // len(usable)), self.model.calibration.temperature
 
-        def hear(number: int) -> tuple[Slab, npt.NDArray[np.bool_], float, Looked]:
+        def hear(number: int) -> tuple[Slab, npt.NDArray[np.bool_], float, Looked | None]:
             slab = apply_standard(voxels[pieces[number]], how)
             strange = familiar.strangeness(slab, modality)  # of what is there, not of what is guessed
             whole = beyond_window(slab) if how.windowed else slab
             inside = body(whole, modality)
-            # the network judges better what is there; the assessor would take the plateaus of a window for a fault
+            # the network judges better what is there; the others would take the plateaus of a window for a fault
             said = self.looker.look(slab, inside, modality, prompt.regions, coded, most, number, temperature)
             count = tiles.share(number, len(pieces)) if with_tiles and self.model.assessor else 0
             looked = self._tiles(whole, inside, modality, count, number)
@@ -163,8 +164,7 @@ class Scorer:
             heard.pieces.append(piece)
             heard.strange.append(strange)
             heard.goodness[piece], heard.looked[piece] = said.map_, said.looked & inside
-            heard.described.append(looked[0])
-            heard.opinions.append(looked[1])
+            heard.tiles.append(looked)
         return heard
 
     def _side_by_side(self, work: Callable[[int], Found], count: int) -> Iterator[Found]:
@@ -184,19 +184,20 @@ class Scorer:
 
     def _tiles(
         self, slab: npt.NDArray[np.float32], inside: npt.NDArray[np.bool_], modality: str, count: int, turn: int
-    ) -> Looked:
+    ) -> Looked | None:
         assessor = self.model.assessor
         if assessor is None or count == 0:
-            return None, None
+            return None
         cut = tiles.cut(slab, inside, modality, count, turn)
         described = np.stack([assessor.describe(tile, modality) for tile in cut])
-        return described, assessor.judge(described, modality)
+        seen = None if self.practised is None else self.practised.judge(cut, modality)
+        return Looked(described, assessor.judge(described, modality), seen)
 
     def _conclude(self, heard: Heard) -> Estimate:
         calibration = self.model.calibration
         value, spread = (float(v) for v in heard.mixed(calibration))
         score = float(calibration.score(value))
-        graded = heard.grades(calibration.grade_share)
+        graded = heard.grades(calibration.grade_share, calibration.practised_grade_share)
         seen = np.average([slab.pooled for slab in heard.slabs], axis=0, weights=heard.sizes)
         strange = mean_of(heard.strange, heard.sizes)
         out = max(strange if strange > OUT_OF_DOMAIN else 0.0, calibration.strangeness(seen))
@@ -216,18 +217,19 @@ class Scorer:
     def _places(self, heard: Heard, value: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
         """Return (slices,) scores, NaN where nothing was scored, and the heatmap.
 
-        The assessor knows no slices: those of a slab move with its opinion of the slab, or with that of the volume, and
-        all of them lie around the score of the volume.
+        Who judges tiles knows no slices: those of a slab move with the opinions on the slab, or with those on the
+        volume, and all of them lie around the score of the volume.
         """
         calibration = self.model.calibration
         scores = np.full(len(heard.goodness), np.nan, np.float32)
         moved = value - heard.network(calibration.worst_share)[0]
         above = mean_of([float(slab.slices.mean()) - slab.score for slab in heard.slabs], heard.sizes)
-        for slab, piece, opinion in zip(heard.slabs, heard.pieces, heard.opinions, strict=True):
-            if opinion is not None:
-                moved_slab = float(calibration.mixed(slab.score, opinion.score.mean(), heard.modality)) - slab.score
-            else:
-                moved_slab = moved
+        for slab, piece, looked in zip(heard.slabs, heard.pieces, heard.tiles, strict=True):
+            moved_slab = moved
+            if looked is not None:
+                seen = None if looked.practised is None else looked.practised.score.mean()
+                mixed = calibration.mixed(slab.score, looked.assessor.score.mean(), seen, heard.modality)
+                moved_slab = float(mixed) - slab.score
             scores[piece] = calibration.score(np.clip(slab.slices - above + moved_slab, 0.0, 1.0))
         bad = 1.0 - calibration.score(heard.goodness) / 100.0
         return scores, np.where(heard.looked, bad, 0.0).clip(0.0, 1.0).astype(np.float32)

@@ -13,6 +13,7 @@ COMMANDS = {
     "glance": ("qagate.train.glance", "make the table of the second opinion on modality and region"),
     "fit": ("qagate.train.fit", "train the network on a pack"),
     "assess": ("qagate.train.assess", "fit what judges hand-made features beside the network"),
+    "practise": ("qagate.train.practise", "train the eye further until it judges samples itself"),
     "export": ("qagate.train.export", "calibrate a checkpoint and write a bundle"),
     "benchmark": ("qagate.train.benchmark", "measure a bundle on the benchmark part of a pack"),
     "parts": ("qagate.train.parts", "measure what parts of a bundle are worth, and artefacts it never saw"),

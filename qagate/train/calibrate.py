@@ -1,4 +1,4 @@
-"""Calibrate: from what network and assessor say of the select part to shares, a map to 0-100 and intervals."""
+"""Calibrate: from what the judges say of the select part to their shares, a map to 0-100 and intervals."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ DIRECTIONS = 24
 LENIENCE = 3.0
 """Out of domain begins at so many times the largest distance in training: other body parts must stay in."""
 KNOTS = 8
-SHARES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+TENTHS = tuple((a / 10, b / 10) for a in range(11) for b in range(11 - a))
+"""Shares that assessor and practised eye may have; the rest is the network's."""
 JUDGES, LEAST = 3, 2
 """Kinds of judges in an assessor: perceptrons, forest, boosted trees; tenths that each has at least."""
 CLEAR = 0.3
@@ -47,15 +48,16 @@ class Said:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What was said of volumes. network, assessor: (n, 2) score and spread 0..1; grades: (n, 2, 18), of each of them.
+    """What was said of volumes. network, assessor, practised: (n, 2) score and spread 0..1; grades (n, 3, 18)
 
-    judges: (n, 3) scores of the assessor's perceptrons, forest and boosted trees. present: (n, 18) strength of the
-    artefacts that are there; quality: (n,) 0..1, the truth. independent: (n,) whether the artefacts are those of the
-    independent simulator.
+    A judge that is not there says what the network says. judges: (n, 3) scores of the assessor's perceptrons, forest
+    and boosted trees. present: (n, 18) strength of the artefacts that are there; quality: (n,) 0..1, the truth.
+    independent: (n,) whether the artefacts are those of the independent simulator.
     """
 
     network: npt.NDArray[np.float64]
     assessor: npt.NDArray[np.float64]
+    practised: npt.NDArray[np.float64]
     judges: npt.NDArray[np.float64]
     grades: npt.NDArray[np.float64]
     present: npt.NDArray[np.float64]
@@ -65,8 +67,8 @@ class Answers:
     independent: npt.NDArray[np.bool_]
 
     def mixed(self, calibration: Calibration) -> npt.NDArray[np.float64]:
-        """Return what both say together, (n, 2) score and spread."""
-        return calibration.mixed(self.network, self.assessor, list(self.modality))
+        """Return what all say together, (n, 2) score and spread."""
+        return calibration.mixed(self.network, self.assessor, self.practised, list(self.modality))
 
 
 @torch.no_grad()
@@ -87,28 +89,29 @@ def listen(network: Network, contents: Sequence[Packed], count: int, seed: int) 
 
 
 def hear(scorer: Scorer, contents: Sequence[Packed], count: int, seed: int) -> Answers:
-    """Return what both say of `count` samples of each simulator, as volumes are scored in use."""
+    """Return what all say of `count` samples of each simulator, as volumes are scored in use."""
     rows = []
     worst_share = scorer.model.calibration.worst_share
     for independent in (False, True):
         for sample in sampling.samples(contents, count, seed, independent=independent):
             heard = scorer.hear(sample.volume, sample.prompt)
-            network, assessor = heard.network(worst_share), heard.assessor(worst_share)
+            network = heard.network(worst_share)
+            assessor, practised = (judge(worst_share) or network for judge in (heard.assessor, heard.practised))
             present = np.zeros(len(ATTRIBUTES))
             for name, strength in sample.artefacts.items():
                 if name in REGISTRY:  # those of the independent simulator have names of their own
                     place = ATTRIBUTES.index(REGISTRY[name].attribute)
                     present[place] = max(present[place], strength)
-            grades = np.stack([heard.grades(0.0), heard.grades(1.0)])
+            grades = np.stack([heard.grades(0.0, 0.0), heard.grades(1.0, 0.0), heard.grades(0.0, 1.0)])
             about = (sample.quality / 100, sample.modality, sample.subject, independent)
             judges = _judges(scorer, heard) or [network[0]] * JUDGES
-            rows.append((network, assessor or network, judges, grades, present, *about))
+            rows.append((network, assessor, practised, judges, grades, present, *about))
     return Answers(*(np.array(column) for column in zip(*rows, strict=True)))
 
 
 def _judges(scorer: Scorer, heard: Heard) -> list[float]:
     """Return what each kind of the assessor's judges says of a volume, 0..1; nothing without an assessor."""
-    described = [tiles for tiles in heard.described if tiles is not None]
+    described = [looked.described for looked in heard.tiles if looked is not None]
     if scorer.model.assessor is None or not described:
         return []
     tiles = np.concatenate(described)
@@ -131,9 +134,16 @@ def shares_of_judges(heard: Answers) -> dict[str, tuple[float, ...]]:
 
 
 def calibrate(heard: Answers, begun: Calibration) -> Calibration:
-    """Return `begun` with the shares of the assessor, the map to 0-100 and the intervals."""
-    best = {modality: _best_share(heard, modality) for modality in ("CT", "MR")}
-    shares = replace(begun, assessor_share=best, grade_share=_best_grade_share(heard))
+    """Return `begun` with the shares of the judges, the map to 0-100 and the intervals."""
+    best = {modality: _best_shares(heard, modality) for modality in ("CT", "MR")}
+    graded = _best_grade_shares(heard)
+    shares = replace(
+        begun,
+        assessor_share={modality: share for modality, (share, _) in best.items()},
+        practised_share={modality: share for modality, (_, share) in best.items()},
+        grade_share=graded[0],
+        practised_grade_share=graded[1],
+    )
     value, spread = heard.mixed(shares).T
     knots_from, knots_to = monotone(value, heard.quality)
     mapped = np.interp(value, knots_from, knots_to)
@@ -143,10 +153,14 @@ def calibrate(heard: Answers, begun: Calibration) -> Calibration:
     return replace(shares, knots_from=tuple(knots_from), knots_to=tuple(knots_to), multiples=multiples)
 
 
-def _best_share(heard: Answers, modality: str) -> float:
-    """Return the share of the assessor with the best rank correlation."""
-    network, assessor = heard.network[:, 0], heard.assessor[:, 0]
-    return max(SHARES, key=lambda share: _agreement(heard, modality, (1 - share) * network + share * assessor))
+def _mixed(shares: tuple[float, float], network: Any, assessor: Any, practised: Any) -> Any:
+    return network + shares[0] * (assessor - network) + shares[1] * (practised - network)
+
+
+def _best_shares(heard: Answers, modality: str) -> tuple[float, float]:
+    """Return the shares of assessor and practised eye with the best rank correlation."""
+    said = (heard.network[:, 0], heard.assessor[:, 0], heard.practised[:, 0])
+    return max(TENTHS, key=lambda shares: _agreement(heard, modality, _mixed(shares, *said)))
 
 
 def _agreement(heard: Answers, modality: str, value: npt.NDArray[np.float64]) -> float:
@@ -159,11 +173,11 @@ def _agreement(heard: Answers, modality: str, value: npt.NDArray[np.float64]) ->
     return float(np.nan_to_num(np.mean(found))) if found else 0.0
 
 
-def _best_grade_share(heard: Answers) -> float:
-    """Return the share of the assessor in the grades that tells artefacts best."""
+def _best_grade_shares(heard: Answers) -> tuple[float, float]:
+    """Return the shares of assessor and practised eye in the grades that tell artefacts best."""
 
-    def told(share: float) -> float:
-        grades = (1 - share) * heard.grades[:, 0] + share * heard.grades[:, 1]
+    def told(shares: tuple[float, float]) -> float:
+        grades = _mixed(shares, *heard.grades.swapaxes(0, 1))
         found = []
         for of in _by(heard.modality):
             of = of & ~heard.independent
@@ -174,7 +188,7 @@ def _best_grade_share(heard: Answers) -> float:
                 found += [] if value is None else [value]
         return float(np.mean(found)) if found else 0.0
 
-    return max(SHARES, key=told)
+    return max(TENTHS, key=told)
 
 
 def _by(modality: npt.NDArray[np.str_]) -> list[npt.NDArray[np.bool_]]:
@@ -247,21 +261,24 @@ def _half_width(residual: npt.NDArray[np.float64], subject: npt.NDArray[np.str_]
 
 
 def report(heard: Answers, calibration: Calibration) -> Mapping[str, Any]:
-    """Return what was chosen, and how well each judge and both agree with the truth: rank correlations, RMSE (0..1).
+    """Return what was chosen, and how well each judge and all agree with the truth: rank correlations, RMSE (0..1).
 
     width_CT, width_MR: mean width of the 90 % intervals, in points.
     """
     found: dict[str, Any] = {
         "temperature": calibration.temperature,
         "assessor_share": dict(calibration.assessor_share),
+        "practised_share": dict(calibration.practised_share),
         "grade_share": calibration.grade_share,
+        "practised_grade_share": calibration.practised_grade_share,
         "multiples": dict(calibration.multiples),
     }
     mixed, spread = heard.mixed(calibration).T
     for modality in np.unique(heard.modality):
         of = heard.modality == modality
         for words, kind in (("", of & ~heard.independent), ("independent_", of & heard.independent)):
-            for name, value in (("network", heard.network[:, 0]), ("assessor", heard.assessor[:, 0]), ("both", mixed)):
+            judges = {name: getattr(heard, name)[:, 0] for name in ("network", "assessor", "practised")}
+            for name, value in {**judges, "all": mixed}.items():
                 if kind.sum() > 2:
                     agreement = float(stats.spearmanr(value[kind], heard.quality[kind]).statistic)
                     found[f"srcc_{words}{modality}_{name}"] = round(agreement, 3)

@@ -2,11 +2,11 @@
 
     python -m qagate.train export PACK FIT_DIR OUT_DIR [--checkpoint best | --network BUNDLE] [--eye FILE]
 
-An assessor that lies in FIT_DIR goes into the bundle too. With --network the network is that of another bundle, with
-its temperature, what is usual of it and its eye, and only the rest is calibrated anew. The select part gives
-temperature, the shares of the assessor's judges and of network and assessor, map and intervals; fit and select together
-give what is usual. The benchmark part is not looked at.
-Subjects of every part are listed in parts.json in the bundle.
+An assessor and a practised eye that lie in FIT_DIR go into the bundle too. With --network the network is that of
+another bundle, with its temperature, what is usual of it and its eye; so are assessor and practised eye where FIT_DIR
+has none. Only the rest is calibrated anew. The select part gives temperature, the shares of the assessor's judges,
+those of network, assessor and practised eye, map and intervals; fit and select together give what is usual. The
+benchmark part is not looked at. Subjects of every part are listed in parts.json in the bundle.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from qagate.errors import InputError
 from qagate.score import bundle
 from qagate.score.assessor import Assessor
 from qagate.score.calibration import Calibration
+from qagate.score.practised import Practised
 from qagate.score.scorer import Scorer
 from qagate.score.vocabulary import VALUES, WORDS, Seen, encode
 from qagate.train import calibrate, checkpoint, eye, fit
@@ -45,7 +46,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("pack", type=Path)
     parser.add_argument("fit", type=Path, help="folder of fit")
     parser.add_argument("out", type=Path, help="folder of the bundle, <name>-<version>")
-    parser.add_argument("--version", default="0.7.0")
+    parser.add_argument("--version", default="0.8.0")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument("--network", type=Path, default=None, help="bundle whose network is kept")
     parser.add_argument("--eye", type=Path, default=None, help="published weights of EfficientNet-Lite0; see train.eye")
@@ -62,7 +63,13 @@ def main(arguments: list[str]) -> int:
         begun, training = _fitted(options.pack, options.fit / options.checkpoint, kept, options.groups)
     seeing = begun.eye if options.eye is None else eye.read(options.eye)
     identity = ModelIdentity(NAME, options.version, "0" * 64)
-    unfinished = replace(begun, folder=options.out, identity=identity, assessor=Assessor.load_from(options.fit))
+    unfinished = replace(
+        begun,
+        folder=options.out,
+        identity=identity,
+        assessor=Assessor.load_from(options.fit) or begun.assessor,
+        practised=Practised.load_from(options.fit) or begun.practised,
+    )
     heard = calibrate.hear(Scorer(unfinished, torch.device("cpu")), kept, options.samples, 43)
     if unfinished.assessor is not None:
         weighed = unfinished.assessor.weighed(calibrate.shares_of_judges(heard))
@@ -71,7 +78,7 @@ def main(arguments: list[str]) -> int:
     calibration = calibrate.calibrate(heard, begun.calibration)
     digest = bundle.save(
         options.out, begun.network, calibration, begun.seen, NAME, options.version,
-        {"about": _about(), "training": training}, unfinished.assessor, seeing,
+        {"about": _about(), "training": training}, unfinished.assessor, seeing, unfinished.practised,
     )  # fmt: skip
     parts: dict[str, list[str]] = {"fit": [], "select": [], "benchmark": []}
     for entry in header(options.pack)["volumes"]:

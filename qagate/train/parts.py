@@ -3,10 +3,10 @@
     python -m qagate.train parts PACK FIT_DIR --model BUNDLE --out parts.json [--samples 9500] [--seed 0] [--workers 1]
 
 The assessor learns from numbers that `assess` has kept in FIT_DIR/looks, so it can be fitted again in minutes without
-a part of them. Each variant judges the very samples of T1 and T3 of the benchmark, mixed with the network as the bundle
-mixes them. For T2 the assessor is fitted without a family of artefacts and judges that family alone; the network saw
-every family, so it takes no part there. Hand-made baselines beside it never saw the family either. Fits that are made
-again are smaller than the shipped one (`SMALL`), and are compared with a reference as small.
+a part of them. Each variant judges the very samples of T1 and T3 of the benchmark, mixed with the other judges as the
+bundle mixes them. For T2 the assessor is fitted without a family of artefacts and judges that family alone; the others
+saw every family, so they take no part there. Hand-made baselines beside it never saw the family either. Fits that are
+made again are smaller than the shipped one (`SMALL`), and are compared with a reference as small.
 """
 
 from __future__ import annotations
@@ -60,11 +60,15 @@ SHARES = {"no perceptrons": (0.0, 1.0, 1.0), "no forest": (1.0, 0.0, 1.0), "no b
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Test:
-    """Samples of one test: what the network says with and without a prompt, (n,) 0..1, and their descriptions."""
+    """Samples of one test: what the network says with and without a prompt, (n,) 0..1, and their descriptions.
+
+    practised: what the practised eye says, None without one.
+    """
 
     samples: list[Sample]
     network: npt.NDArray[np.float64]
     promptless: npt.NDArray[np.float64]
+    practised: npt.NDArray[np.float64] | None
     described: npt.NDArray[np.float32]
 
 
@@ -76,8 +80,11 @@ def gather(samples: Sequence[Sample], scorer: Scorer) -> Test:
         for s in samples
     ]
     network, promptless = np.array(said).reshape(-1, 2).T
-    described = np.array([tiles.describe(assess.standard(s), s.modality) for s in samples])
-    return Test(list(samples), network, promptless, described)
+    slabs = [(assess.standard(s), s.modality) for s in samples]
+    described = np.array([tiles.describe(slab, modality) for slab, modality in slabs])
+    eye = scorer.practised
+    seen = None if eye is None else np.array([eye.judge([slab], modality).score[0] for slab, modality in slabs])
+    return Test(list(samples), network, promptless, seen, described)
 
 
 def judged(
@@ -138,7 +145,7 @@ def ablated(
             said[name][variant] = calibration.score(judge(test))
 
     def mixed(test: Test, assessor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        return calibration.mixed(test.network, assessor, [s.modality for s in test.samples])
+        return calibration.mixed(test.network, assessor, test.practised, [s.modality for s in test.samples])
 
     again: dict[str, tuple[Table, range | None]] = {REFERENCE: (table, None)}
     again |= {variant: (table, hidden) for variant, hidden in GROUPS.items()}
@@ -147,8 +154,11 @@ def ablated(
     others = {variant: pool.submit(fitted, part, seed, hidden) for variant, (part, hidden) in again.items()}
     add(SHIPPED, lambda test: mixed(test, judged(shipped, test)))
     add("no prompt", lambda test: mixed(replace(test, network=test.promptless), judged(shipped, test)))
-    add("no network", lambda test: judged(shipped, test))
-    add("no assessor", lambda test: test.network)
+    add("network alone", lambda test: test.network)
+    add("assessor alone", lambda test: judged(shipped, test))
+    if scorer.practised is not None:
+        add("practised eye alone", lambda test: test.network if test.practised is None else test.practised)
+        add("no practised eye", lambda test: mixed(replace(test, practised=None), judged(shipped, test)))
     for variant, shares in SHARES.items():
         add(variant, lambda test, shares=shares: mixed(test, judged(shipped, test, shares=shares)))  # type: ignore[misc]
     add(SAME, lambda test: classic(table, test, seed))
@@ -177,7 +187,7 @@ def left_out(
         progress(f"without {name}")
         samples = list(sampling.samples(held, count, SEEDS["T2"], only=family(name)))
         described = np.array([tiles.describe(assess.standard(s), s.modality) for s in samples])
-        test = Test(samples, np.zeros(count), np.zeros(count), described)
+        test = Test(samples, np.zeros(count), np.zeros(count), None, described)
         trees = pool.submit(classic, rests[name], test, seed)
         predicted = {MODEL: 100.0 * judged(assessors[name].result(), test), SAME: 100.0 * trees.result()}
         features = baselines.describe(samples)

@@ -71,3 +71,34 @@ def test_the_default_is_always_in_domain() -> None:
 def test_a_sheet_that_makes_no_map_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="rising knots in pairs"):
         Calibration.from_plain(MADE.plain() | wrong)
+
+
+SHARED = Calibration(assessor_share={"CT": 0.6, "MR": 0.9}, practised_share={"CT": 0.3, "MR": 0.0})
+
+
+@pytest.mark.parametrize(
+    ("modality", "assessor", "practised", "mixed"),
+    [
+        ("CT", 0.5, 1.0, 0.61),  # .1 x .1 + .6 x .5 + .3 x 1
+        ("MR", 0.5, 1.0, 0.46),  # .1 x .1 + .9 x .5
+        ("CT", 0.5, None, 0.31 / 0.7),  # who is not there leaves its share to the others
+        ("CT", None, 1.0, 0.31 / 0.4),
+        ("CT", None, None, 0.1),
+    ],
+)
+def test_judges_have_their_shares(modality: str, assessor: float | None, practised: float | None, mixed: float) -> None:
+    assert float(SHARED.mixed(0.1, assessor, practised, modality)) == pytest.approx(mixed)
+
+
+def test_several_volumes_have_shares_of_their_modality() -> None:
+    """Rows are volumes, columns score and spread."""
+    network, assessor, practised = (np.full((2, 2), v) for v in (0.1, 0.5, 1.0))
+    assert SHARED.mixed(network, assessor, practised, ["CT", "MR"]) == pytest.approx(
+        np.array([[0.61, 0.61], [0.46, 0.46]])
+    )
+
+
+def test_a_network_without_a_share_speaks_when_nobody_else_is_there() -> None:
+    alone = Calibration(assessor_share={"CT": 1.0, "MR": 1.0})
+    assert float(alone.mixed(0.3, None, None, "CT")) == pytest.approx(0.3)
+    assert float(alone.mixed(0.3, None, 0.9, "CT")) == pytest.approx(0.3)

@@ -15,6 +15,7 @@ from qagate.errors import ModelMissing, ScoringError
 from qagate.score import scorer
 from qagate.score.assessor import Opinion
 from qagate.score.eye import Eye
+from qagate.score.heard import Looked
 from qagate.score.patches import spots
 from qagate.score.scorer import Scorer
 from qagate.score.vocabulary import ATTRIBUTES_OF
@@ -251,8 +252,7 @@ def test_the_opinion_of_an_assessor_is_summed_up_over_slabs(small: Scorer) -> No
     heard = small.hear(volume(ct(8)), CHEST)
     attributes = np.linspace(0, 1, 36).reshape(2, 18)
     first = Opinion(np.array([0.2, 0.6]), np.array([0.1, 0.1]), attributes)
-    heard.opinions[:] = [first, None]
-    heard.described[:] = [np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), None]
+    heard.tiles[:] = [Looked(np.array([[1.0, 2.0], [3.0, 4.0]], np.float32), first, None), None]
     found = heard.assessor_summary()
     assert found[:3] == pytest.approx([0.4, 0.2, 0.1])  # mean, worst tile, spread
     assert found[3:21] == pytest.approx(attributes.mean(0))

@@ -10,19 +10,28 @@ from qagate.train import calibrate
 
 
 def answers(
-    count: int = 200, network_error: float = 0.3, assessor_error: float = 0.05, independent: bool = False
+    count: int = 200,
+    network_error: float = 0.3,
+    assessor_error: float = 0.05,
+    practised_error: float | None = None,
+    independent: bool = False,
 ) -> calibrate.Answers:
-    """Made-up volumes of ten subjects: quality is uniform, and both judges err by normal amounts."""
+    """Made-up volumes of ten subjects: quality is uniform, and the judges err by normal amounts.
+
+    Without an error of its own the practised eye is not there: it says what the network says.
+    """
     draws = np.random.default_rng(0)
     quality = draws.uniform(0, 1, count)
-    said = [np.clip(quality + draws.normal(0, e, count), 0, 1) for e in (network_error, assessor_error)]
-    spreads = [np.full(count, e) for e in (network_error, assessor_error)]
+    errors = [e for e in (network_error, assessor_error, practised_error) if e is not None]
+    said = [np.clip(quality + draws.normal(0, e, count), 0, 1) for e in errors]
+    judges = [np.stack([value, np.full(count, e)], 1) for value, e in zip(said, errors, strict=True)]
+    practised = judges[2] if practised_error is not None else judges[0]
     present = np.zeros((count, 18))
     present[::3, 2] = 0.8
-    grades = np.stack([draws.uniform(0, 1, (count, 18)), present * 0.9], 1)  # the network guesses, the assessor knows
+    guessed = draws.uniform(0, 1, (count, 18))
+    grades = np.stack([guessed, present * 0.9, guessed], 1)  # the network guesses, the assessor knows
     return calibrate.Answers(
-        np.stack([said[0], spreads[0]], 1), np.stack([said[1], spreads[1]], 1), np.stack([*said, said[1]], 1), grades,
-        present, quality,
+        judges[0], judges[1], practised, np.stack([said[0], said[1], said[1]], 1), grades, present, quality,
         np.array(["CT", "MR"])[np.arange(count) % 2], np.array([f"s{i % 10}" for i in range(count)]),
         np.full(count, independent),
     )  # fmt: skip
@@ -45,6 +54,15 @@ def test_both_simulators_have_a_say_in_the_shares() -> None:
     assert 0.3 <= found["MR"] <= 0.7
 
 
+def test_who_errs_otherwise_has_a_share_beside_who_knows_as_much() -> None:
+    """Errors of 0.1 that have nothing to do with each other: a mean of both errs by 0.07; the network errs by 0.3."""
+    found = calibrate.calibrate(answers(assessor_error=0.1, practised_error=0.1), Calibration())
+    for modality in ("CT", "MR"):
+        shares = (found.assessor_share[modality], found.practised_share[modality])
+        assert min(shares) >= 0.2
+        assert sum(shares) >= 0.8
+
+
 def test_judges_that_know_more_have_larger_shares_and_each_keeps_a_fifth() -> None:
     """The first errs by 0.3; the other two say the same, so that it does not matter which of them has how much."""
     found = calibrate.shares_of_judges(answers())
@@ -65,9 +83,9 @@ def test_intervals_hold_nine_in_ten_of_what_they_were_made_from() -> None:
     assert 0.85 < np.mean(inside) < 0.97
 
 
-def test_the_report_has_figures_for_both_judges() -> None:
-    heard = answers()
+def test_the_report_has_figures_for_all_judges() -> None:
+    heard = answers(practised_error=0.2)
     told = calibrate.report(heard, calibrate.calibrate(heard, Calibration()))
-    assert told["srcc_CT_assessor"] > told["srcc_CT_network"]
+    assert told["srcc_CT_assessor"] > told["srcc_CT_practised"] > told["srcc_CT_network"]
     assert told["srcc"] == pytest.approx(0.98, abs=0.03)
     assert told["rmse"] < 0.1

@@ -39,7 +39,7 @@ def found() -> dict[str, Any]:
     t7 = {"interval T1": part, "attribute_auc": {"mean": 0.8, "each": {}}, "slice_auc": {"mean": None, "volumes": 0}}
     small = measured(reference=row(0.5), **{"no 2D": row(0.45, "reference_leads_by_srcc")})
     variants = measured(
-        shipped=row(0.8), **{"no network": row(0.75, "shipped_leads_by_srcc")},
+        shipped=row(0.8), **{"assessor alone": row(0.75, "shipped_leads_by_srcc")},
         **{card.AGAIN: row(0.78, "shipped_leads_by_srcc"), "no marks": row(0.71, f"{card.AGAIN}_leads_by_srcc")},
     )  # fmt: skip
     budget = {"steps": 40, "pictures": 12, "made": 80, "learned": 200, "seed": 0}

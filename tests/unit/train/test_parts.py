@@ -62,8 +62,8 @@ def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
     said = parts.ablated(table, {"T1": test, "T3": test}, scorer, 0, told.append, pool)
     assert set(said["T1"]) >= {
         "shipped",
-        "no network",
-        "no assessor",
+        "assessor alone",
+        "network alone",
         "no prompt",
         "no boosted trees",
         parts.SAME,
@@ -71,7 +71,7 @@ def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
     }
     # expit(1) and trees of 0.5, in halves with the network
     shares = (0.34 * 0.731 + 0.66 * 0.5, 0.5)
-    assert said["T1"]["no network"] == pytest.approx(100 * shares[0], abs=0.1)
+    assert said["T1"]["assessor alone"] == pytest.approx(100 * shares[0], abs=0.1)
     assert said["T1"]["shipped"] == pytest.approx(50 * (test.network + shares[0]), abs=0.1)
     assert said["T1"]["no perceptrons"] == pytest.approx(50 * (test.network + shares[1]), abs=0.1)
     families = parts.left_out(table, contents, learned, 4, 0, told.append, pool, ("noise",))
@@ -80,7 +80,7 @@ def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
     assert told[-1] == "without noise"
     found = parts.document(said, {"T1": test, "T3": test}, families, 3)
     assert set(found["T2"]["each"]) == {"noise"}
-    assert "shipped_leads_by_srcc" in found["T1"]["rows"]["no network"]
+    assert "shipped_leads_by_srcc" in found["T1"]["rows"]["assessor alone"]
     assert f"{card.AGAIN}_leads_by_srcc" in found["T3"]["rows"]["no marks"]
     json.dumps(found)
 
@@ -100,7 +100,7 @@ def test_hidden_columns_are_not_looked_at() -> None:
     class Sample:
         modality = "MR"
 
-    test = parts.Test([Sample(), Sample()], np.zeros(2), np.zeros(2), described)  # type: ignore[list-item]
+    test = parts.Test([Sample(), Sample()], np.zeros(2), np.zeros(2), None, described)  # type: ignore[list-item]
     seen, hidden = parts.judged(assessor, test), parts.judged(assessor, test, parts.GROUPS["no marks"])
     assert seen[0] != seen[1]
     assert hidden[0] == hidden[1] == seen[0]
