@@ -23,6 +23,9 @@ from torch import Tensor
 
 from qagate.domain.assessment import ModelIdentity
 from qagate.errors import ModelCorrupt, ModelMissing
+from qagate.score import assessor as assessors
+from qagate.score import eye as eyes
+from qagate.score import practised as practised_eyes
 from qagate.score.assessor import Assessor
 from qagate.score.calibration import Calibration
 from qagate.score.digest import sha256, verify
@@ -33,6 +36,8 @@ from qagate.score.vocabulary import Seen
 
 SCHEMA = "qagate.bundle/1"
 WEIGHTS, SHEET = "weights.safetensors", "bundle.toml"
+FILES = (WEIGHTS, assessors.FILE, eyes.FILE, practised_eyes.FILE)
+"""What a bundle may hold beside its sheet, which has the digest of each."""
 
 
 @dataclass(frozen=True, slots=True)

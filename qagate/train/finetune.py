@@ -67,12 +67,12 @@ def cross_validate(
 
 def write_bundle(model: Path, out: Path, head: Head, figures: dict[str, float | int]) -> None:
     """Write the bundle `model` with a head to `out`. Raises InputError when `out` has a bundle."""
-    from qagate.score import assessor, bundle, eye
+    from qagate.score import bundle
 
     if out.resolve() == model.resolve() or (out / bundle.SHEET).exists():
         raise InputError(f"--out must be a new folder, got {out}, which holds a bundle")
     out.mkdir(parents=True, exist_ok=True)
-    for name in (bundle.WEIGHTS, assessor.FILE, eye.FILE):
+    for name in bundle.FILES:
         if (model / name).exists():
             shutil.copyfile(model / name, out / name)
     head.save(out, (model / bundle.SHEET).read_text(encoding="utf-8"), figures)

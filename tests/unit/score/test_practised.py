@@ -103,6 +103,7 @@ def test_it_has_its_share_of_the_score_and_the_grades(tmp_path: Path) -> None:
     heard = scorer.hear(volume(ct(9)), Prompt(modality="CT"))
     found = scorer.score(volume(ct(9)), Prompt(modality="CT"))
     assert found.score == pytest.approx(50, abs=1)
+    assert {path.name for path in tmp_path.iterdir()} <= {bundle.SHEET, *bundle.FILES}
     assert float(found.slice_scores.mean()) == pytest.approx(found.score, abs=5)
     seen = [looked.practised.attributes.mean(0) for looked in heard.tiles if looked and looked.practised]
     assert heard.grades(0.0, 1.0).max() <= max(map(np.max, seen)) + 1e-9

@@ -12,7 +12,7 @@ from scipy import ndimage
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
 from qagate.errors import InputError
-from qagate.score import handcrafted
+from qagate.score import bundle, handcrafted, head
 from qagate.score.head import Described
 from qagate.score.scorer import Scorer
 from qagate.train import described, finetune, members, metrics, trial
@@ -140,6 +140,16 @@ def test_processes_side_by_side_find_the_same(index: Path, tmp_path: Path, monke
     assert together.names == alone.names
     assert together.problems == alone.problems
     assert len(alone.problems) == 1
+
+
+def test_a_tuned_bundle_has_every_file_of_the_one_it_stands_on(index: Path, tmp_path: Path) -> None:
+    model = tiny(tmp_path)
+    for name in bundle.FILES:
+        (model / name).touch()
+    data = described.describe(index, Means())
+    finetune.write_bundle(model, tmp_path / "tuned", members.fit_head(data), {})
+    names = {path.name for path in (tmp_path / "tuned").iterdir()}
+    assert names == {*bundle.FILES, bundle.SHEET, head.FILE}
 
 
 def test_rows_without_groups_are_told_that_figures_may_be_too_good(
