@@ -45,7 +45,7 @@ def judge_path(item: Input, rules: Rules, scorer: Scorer, settings: Settings, gi
         raise InputError(f"{item.path}: {volumes.why_empty.detail}")
     judged: list[Judged] = []
     for volume in volumes.volumes:
-        prompt = _merged(read_prompt(volume, rules), given)
+        prompt = _merged(read_prompt(volume, rules, given.modality if given else None), given)
         if prompt.modality is None:
             raise InputError(f"{item.path}: say what it is with --modality CT or --modality MR; the file does not")
         one = replace(volumes, volumes=(volume,))

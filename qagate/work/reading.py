@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from qagate.domain.prompt import Prompt
@@ -13,12 +15,17 @@ from qagate.prompt.second import second_opinion
 from qagate.score.glance import glance
 
 
-def read_prompt(volume: Volume, rules: Rules) -> Prompt:
-    """Return the prompt of a volume: its tags first, its pixels as a second opinion. Never raises."""
+def read_prompt(volume: Volume, rules: Rules, modality: str | None = None) -> Prompt:
+    """Return the prompt of a volume: its tags first, its pixels as a second opinion. Never raises.
+
+    modality: what a person calls it, where tags say nothing.
+    """
     plane = measured_plane(volume.geometry)
     words = infer(volume.tags, rules, None if "ImageOrientationPatient" in volume.tags else plane)
     if volume.unscorable or words.exclusions:
         return words
+    if words.modality is None:
+        words = replace(words, modality=modality)
     return second_opinion(words, glance(volume, words.modality, plane or words.plane), rules)
 
 

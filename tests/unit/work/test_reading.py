@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qagate.assemble.child import Decoders
 from qagate.assemble.series import find_series, read_series
-from qagate.domain.volume import SeriesVolumes
+from qagate.domain.volume import SeriesVolumes, Volume
 from qagate.prompt.rules import load_rules
+from qagate.train import pictures
 from qagate.work.reading import read_prompt
 
 RULES = load_rules()
@@ -126,3 +129,16 @@ def words_of(series: SeriesVolumes) -> list[str]:
 
 def test_the_table_names_every_folder(development_data: Path) -> None:
     assert {folder.name for folder in (development_data / "dicom" / "series").iterdir()} == set(READ)
+
+
+def grey_picture() -> Volume:
+    """Return a body in 8 bits of grey, which look like MR."""
+    away = np.hypot(*np.indices((256, 256)) - 128.0)
+    grey = np.where(away < 90, 130 + np.random.default_rng(3).normal(0, 12, away.shape), 0).clip(0, 255)
+    return pictures.volume(grey.astype(np.int16)[None], (1.0, 1.0, 1.0))
+
+
+def test_what_a_person_calls_a_picture_outweighs_its_pixels() -> None:
+    assert read_prompt(grey_picture(), RULES).modality == "MR"
+    assert read_prompt(grey_picture(), RULES, "CT").modality == "CT"
+    assert read_prompt(replace(grey_picture(), tags={"Modality": "MR"}), RULES, "CT").modality == "MR"
