@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 
 from qagate.errors import InputError
-from qagate.train import baselines, controls, metrics, sampling
+from qagate.train import baselines, controls, judges, metrics, sampling
 from qagate.train.claims import NOT_RUN, PUBLISHED, claims
 from qagate.train.evaluate import Scores
 from qagate.train.heard import SEEDS, compare, fit_baselines, hear
@@ -114,6 +114,8 @@ def benchmark(
     tests["T2"] = (worth or {}).get("tests", {}).get("T2", f"{NOT_RUN}: comes from `parts` (--parts)")
     tests["T4"] = (real or {}).get("tests", {}).get("T4", f"{NOT_RUN}: comes from `contrasts` (--contrasts)")
     tests["T5"] = f"{NOT_RUN}: use evaluate and finetune on pictures with human scores"
+    progress("judges")
+    alone = judges.measure({"T1": t1, "T3": t3}, scorer, sizes.resamples)
     progress("T6")
     tests["T6"] = controls.measure(
         parts["benchmark"], scorer, t1.some(np.arange(len(t1.samples)) < sizes.prompts), sizes.controls, sizes.resamples
@@ -133,6 +135,7 @@ def benchmark(
         "sizes": asdict(sizes),
         "published": {"what": "CMMIQA on its own 3D database; other data, so a yardstick only", **PUBLISHED},
         "tests": tests,
+        "judges": alone,
         "parts": worth or f"{NOT_RUN}: see `parts`",
         "ablations": ablations or f"{NOT_RUN}: see `ablate`",
         "claims": claims(tests),

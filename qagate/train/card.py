@@ -51,6 +51,8 @@ def tables(found: dict[str, Any]) -> str:
             ]  # fmt: skip
             lines.append(f"| {name} | {' | '.join(cells)} |")
     lines += ["", *_claims(found["claims"]), ""]
+    if isinstance(found.get("judges"), dict):
+        lines += _judges(found["judges"])
     if isinstance(found.get("parts"), dict):
         lines += _parts(found["parts"])
     if isinstance(found.get("ablations"), dict):
@@ -124,6 +126,32 @@ def _main(tests: dict[str, Any]) -> list[str]:
     return lines
 
 
+def _judges(found: dict[str, Any]) -> list[str]:
+    lines = [
+        "### What each judge says",
+        "",
+        "SRCC of each judge alone and of the model without one of them, whose share the others have:",
+        "",
+        "| | T1 | it lacks | T3 | it lacks |",
+        "|---|---|---|---|---|",
+    ]
+    return [*lines, *_lacking(found, MODEL), ""]
+
+
+def _lacking(tests: dict[str, Any], first: str, then: str | None = None) -> list[str]:
+    """Return a row for each variant: SRCC of T1 and T3, and by how much `first`, after its own row `then`, leads."""
+    lines, against = [], first
+    for who in tests["T1"]["rows"]:
+        cells = []
+        for name in ("T1", "T3"):
+            row = tests[name]["rows"][who]
+            lead = row.get(f"{against}_leads_by_srcc")
+            cells += [interval(row["srcc"]), interval(lead) if lead else ""]
+        lines.append(f"| {who} | {' | '.join(cells)} |")
+        against = who if who == then else against
+    return lines
+
+
 def _parts(found: dict[str, Any]) -> list[str]:
     tests = found["tests"]
     lines = [
@@ -147,22 +175,13 @@ def _parts(found: dict[str, Any]) -> list[str]:
         "",
         "### What parts of the model are worth",
         "",
-        f"SRCC on {tests['T1']['n']} (T1) and {tests['T3']['n']} (T3) samples. Above what is fitted again: the shipped",
-        "model without a part; below it: assessors as small as that one, mixed with the network as shipped.",
+        f"SRCC on {tests['T1']['n']} (T1) and {tests['T3']['n']} (T3) samples, by version {found['model']}. Above what",
+        "is fitted again: the shipped model without a part; below: assessors as small as that one, mixed as shipped.",
         "",
         "| | T1 | it lacks | T3 | it lacks |",
         "|---|---|---|---|---|",
     ]
-    against = SHIPPED
-    for who in tests["T1"]["rows"]:
-        cells = []
-        for name in ("T1", "T3"):
-            row = tests[name]["rows"][who]
-            lead = row.get(f"{against}_leads_by_srcc")
-            cells += [interval(row["srcc"]), interval(lead) if lead else ""]
-        lines.append(f"| {who} | {' | '.join(cells)} |")
-        against = AGAIN if who == AGAIN else against
-    return [*lines, ""]
+    return [*lines, *_lacking(tests, SHIPPED, AGAIN), ""]
 
 
 def _ablations(found: dict[str, Any]) -> list[str]:
@@ -179,13 +198,7 @@ def _ablations(found: dict[str, Any]) -> list[str]:
         "| | T1 | reference leads | T3 | reference leads |",
         "|---|---|---|---|---|",
     ]
-    for who in tests["T1"]["rows"]:
-        cells = []
-        for name in ("T1", "T3"):
-            row = tests[name]["rows"][who]
-            lead = row.get(f"{REFERENCE}_leads_by_srcc")
-            cells += [interval(row["srcc"]), interval(lead) if lead else ""]
-        lines.append(f"| {who} | {' | '.join(cells)} |")
+    lines += _lacking(tests, REFERENCE)
     if "T2" in tests:  # of networks; since 0.3.0 T2 is of the assessor, and comes from `parts`
         test = tests["T2"]
         lines += [

@@ -154,11 +154,6 @@ def ablated(
     others = {variant: pool.submit(fitted, part, seed, hidden) for variant, (part, hidden) in again.items()}
     add(SHIPPED, lambda test: mixed(test, judged(shipped, test)))
     add("no prompt", lambda test: mixed(replace(test, network=test.promptless), judged(shipped, test)))
-    add("network alone", lambda test: test.network)
-    add("assessor alone", lambda test: judged(shipped, test))
-    if scorer.practised is not None:
-        add("practised eye alone", lambda test: test.network if test.practised is None else test.practised)
-        add("no practised eye", lambda test: mixed(replace(test, practised=None), judged(shipped, test)))
     for variant, shares in SHARES.items():
         add(variant, lambda test, shares=shares: mixed(test, judged(shipped, test, shares=shares)))  # type: ignore[misc]
     add(SAME, lambda test: classic(table, test, seed))

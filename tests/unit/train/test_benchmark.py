@@ -55,6 +55,7 @@ def test_everything_is_measured_or_says_not_run(parts: None, monkeypatch: pytest
     assert tests["T5"].startswith("not run")
     assert tests["T2"].startswith("not run")
     assert found["ablations"].startswith("not run")
+    assert found["judges"].startswith("not run")
     assert tests["T6"]["unmoved"]["identity re-save"]["largest"] == pytest.approx(0, abs=1e-3)
     sharper = [name for name in tests["T6"]["unmoved"] if name.startswith("sharper kernel")]
     assert sharper == ["sharper kernel", "sharper kernel, noisy or blurred, less the label's move"]
