@@ -1,12 +1,15 @@
 """Practise: train the eye further on samples of the fit part of a pack, until it judges their quality itself.
 
     python -m qagate.train practise PACK OUT_DIR [--bundle BUNDLE] [--steps 2000] [--seed 900000] [--workers 1]
+    python -m qagate.train practise PACK OUT_DIR --steps 0 --mean FOLDER
 
 Begins with the practised eye in OUT_DIR, else with the eye of the bundle. Samples are those of `assess`: the simulator
 of training on varied volumes, never the independent one, half of them shown as they might also look without being
 better or worse. To draw a sample takes as long as to look at it: workers draw, and each sample is shown several times,
 in other slices, mirrored, in other looks. What is kept is a mean of the last weights (Polyak & Juditsky, SIAM J Control
-Optim 1992;30:838-855). `export` puts it into a bundle.
+Optim 1992;30:838-855). --mean writes what lies half way to the practised eye in another folder, say that of the run
+before: they err otherwise, and one that lies between them less than both (Wortsman et al., ICML 2022). `export` puts it
+into a bundle.
 """
 
 from __future__ import annotations
@@ -95,6 +98,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--steps", type=int, default=2000, help=f"of {2 * TURNS * ALIKE} looks each")
     parser.add_argument("--seed", type=int, default=900_000)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw samples")
+    parser.add_argument(
+        "--mean", type=Path, default=None, help="folder with another practised eye, to go half way to it"
+    )
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
@@ -102,6 +108,8 @@ def main(arguments: list[str]) -> int:
     torch.manual_seed(options.seed)
     looks = shown(lessons(options.pack, options.seed, options.workers), options.seed)
     mean = fit(network.to(options.device), looks, options.steps, options.out)
+    if options.mean is not None:
+        mean = between(mean, options.mean)
     print(f"{options.out}: practised eye after {options.steps} steps, SHA-256 {mean.save(options.out)}")
     return 0
 
@@ -119,6 +127,16 @@ def begun(eye: Eye | None) -> Practised:
     stem[:, : weights["stem.weight"].shape[1]] = weights["stem.weight"]
     found.eye.load_state_dict({**weights, "stem.weight": stem})
     return found
+
+
+def between(one: Practised, folder: Path) -> Practised:
+    """Return the practised eye half way between one and that in a folder. Raises InputError when there is none."""
+    other = Practised.load_from(folder)
+    if other is None:
+        raise InputError(f"--mean must be a folder with a practised eye, got {folder}")
+    theirs = other.to(one.norm.weight.device).state_dict()
+    one.load_state_dict({name: (tensor + theirs[name]) / 2 for name, tensor in one.state_dict().items()})
+    return one
 
 
 def lessons(pack: Path, seed: int, workers: int) -> Iterator[Lesson]:

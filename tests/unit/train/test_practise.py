@@ -128,6 +128,16 @@ def test_who_ranks_wrongly_pays_more() -> None:
     assert errors == pytest.approx([0.64, 0.16, 0.0], abs=1e-6)
 
 
+def test_half_way_between_two_eyes(tmp_path: Path) -> None:
+    one, other = (practise.begun(Eye()) for _ in "ab")
+    torch.nn.init.constant_(one.norm.bias, 0.25)
+    torch.nn.init.constant_(other.norm.bias, 0.75)
+    other.save(tmp_path)
+    assert practise.between(one, tmp_path).norm.bias.detach() == pytest.approx(torch.full((1024,), 0.5))
+    with pytest.raises(InputError, match="got "):
+        practise.between(one, tmp_path / "nowhere")
+
+
 def test_the_command_goes_on_from_what_lies_there(
     quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
