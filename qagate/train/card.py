@@ -159,7 +159,7 @@ def _parts(found: dict[str, Any]) -> list[str]:
         "",
         f"The assessor was fitted again on those of its {found['samples']} samples that have no artefact of a family,",
         f"and judged that family alone: {tests['T2']['n']} samples of the benchmark part in all. It stands alone:",
-        "the network saw every family. The fit is smaller than the shipped one (one perceptron, fewer trees).",
+        "the others saw every family. The fit is smaller than the shipped one (one perceptron, fewer trees).",
         f"ExtraTrees never saw the family either; it learned from what is left of {found['baseline_samples']} samples,",
         "or of all that the assessor learned from.",
         "",
