@@ -14,12 +14,12 @@ from qagate.assemble.exclusion import component_of, kind_of
 from qagate.assemble.frame import Frame, KeyValue, Vector3
 from qagate.assemble.headers import Header
 from qagate.assemble.mosaic import mosaic_of, says_mosaic
+from qagate.assemble.parts import frames_of
 from qagate.assemble.pixels import PixelRef, Rescale
 from qagate.assemble.values import items_of, numbers_of, tag_of, text_of, texts_of, whole_of
 from qagate.assemble.vendors import b_value, gradient_direction, private_numbers
 from qagate.domain.finding import FindingCode
 
-MAX_FRAMES = 200_000
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 # Attributes that tell apart images at the same position, most telling first.
 _REPEATS = (
@@ -32,12 +32,17 @@ _REPEATS = (
     "TriggerTime",
     "NominalPercentageOfCardiacPhase",
     "NominalPercentageOfRespiratoryPhase",
+    "ASLContext",
+    "MagnetizationTransfer",
+    "VelocityEncodingDirection",
+    "MonoenergeticEnergyEquivalent",
     "AcquisitionNumber",
     "FrameAcquisitionNumber",
     "KVP",
     "AcquisitionTime",
     "AcquisitionDateTime",
     "FrameReferenceDateTime",
+    "FrameAcquisitionDateTime",
     "StackID",
     "FilterType",
     "ReconstructionDiameter",
@@ -45,6 +50,7 @@ _REPEATS = (
     "WindowCenter",
     "SeriesDescription",
     "ContentTime",
+    "ImageComments",
 )
 
 
@@ -65,7 +71,7 @@ def extract(header: Header, source: int, first_key: int) -> tuple[Extracted, ...
     rows, columns = whole_of(dataset, "Rows") or 0, whole_of(dataset, "Columns") or 0
     if rows <= 0 or columns <= 0:
         return ()
-    count = max(1, min(whole_of(dataset, "NumberOfFrames") or 1, MAX_FRAMES))
+    count = frames_of(header)
     per_frame = items_of(dataset, _PER_FRAME)
     if per_frame or items_of(dataset, _SHARED) or count > 1:
         return tuple(_multi(dataset, source, first_key, (rows, columns, count), per_frame))
@@ -184,6 +190,7 @@ def _frame(reader: _Reader, dataset: Dataset, key: int, rows: int, columns: int,
         spacing_between_slices=reader.number("SpacingBetweenSlices"),
         slice_location=reader.number("SliceLocation"),
         frame_of_reference_uid=text_of(dataset, "FrameOfReferenceUID"),
+        offset=whole_of(dataset, "ConcatenationFrameOffsetNumber") or 0,
         apart=_apart(reader, dataset, image_type),
         inner=tuple(_inner(reader)),
         repeats=tuple(_repeats(reader, image_type)),
@@ -259,3 +266,6 @@ def _repeats(reader: _Reader, image_type: tuple[str, ...]) -> Iterator[tuple[str
     for keyword in _REPEATS:
         if value := reader.text(keyword):
             yield keyword, value
+    # Which of these tells places apart does not matter here: it leaves no more than one frame of each.
+    for place, index in enumerate(reader.texts("DimensionIndexValues"), start=1):
+        yield f"dimension {place}", index

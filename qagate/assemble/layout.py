@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from qagate.assemble.exclusion import modality_of
 from qagate.assemble.headers import Header
+from qagate.assemble.parts import frames_of
 from qagate.assemble.values import MALFORMED, items_of, number_of, text_of, value_of, whole_of
 
 Array = npt.NDArray[Any]
@@ -139,7 +140,6 @@ def layout_of(header: Header, max_object_bytes: int) -> Layout:
     high_bit = stored - 1 if high_bit is None or not stored - 1 <= high_bit < allocated else high_bit
     samples = whole_of(dataset, "SamplesPerPixel") or 1
     rows, columns = whole_of(dataset, "Rows") or 0, whole_of(dataset, "Columns") or 0
-    frames = max(1, whole_of(dataset, "NumberOfFrames") or 1)
     signed = whole_of(dataset, "PixelRepresentation") == 1
     problem = ""
     frame_bytes = rows * columns * samples * allocated // 8
@@ -161,7 +161,7 @@ def layout_of(header: Header, max_object_bytes: int) -> Layout:
         rows=rows,
         columns=columns,
         samples=samples,
-        frames=frames,
+        frames=frames_of(header),
         photometric=text_of(dataset, "PhotometricInterpretation") or ("RGB" if samples == 3 else "MONOCHROME2"),
         planar=whole_of(dataset, "PlanarConfiguration") or 0,
         allocated=allocated,

@@ -17,6 +17,7 @@ from qagate.assemble.frame import Stack, Vector3
 from qagate.assemble.geometry import stack_frames
 from qagate.assemble.headers import Header, flatten, open_header
 from qagate.assemble.layout import Layout, layout_of
+from qagate.assemble.parts import promised
 from qagate.assemble.pixels import Pixels, read_pixels
 from qagate.assemble.values import text_of, whole_of
 from qagate.domain.filling import filled, without_filling
@@ -128,6 +129,7 @@ def _order(header: Header) -> tuple[int, str]:
 
 def _volumes(headers: list[Header], limits: Limits, decoders: Decoders) -> tuple[tuple[Volume, ...], list[Finding]]:
     images, findings = _images(headers)
+    findings += promised(images)
     extracted: list[Extracted] = []
     layouts: list[Layout] = []
     for source, header in enumerate(images):
