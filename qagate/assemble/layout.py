@@ -95,6 +95,8 @@ class Layout:
         intercept: of the rescale, which tells whether negative values are needed at all.
         """
         shift = self.high_bit - self.stored + 1
+        if shift > 0 and raw.dtype.kind in "iu" and not self.embedded_overlay and self._lies_low(raw, shift):
+            shift = 0
         if raw.dtype.kind not in "iu" or self.samples != 1:
             return raw
         if shift <= 0 and not self.embedded_overlay and not self._sign_is_cut(raw, intercept):
@@ -106,6 +108,13 @@ class Layout:
             return raw
         moved: Array = np.right_shift(np.left_shift(raw, raw.dtype.type(up)), raw.dtype.type(bits - self.stored))
         return moved
+
+    def _lies_low(self, raw: Array, shift: int) -> bool:
+        """Whether values that should lie in the high bits use low ones and fit there: the High Bit is wrong."""
+        if not (raw & raw.dtype.type((1 << shift) - 1)).any():
+            return False
+        low, high = (-(1 << (self.stored - 1)), 1 << (self.stored - 1)) if self.signed else (0, 1 << self.stored)
+        return low <= int(raw.min()) and int(raw.max()) < high
 
     def sign_is_doubtful(self, intercept: float) -> bool:
         """Whether the header of a CT and its intercept disagree about negative values; `sign` then tells.
