@@ -20,6 +20,8 @@ from qagate.assemble.values import items_of, numbers_of, tag_of, text_of, texts_
 from qagate.assemble.vendors import b_value, gradient_direction, private_numbers
 from qagate.domain.finding import FindingCode
 
+SHORTEST, LONGEST = 0.5, 2.0
+"""Cosines of which the length is within these still say a direction; what is shorter or longer is something else."""
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 # Attributes that tell apart images at the same position, most telling first.
 _REPEATS = (
@@ -203,14 +205,14 @@ def _directions(cosines: tuple[float, ...]) -> tuple[Vector3 | None, Vector3 | N
         return None, None
     a, b = cosines[:3], cosines[3:]
     size_a, size_b = math.hypot(*a), math.hypot(*b)
-    # 5 %: cosines cut to two digits are still directions
-    if abs(size_a - 1) > 0.05 or abs(size_b - 1) > 0.05:
+    if not all(SHORTEST < size < LONGEST for size in (size_a, size_b)):
         return None, None
     row = (a[0] / size_a, a[1] / size_a, a[2] / size_a)
     across = sum(x * y for x, y in zip(row, b, strict=True))
-    if abs(across) > 0.05:
+    across /= size_b
+    if abs(across) > 0.05:  # 3 degrees: cosines cut to two digits are still at right angles
         return None, None
-    rest = tuple(y - across * x for x, y in zip(row, b, strict=True))
+    rest = tuple(y / size_b - across * x for x, y in zip(row, b, strict=True))
     size = math.hypot(*rest)
     return row, (rest[0] / size, rest[1] / size, rest[2] / size)
 

@@ -70,6 +70,14 @@ def inversion(milliseconds: float) -> Callable[[Dataset], None]:
     return change
 
 
+def labels_and_controls(dataset: Dataset) -> None:
+    for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        groups.PlanePositionSequence[0].ImagePositionPatient = [0, 0, 2.0 * (index // 2)]
+        item = Dataset()
+        item.ASLContext = "LABEL" if index % 2 else "CONTROL"
+        groups.MRArterialSpinLabelingSequence = Sequence([item])
+
+
 def spectroscopy() -> Dataset:
     dataset = mr(0, 1)
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = "1.2.840.10008.5.1.4.1.1.4.2"
@@ -79,6 +87,8 @@ def spectroscopy() -> Dataset:
 
 PLAIN = {"Modality": "MR", "PixelSpacing": [1, 1], "SliceThickness": 3.0, "InstanceNumber": 1}
 CLASSIC_CINE = PLAIN | {"ImagePositionPatient": [0, 0, 0], "ImageOrientationPatient": AXIAL}
+THIN_THICK_THIN = [(1.25 * i, 1.25) for i in range(4)] + [(3.75 + 5.0 * i, 5.0) for i in (1, 2, 3)]
+THIN_THICK_THIN += [(18.75 + 1.25 * i, 1.25) for i in range(1, 6)]
 DIXON = [f"DERIVED/PRIMARY/DIXON/{word}" for word in ("IN_PHASE", "OPP_PHASE", "WATER", "FAT")]
 
 # name → objects, [(how many volumes, slices, findings and exclusions)], labels of the first two
@@ -185,10 +195,69 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         ["#1", "#2"],
     ),
     "spectroscopy": ([spectroscopy()], [], []),
+    # two stacks side by side, of other places along their normal
+    "both hands": (
+        [mr_slice(PICTURE, (200.0 * h, 0, 3.0 * i + 16.3 * h), 12 * h + i) for h in (0, 1) for i in range(12)],
+        [(2, 12, "")],
+        ["#1", "#2"],
+    ),
+    "steps of a patient who slides": (
+        [mr_slice(PICTURE, (0.3 * i, 0, 3.0 * i), i) for i in range(12)],
+        [(1, 12, "gantry_tilt")],
+        [""],
+    ),
+    # the second pass begins at another place; slices of 3 mm are contiguous in each
+    "two passes": (
+        [mr(3.0 * i + 1.3 * t, 20 * t + i) for t in (0, 1) for i in range(12)],
+        [(2, 12, "")],
+        ["#1", "#2"],
+    ),
+    # every other slice lies 6 mm from the next one: neither half is a volume
+    "two halves of one stack": (
+        [mr(6.0 * i + 3.4 * t, 20 * t + i) for t in (0, 1) for i in range(8)],
+        [(1, 16, "variable_spacing")],
+        [""],
+    ),
+    "labels and controls of one object": ([enhanced(labels_and_controls)], [(2, 3, "")], ["CONTROL", "LABEL"]),
     # CT
     "the same place everywhere": (
         [ct(0, i, SliceLocation=2.5 * i) for i in range(1, 9)],
         [(1, 8, "contradictory_tags no_position")],
+        [""],
+    ),
+    "Slice Location alone": (
+        [
+            ct_slice(PICTURE, None, 9 * t - i, SliceLocation=2.5 * i, AcquisitionNumber=t)
+            for t in (1, 2)
+            for i in range(6)
+        ],
+        [(2, 6, "no_position")],
+        ["acquisition 1", "acquisition 2"],
+    ),
+    "a lost Slice Location": (
+        [ct_slice(PICTURE, None, i, SliceLocation=2.5 * i) for i in range(8) if i != 4],
+        [(1, 7, "missing_slices no_position")],
+        [""],
+    ),
+    "cosines of another length": (
+        [ct(2.5 * i, i, ImageOrientationPatient=[1.2, 0, 0, 0, 1.2, 0]) for i in range(6)],
+        [(1, 6, "")],
+        [""],
+    ),
+    "a frame of reference that half of the images leave out": (
+        [ct(2.5 * i, i, FrameOfReferenceUID="" if i % 2 else uid("frame")) for i in range(8)],
+        [(1, 8, "")],
+        [""],
+    ),
+    "one image with loss": (
+        [ct(2.5 * i, i, LossyImageCompression="01" if i == 3 else "00") for i in range(5)],
+        [(1, 5, "lossy_compression")],
+        [""],
+    ),
+    "a slope of zero": ([ct(2.5 * i, i, RescaleSlope=0) for i in range(4)], [(1, 4, "hu_unproven")], [""]),
+    "thick slices amid thin ones": (
+        [ct(z, n, SliceThickness=t) for n, (z, t) in enumerate(THIN_THICK_THIN)],
+        [(1, 12, "variable_spacing")],
         [""],
     ),
     "one place at several times": (

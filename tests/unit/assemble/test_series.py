@@ -80,6 +80,16 @@ def test_equal_copies_are_one_instance_and_other_copies_a_conflict(tmp_path: Pat
     assert found.findings[0].sop_instance_uids == (uid("s", 0),)
 
 
+def test_a_uid_that_all_images_share(tmp_path: Path) -> None:
+    files = []
+    for index in range(6):
+        dataset = ct_slice(ramp(index), (0.0, 0.0, 2.5 * index), index + 1, SOPInstanceUID="1.2.3")
+        files.append(save(dataset, tmp_path, f"{index}.dcm"))
+    (finding,) = read_series(files).findings
+    assert (finding.code.value, finding.severity.value) == ("conflicting_copy", "severe")
+    assert finding.detail.endswith("one of each was used, 5 of 6 files were not")
+
+
 def test_a_broken_copy_gives_way_to_a_whole_one(tmp_path: Path) -> None:
     files = series_of(tmp_path)
     broken = tmp_path / "broken.dcm"
