@@ -190,7 +190,7 @@ def _frame(reader: _Reader, dataset: Dataset, key: int, rows: int, columns: int,
         pixel_spacing_mm=_spacing(reader),
         slice_thickness=reader.number("SliceThickness"),
         spacing_between_slices=reader.number("SpacingBetweenSlices"),
-        slice_location=reader.number("SliceLocation"),
+        slice_location=_location(reader),
         frame_of_reference_uid=text_of(dataset, "FrameOfReferenceUID"),
         offset=whole_of(dataset, "ConcatenationFrameOffsetNumber") or 0,
         apart=_apart(reader, dataset, image_type),
@@ -215,6 +215,14 @@ def _directions(cosines: tuple[float, ...]) -> tuple[Vector3 | None, Vector3 | N
     rest = tuple(y / size_b - across * x for x, y in zip(row, b, strict=True))
     size = math.hypot(*rest)
     return row, (rest[0] / size, rest[1] / size, rest[2] / size)
+
+
+def _location(reader: _Reader) -> float | None:
+    """Return Slice Location, or what In-Stack Position Number makes of it, in mm. Source: PS3.3 C.7.6.16.2.2."""
+    location, number = reader.number("SliceLocation"), reader.number("InStackPositionNumber")
+    if location is not None or number is None:
+        return location
+    return number * abs(reader.number("SpacingBetweenSlices") or reader.number("SliceThickness") or 1.0)
 
 
 def _spacing(reader: _Reader) -> tuple[float, float] | None:

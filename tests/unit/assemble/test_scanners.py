@@ -60,6 +60,14 @@ def without_plane_positions(dataset: Dataset) -> None:
         del groups.PlanePositionSequence
 
 
+def in_stack(dataset: Dataset) -> None:
+    """Take the places of frames away, and number them from the last to the first, in two rounds of three."""
+    without_plane_positions(dataset)
+    for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        groups.FrameContentSequence[0].InStackPositionNumber = 3 - index % 3
+        groups.FrameContentSequence[0].TemporalPositionIndex = index // 3 + 1
+
+
 def inversion(milliseconds: float) -> Callable[[Dataset], None]:
     def change(dataset: Dataset) -> None:
         item = Dataset()
@@ -183,6 +191,7 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         ["TI 100.0 ms", "TI 300.0 ms"],
     ),
     "frames without places": ([enhanced(without_plane_positions)], [(1, 6, "no_position")], [""]),
+    "numbers in the stack": ([enhanced(in_stack)], [(2, 3, "no_position")], ["time point 1", "time point 2"]),
     # one position cannot be that of six frames
     "classic object of several frames": (
         [image(np.stack([PICTURE + i for i in range(6)]), MR_CLASS, **CLASSIC_CINE)],
