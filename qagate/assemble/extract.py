@@ -11,8 +11,9 @@ from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 
 from qagate.assemble.exclusion import component_of, kind_of
-from qagate.assemble.frame import Frame, KeyValue, Vector3
+from qagate.assemble.frame import Frame, KeyValue, Vector3, cross
 from qagate.assemble.headers import Header
+from qagate.assemble.label import plane_of
 from qagate.assemble.mosaic import mosaic_of, says_mosaic
 from qagate.assemble.parts import frames_of
 from qagate.assemble.pixels import PixelRef, Rescale
@@ -235,7 +236,7 @@ def _spacing(reader: _Reader) -> tuple[float, float] | None:
 
 def _rescale(reader: _Reader) -> Rescale:
     slope, intercept = reader.number("RescaleSlope"), reader.number("RescaleIntercept")
-    return Rescale(slope if slope else 1.0, intercept if intercept is not None else 0.0)
+    return Rescale(slope if slope else 1.0, intercept if intercept is not None else 0.0, intercept is not None)
 
 
 def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tuple[tuple[str, KeyValue], ...]:
@@ -246,13 +247,22 @@ def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tu
         component = {0: "magnitude", 1: "phase", 2: "real", 3: "imaginary"}.get(int(raw[0]), "") if raw else ""
     photometric = reader.text("PhotometricInterpretation")
     technique = reader.text("VolumeBasedCalculationTechnique")
+    normal = _normal_without_position(reader)
     kind = kind_of(text_of(dataset, "SOPClassUID"), image_type, photometric, technique, reader.text("RescaleType"))
     found = (
         ("kind", kind.value if kind else ""),
         ("component", component),
         ("kernel", reader.text("ConvolutionKernel")),
+        ("plane", plane_of(normal) if normal else ""),
     )
     return tuple((name, value) for name, value in found if value)
+
+
+def _normal_without_position(reader: _Reader) -> Vector3 | None:
+    """Return the normal of a frame that says how it lies but not where: planes are kept apart all the same."""
+    row, column = _directions(reader.numbers("ImageOrientationPatient"))
+    placed = len(reader.numbers("ImagePositionPatient")) == 3
+    return cross(row, column) if row and column and not placed else None
 
 
 def _inner(reader: _Reader) -> Iterator[tuple[str, KeyValue]]:

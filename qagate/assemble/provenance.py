@@ -34,8 +34,9 @@ def calibration(tags: Tags, layouts: list[Layout], refs: list[Extracted]) -> lis
     if not first.is_ct or first.lut is not None or first.samples > 1:
         return []
     unit = str(tags.get("RescaleType", "HU")).upper()
-    if "RescaleIntercept" not in tags:
-        why = "there is no Rescale Intercept"
+    silent = sum(not ref.pixels.rescale.stated for ref in refs)
+    if silent:
+        why = "there is no Rescale Intercept" + (f" in {silent} of {len(refs)} images" if silent < len(refs) else "")
     elif tags.get("RescaleSlope") == 0:
         why = "Rescale Slope is 0, which was taken for 1"
     elif not unit.startswith("HU"):

@@ -243,6 +243,20 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         [(2, 6, "no_position")],
         ["acquisition 1", "acquisition 2"],
     ),
+    "two planes without positions": (
+        [
+            ct_slice(PICTURE, None, 10 * p + i, ImageOrientationPatient=o)
+            for p, o in enumerate((AXIAL, SAGITTAL))
+            for i in range(5)
+        ],
+        [(2, 5, "no_position")],
+        ["axial", "sagittal"],
+    ),
+    "one image without an intercept": (
+        [ct(2.5 * i, i, RescaleIntercept=None if i == 3 else -1024) for i in range(5)],
+        [(1, 5, "hu_unproven")],
+        [""],
+    ),
     "a lost Slice Location": (
         [ct_slice(PICTURE, None, i, SliceLocation=2.5 * i) for i in range(8) if i != 4],
         [(1, 7, "missing_slices no_position")],
