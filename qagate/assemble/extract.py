@@ -10,7 +10,7 @@ from typing import Any
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 
-from qagate.assemble.exclusion import component_of, kind_of
+from qagate.assemble.exclusion import component_of, kind_of, made_of
 from qagate.assemble.frame import Frame, KeyValue, Vector3, cross
 from qagate.assemble.headers import Header
 from qagate.assemble.label import plane_of
@@ -253,6 +253,7 @@ def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tu
         ("kind", kind.value if kind else ""),
         ("component", component),
         ("kernel", reader.text("ConvolutionKernel")),
+        ("made", made_of(image_type)),
         ("plane", plane_of(normal) if normal else ""),
     )
     return tuple((name, value) for name, value in found if value)

@@ -11,6 +11,7 @@ from qagate.assemble.frame import Frame, KeyValue, Vector3, cross
 _SHOWN = {
     "plane": "{}",
     "kind": "{}",
+    "made": "{}",
     "component": "{}",
     "kernel": "kernel {}",
     "echo": "echo {}",

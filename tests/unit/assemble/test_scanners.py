@@ -14,6 +14,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import JPEGLSLossless, RLELossless
 
 from qagate.assemble.child import Decoders
+from qagate.assemble.exclusion import kind_of, made_of
 from qagate.assemble.series import read_series
 from qagate.prompt.infer import infer
 from qagate.prompt.rules import load_rules
@@ -346,6 +347,22 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         [(1, 4, "derived")],
         [""],
     ),
+    "a thick reformat between the slices": (
+        [ct(2.5 * i, i) for i in range(5)]
+        + [ct(1.2 + 5.0 * i, 9 + i, ImageType=["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"]) for i in range(3)],
+        [(1, 5, ""), (1, 3, "derived")],
+        ["#1", "reformat"],
+    ),
+    "the highest of many times": (
+        [ct(2.5 * i, i, ImageType=["DERIVED", "PRIMARY", "VOLUME", "MAXIMUM"]) for i in range(5)],
+        [(1, 5, "projection")],
+        [""],
+    ),
+    "a subtraction beside its minuend": (
+        types("ORIGINAL/PRIMARY/M/ND", "DERIVED/PRIMARY/M/SUB/ND"),
+        [(1, 5, ""), (1, 5, "derived")],
+        ["#1", "subtraction"],
+    ),
     "reformat": (
         [ct(3.0 * i, i, ImageType=["DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MPR"]) for i in range(4)],
         [(1, 4, "derived")],
@@ -389,6 +406,15 @@ def test_series(tmp_path: Path, decoders: Decoders, name: str) -> None:
         told.append((volume.geometry.shape[0], " ".join(sorted(why))))
     assert told == [(slices, why) for count, slices, why in volumes for _ in range(count)]
     assert [volume.label for volume in found[:2]] == labels
+
+
+def test_types_that_rules_exclude_part_volumes() -> None:
+    """A few images of such a type among others would be scored with them, or keep them from a score."""
+    rules = [rule for rule in RULES.exclusions if rule.to != "phase_image" and len(rule.when) == 1]
+    words = {word for rule in rules if rule.when[0].tags == ("ImageType",) for word in rule.when[0].any}
+    assert len(words) > 60
+    alike = [word for word in words if not kind_of(MR_CLASS, ("DERIVED", "PRIMARY", word), "") and not made_of((word,))]
+    assert alike == []
 
 
 # what a header says of 12 bits, how HU are stored in them, and whether the header is right about the sign
