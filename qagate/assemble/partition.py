@@ -49,9 +49,24 @@ def partition(frames: Sequence[Frame]) -> tuple[Group, ...]:
     for matrix in by(ordered, lambda frame: (frame.rows, frame.columns)):
         for oriented in _by_orientation(matrix):
             for spaced in _by_spacing(oriented):
-                for alike in by(spaced, lambda frame: frame.apart):
+                for alike in by(_with_kernel(spaced), lambda frame: frame.apart):
                     groups += _volumes(alike)
     return tuple(groups)
+
+
+def _with_kernel(frames: list[Frame]) -> list[Frame]:
+    """Return frames, those without a kernel with the one that all others of their kind have: it was lost on its way."""
+    bare = [frame for frame in frames if "kernel" not in dict(frame.apart)]
+    others = [frame for frame in frames if "kernel" in dict(frame.apart)]
+    kernels = {dict(frame.apart)["kernel"] for frame in others}
+    if not bare or len(kernels) != 1 or repeats_of(frames) or not _types(bare) <= _types(others):
+        return frames
+    found = ("kernel", kernels.pop())
+    return [replace(frame, apart=tuple(sorted({*frame.apart, found}))) for frame in frames]
+
+
+def _types(frames: list[Frame]) -> set[KeyValue | None]:
+    return {dict(frame.repeats).get("ImageType") for frame in frames}
 
 
 def _volumes(frames: list[Frame]) -> list[Group]:

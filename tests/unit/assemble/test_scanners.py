@@ -278,6 +278,22 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         [(1, 5, "lossy_compression")],
         [""],
     ),
+    "a kernel that two images leave out": (
+        [ct(2.5 * i, i, ConvolutionKernel=None if i in (2, 3) else "B30f") for i in range(8)],
+        [(1, 8, "")],
+        [""],
+    ),
+    "what a workstation made, without a kernel": (
+        [ct(2.5 * i, i, ConvolutionKernel="B30f") for i in range(5)]
+        + [ct(1.2 + 2.5 * i, 9 + i, ImageType=["DERIVED", "SECONDARY", "AXIAL"]) for i in range(3)],
+        [(1, 5, ""), (1, 3, "")],
+        ["kernel B30f", "#1"],
+    ),
+    "a kernel beside images of none": (
+        [ct(2.5 * i, 10 * k + i, ConvolutionKernel="B30f" if k else None) for k in (0, 1) for i in range(6)],
+        [(2, 6, "")],
+        ["#1", "kernel B30f"],
+    ),
     "a slope of zero": ([ct(2.5 * i, i, RescaleSlope=0) for i in range(4)], [(1, 4, "hu_unproven")], [""]),
     "thick slices amid thin ones": (
         [ct(z, n, SliceThickness=t) for n, (z, t) in enumerate(THIN_THICK_THIN)],
