@@ -66,19 +66,8 @@ _FLAVOURS = frozenset({"FMRI", "PERFUSION", "TEMPERATURE"})
 _NO_ATTENUATION = frozenset({"MGML", "MG/ML", "MG/CM3", "Z_EFF", "ZEFF", "ED", "EDW", "%EDW", "PCT"})
 _SCREEN = frozenset(
     {"SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "SCREEN", "DOSE", "DOSE_INFO", "DOSE INFO", "DOSE REPORT", "PROTOCOL"}
-    | {
-        "SCREEN_SAVE",
-        "SCREEN_CAPTURE",
-        "DOSE_REPORT",
-        "EXAM SUMMARY",
-        "PATIENT PROTOCOL",
-        "CAPTURE",
-        "SC",
-        "SPECTRA",
-        "SPECTROSCOPY",
-        "GRAPH",
-        "EVALUATION DOCUMENT",
-    }
+    | {"SCREEN_SAVE", "SCREEN_CAPTURE", "DOSE_REPORT", "EXAM SUMMARY", "PATIENT PROTOCOL", "CAPTURE", "SC", "SPECTRA"}
+    | {"SPECTROSCOPY", "GRAPH", "EVALUATION DOCUMENT"}
 )
 # Value 3 and later of Image Type, and Complex Image Component. Source: PS3.3 C.8.3.1.1.1 and C.8.13.3.1.1.
 _COMPONENTS = {
