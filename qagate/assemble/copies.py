@@ -16,6 +16,9 @@ from qagate.assemble.values import text_of
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.errors import UnreadablePixels
 
+MANY = 0.5
+"""More files than this share of a series are no copies of one another: somebody gave one UID to all images."""
+
 
 def without_copies(
     headers: list[Header], max_object_bytes: int, decoders: Decoders
@@ -34,17 +37,21 @@ def without_copies(
             by_uid[uid].append(header)
         else:
             kept.append(header)
-    conflicting = []
+    conflicting, lost = [], 0
     for uid, copies in by_uid.items():
         one, same = _chosen(copies, max_object_bytes, decoders) if len(copies) > 1 else (copies[0], True)
         kept.append(one)
         if not same:
             conflicting.append(uid)
+            lost += len(copies) - 1
     findings: tuple[Finding, ...] = ()
     if conflicting:
         many = "1 image" if len(conflicting) == 1 else f"{len(conflicting)} images"
         text = f"{many} came more than once with different contents; one of each was used"
-        findings = (Finding(FindingCode.CONFLICTING_COPY, Severity.MODERATE, text, tuple(conflicting)),)
+        if lost > len(conflicting):  # a UID that many images share is no resend
+            text += f", {lost} of {len(headers)} files were not"
+        severity = Severity.SEVERE if lost > MANY * len(headers) else Severity.MODERATE
+        findings = (Finding(FindingCode.CONFLICTING_COPY, severity, text, tuple(conflicting)),)
     return kept, findings
 
 

@@ -35,11 +35,12 @@ NO_IMAGE_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.4.2", "1.2.840.10008.5.1.
 _MODALITY_OF = dict.fromkeys(CT_CLASSES, "CT") | dict.fromkeys(MR_CLASSES, "MR")
 
 # Words of Image Type, Frame Type and Volume Based Calculation Technique, as scanners and workstations write them.
-_LOCALIZER = frozenset({"LOCALIZER", "SURVIEW", "REF_SURVIEW", "SCOUT", "SCANOGRAM", "TOPOGRAM", "SCANO"})
+_LOCALIZER = frozenset({"LOCALIZER", "SURVIEW", "REF_SURVIEW", "SCOUT", "SCANOGRAM", "TOPOGRAM", "SCANO", "LOCALISER"})
 _PROJECTION = frozenset(
     {"MIP", "MINIP", "MAX_IP", "MIN_IP", "MAXIP", "PROJECTION IMAGE", "PROJECTION", "VOLUME_RENDER", "SURFACE_RENDER"}
     | {"VRT", "SSD", "CSA MIP", "CSA VRT", "CSA SSD", "MIP_SAG", "MIP_COR", "MIP_TRA", "3D RENDER", "THINMIP"}
-    | {"COLLAPSE", "CURVED_MPR", "MNIP", "MNIP_SAG", "MNIP_COR", "MNIP_TRA"}
+    | {"VR", "VOLREN", "VOLUME RENDER", "RENDERED", "3D RENDERING", "CT_SOM5 VRT", "CT_SOM7 VRT", "DRR", "AVERAGE_IP"}
+    | {"MAX IP", "MIN IP", "MAXIMUM", "MINIMUM", "COLLAPSE", "CURVED_MPR", "MNIP", "MNIP_SAG", "MNIP_COR", "MNIP_TRA"}
 )
 _MAP = frozenset(
     {"ADC", "ADC_UNSPECIFIED", "ADC MAP", "ADC_MAP", "APPARENT DIFFUSION", "DIFFUSION_ADC"}
@@ -51,15 +52,22 @@ _MAP = frozenset(
     | {"TEMPERATURE", "VELOCITY_MAP", "STIFFNESS", "WAVE", "ELASTOGRAPHY", "T_TEST", "Z_SCORE", "MEAN_MOTION"}
     | {"IODINE", "IODINE_MAP", "RHO_Z", "ZEFF", "Z_EFF", "EFF_Z", "PERF", "LUNG_PBV", "PARAMETRIC"}
     | {"MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED"}  # PS3.3 C.8.15.3.8
-    | {"EFF_ATOMIC_NUM", "ELECTRON_DENSITY"}
+    | {"EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "VNC", "VUE", "OVERLAY", "FUSION", "FUSED", "QSM", "R2_STAR"}
+    | {"EXP_ADC", "EXPONENTIAL ADC", "ISO_TENSOR", "FMRI_STAT", "PARAMETER MAP", "PERFUSION_MAP", "FAT FRACTION"}
+    | {"QUANTITY", "STD_DEVIATION", "DIVISION", "MULTIPLICATION"}  # value 4 of Enhanced objects, PS3.3 C.8.16.1.4
 )
+# Words for what was made of other images, which rules name for people: here they part volumes only.
+_MADE = dict.fromkeys(
+    ("MPR", "CSA MPR", "CPR", "CURVED", "REFORMATTED", "RESLICE", "REFORMAT", "REFORMATTED IMAGE", "RIBBON"), "reformat"
+) | dict.fromkeys(("SUBTRACTION", "SUBTRACT", "SUB"), "subtraction")
 # Value 3 of Enhanced objects names the purpose of images as acquired, too; a map says so in value 4. PS3.3 C.8.13.3.1
 _FLAVOURS = frozenset({"FMRI", "PERFUSION", "TEMPERATURE"})
 # Rescale Types of a CT that are no attenuation: concentration, atomic number, electron density, percent. C.11.1.1.2
 _NO_ATTENUATION = frozenset({"MGML", "MG/ML", "MG/CM3", "Z_EFF", "ZEFF", "ED", "EDW", "%EDW", "PCT"})
 _SCREEN = frozenset(
     {"SCREEN SAVE", "SCREENSAVE", "SCREENSHOT", "SCREEN", "DOSE", "DOSE_INFO", "DOSE INFO", "DOSE REPORT", "PROTOCOL"}
-    | {"EXAM SUMMARY", "PATIENT PROTOCOL", "CAPTURE", "SC", "SPECTRA", "SPECTROSCOPY", "GRAPH", "EVALUATION DOCUMENT"}
+    | {"SCREEN_SAVE", "SCREEN_CAPTURE", "DOSE_REPORT", "EXAM SUMMARY", "PATIENT PROTOCOL", "CAPTURE", "SC", "SPECTRA"}
+    | {"SPECTROSCOPY", "GRAPH", "EVALUATION DOCUMENT"}
 )
 # Value 3 and later of Image Type, and Complex Image Component. Source: PS3.3 C.8.3.1.1.1 and C.8.13.3.1.1.
 _COMPONENTS = {
@@ -116,6 +124,11 @@ def kind_of(
     if photometric.startswith(("RGB", "YBR", "PALETTE")):
         return FindingCode.COLOUR
     return None
+
+
+def made_of(image_type: Iterable[str]) -> str:
+    """Return "reformat" or "subtraction" for images that were made of others, "" for the others."""
+    return next((_MADE[word.upper()] for word in image_type if word.upper() in _MADE), "")
 
 
 _SENTENCES = {

@@ -10,16 +10,19 @@ from typing import Any
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 
-from qagate.assemble.exclusion import component_of, kind_of
-from qagate.assemble.frame import Frame, KeyValue, Vector3
+from qagate.assemble.exclusion import component_of, kind_of, made_of
+from qagate.assemble.frame import Frame, KeyValue, Vector3, cross
 from qagate.assemble.headers import Header
+from qagate.assemble.label import plane_of
 from qagate.assemble.mosaic import mosaic_of, says_mosaic
+from qagate.assemble.parts import frames_of
 from qagate.assemble.pixels import PixelRef, Rescale
 from qagate.assemble.values import items_of, numbers_of, tag_of, text_of, texts_of, whole_of
 from qagate.assemble.vendors import b_value, gradient_direction, private_numbers
 from qagate.domain.finding import FindingCode
 
-MAX_FRAMES = 200_000
+SHORTEST, LONGEST = 0.5, 2.0
+"""Cosines of which the length is within these still say a direction; what is shorter or longer is something else."""
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 # Attributes that tell apart images at the same position, most telling first.
 _REPEATS = (
@@ -32,12 +35,17 @@ _REPEATS = (
     "TriggerTime",
     "NominalPercentageOfCardiacPhase",
     "NominalPercentageOfRespiratoryPhase",
+    "ASLContext",
+    "MagnetizationTransfer",
+    "VelocityEncodingDirection",
+    "MonoenergeticEnergyEquivalent",
     "AcquisitionNumber",
     "FrameAcquisitionNumber",
     "KVP",
     "AcquisitionTime",
     "AcquisitionDateTime",
     "FrameReferenceDateTime",
+    "FrameAcquisitionDateTime",
     "StackID",
     "FilterType",
     "ReconstructionDiameter",
@@ -45,6 +53,7 @@ _REPEATS = (
     "WindowCenter",
     "SeriesDescription",
     "ContentTime",
+    "ImageComments",
 )
 
 
@@ -65,7 +74,7 @@ def extract(header: Header, source: int, first_key: int) -> tuple[Extracted, ...
     rows, columns = whole_of(dataset, "Rows") or 0, whole_of(dataset, "Columns") or 0
     if rows <= 0 or columns <= 0:
         return ()
-    count = max(1, min(whole_of(dataset, "NumberOfFrames") or 1, MAX_FRAMES))
+    count = frames_of(header)
     per_frame = items_of(dataset, _PER_FRAME)
     if per_frame or items_of(dataset, _SHARED) or count > 1:
         return tuple(_multi(dataset, source, first_key, (rows, columns, count), per_frame))
@@ -182,8 +191,9 @@ def _frame(reader: _Reader, dataset: Dataset, key: int, rows: int, columns: int,
         pixel_spacing_mm=_spacing(reader),
         slice_thickness=reader.number("SliceThickness"),
         spacing_between_slices=reader.number("SpacingBetweenSlices"),
-        slice_location=reader.number("SliceLocation"),
+        slice_location=_location(reader),
         frame_of_reference_uid=text_of(dataset, "FrameOfReferenceUID"),
+        offset=whole_of(dataset, "ConcatenationFrameOffsetNumber") or 0,
         apart=_apart(reader, dataset, image_type),
         inner=tuple(_inner(reader)),
         repeats=tuple(_repeats(reader, image_type)),
@@ -196,16 +206,24 @@ def _directions(cosines: tuple[float, ...]) -> tuple[Vector3 | None, Vector3 | N
         return None, None
     a, b = cosines[:3], cosines[3:]
     size_a, size_b = math.hypot(*a), math.hypot(*b)
-    # 5 %: cosines cut to two digits are still directions
-    if abs(size_a - 1) > 0.05 or abs(size_b - 1) > 0.05:
+    if not all(SHORTEST < size < LONGEST for size in (size_a, size_b)):
         return None, None
     row = (a[0] / size_a, a[1] / size_a, a[2] / size_a)
     across = sum(x * y for x, y in zip(row, b, strict=True))
-    if abs(across) > 0.05:
+    across /= size_b
+    if abs(across) > 0.05:  # 3 degrees: cosines cut to two digits are still at right angles
         return None, None
-    rest = tuple(y - across * x for x, y in zip(row, b, strict=True))
+    rest = tuple(y / size_b - across * x for x, y in zip(row, b, strict=True))
     size = math.hypot(*rest)
     return row, (rest[0] / size, rest[1] / size, rest[2] / size)
+
+
+def _location(reader: _Reader) -> float | None:
+    """Return Slice Location, or what In-Stack Position Number makes of it, in mm. Source: PS3.3 C.7.6.16.2.2."""
+    location, number = reader.number("SliceLocation"), reader.number("InStackPositionNumber")
+    if location is not None or number is None:
+        return location
+    return number * abs(reader.number("SpacingBetweenSlices") or reader.number("SliceThickness") or 1.0)
 
 
 def _spacing(reader: _Reader) -> tuple[float, float] | None:
@@ -218,7 +236,7 @@ def _spacing(reader: _Reader) -> tuple[float, float] | None:
 
 def _rescale(reader: _Reader) -> Rescale:
     slope, intercept = reader.number("RescaleSlope"), reader.number("RescaleIntercept")
-    return Rescale(slope if slope else 1.0, intercept if intercept is not None else 0.0)
+    return Rescale(slope if slope else 1.0, intercept if intercept is not None else 0.0, intercept is not None)
 
 
 def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tuple[tuple[str, KeyValue], ...]:
@@ -229,13 +247,23 @@ def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tu
         component = {0: "magnitude", 1: "phase", 2: "real", 3: "imaginary"}.get(int(raw[0]), "") if raw else ""
     photometric = reader.text("PhotometricInterpretation")
     technique = reader.text("VolumeBasedCalculationTechnique")
+    normal = _normal_without_position(reader)
     kind = kind_of(text_of(dataset, "SOPClassUID"), image_type, photometric, technique, reader.text("RescaleType"))
     found = (
         ("kind", kind.value if kind else ""),
         ("component", component),
         ("kernel", reader.text("ConvolutionKernel")),
+        ("made", made_of(image_type)),
+        ("plane", plane_of(normal) if normal else ""),
     )
     return tuple((name, value) for name, value in found if value)
+
+
+def _normal_without_position(reader: _Reader) -> Vector3 | None:
+    """Return the normal of a frame that says how it lies but not where: planes are kept apart all the same."""
+    row, column = _directions(reader.numbers("ImageOrientationPatient"))
+    placed = len(reader.numbers("ImagePositionPatient")) == 3
+    return cross(row, column) if row and column and not placed else None
 
 
 def _inner(reader: _Reader) -> Iterator[tuple[str, KeyValue]]:
@@ -259,3 +287,6 @@ def _repeats(reader: _Reader, image_type: tuple[str, ...]) -> Iterator[tuple[str
     for keyword in _REPEATS:
         if value := reader.text(keyword):
             yield keyword, value
+    # Which of these tells places apart does not matter here: it leaves no more than one frame of each.
+    for place, index in enumerate(reader.texts("DimensionIndexValues"), start=1):
+        yield f"dimension {place}", index

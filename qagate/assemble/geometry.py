@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -17,30 +17,14 @@ from qagate.assemble.frame import Frame, Stack
 from qagate.assemble.label import labels_of
 from qagate.assemble.partition import Group, partition
 from qagate.assemble.slots import slots_of
+from qagate.assemble.steps import Steps, classify
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.volume import Affine, Geometry
 
 Vector = npt.NDArray[np.float64]
 
-# A step counts as regular within 2 % of the spacing (rounding of positions to 0.01 mm at 1 mm slices stays below it),
-# as jitter within 20 % (a gap of a whole slice is 100 %); whole multiples of the spacing within 10 % are gaps.
-REGULAR, JITTER, MULTIPLE = 0.02, 0.20, 0.10
-REGULAR_MM = 0.02
 # Below half a degree the shear over 300 mm is less than 3 mm: table sag, not a tilted gantry.
 TILT_DEGREES = 0.5
-# Three or more double steps in a row at one end are a change of spacing (older head CT), not lost slices.
-RUN = 3
-# A hole longer than the stack itself, and than this, parts two blocks: nobody lost that many slices in one place.
-BLOCK = 50
-
-
-@dataclass(frozen=True, slots=True)
-class _Steps:
-    spacing: float
-    slot: tuple[int, ...]  # of each slice, in a gap-free stack
-    missing: tuple[int, ...]
-    jitter: tuple[int, ...]  # index of the slice after the step
-    variable: tuple[int, ...]
 
 
 def stack_frames(frames: Sequence[Frame]) -> tuple[Stack, ...]:
@@ -72,7 +56,11 @@ def _stack(group: Group, normal: Vector) -> Stack:
     positions = np.array([frame.position for frame in kept], dtype=np.float64)  # (slices, 3)
     along = positions @ normal  # (slices,)
     findings = list(group.findings)
-    if not group.known:
+    if group.located:
+        by = "Slice Location" if group.frames[0].frame_number is None else "In-Stack Position Number"
+        text = f"{len(group.frames)} images say neither where nor how they lie, so they were stacked by {by}"
+        findings.append(Finding(FindingCode.NO_POSITION, Severity.MODERATE, text))
+    elif not group.known:
         text = "the images do not say how large a pixel is, so it is taken for 1 mm"
         findings.append(Finding(FindingCode.NO_POSITION, Severity.MODERATE, text))
     if duplicates:
@@ -87,10 +75,11 @@ def _stack(group: Group, normal: Vector) -> Stack:
     thickness = _median(frame.slice_thickness for frame in kept)
     if len(kept) == 1:
         between = _median(frame.spacing_between_slices for frame in kept)
-        steps = _Steps(abs(thickness or between or 1.0), (0,), (), (), ())
+        steps = Steps(abs(thickness or between or 1.0), (0,), (), (), ())
         direction, drift, wobble = normal, 0.0, np.zeros(1)
     else:
-        steps = classify(tuple(float(step) for step in np.diff(along)))
+        gaps = tuple(float(step) for step in np.diff(along))
+        steps = classify(gaps, tuple(frame.slice_thickness or 0.0 for frame in kept))
         direction, drift, wobble = _direction(positions, along, normal)
         findings += _step_findings(steps, kept, along, wobble, group)
     tilt = float(np.degrees(np.arccos(min(1.0, abs(float(direction @ normal))))))
@@ -122,8 +111,9 @@ def _stack(group: Group, normal: Vector) -> Stack:
         tilt_degrees=tilt if tilted else 0.0,
         known=group.known,
     )
-    placed = tuple((frame, float(mm)) for frame, mm in zip(kept, along, strict=True))
-    return Stack(tuple(f for f, _ in placed), tuple(mm for _, mm in placed), dropped, geometry, tuple(findings))
+    if group.located:
+        kept = tuple(replace(frame, position=None, row=None, column=None) for frame in kept)
+    return Stack(kept, tuple(float(mm) for mm in along), dropped, geometry, tuple(findings))
 
 
 def _said_otherwise(kept: Sequence[Frame], spacing: float, thickness: float | None) -> str:
@@ -141,52 +131,6 @@ def _said_otherwise(kept: Sequence[Frame], spacing: float, thickness: float | No
     return f"Spacing Between Slices says {abs(between):.4g} mm, the positions lie {spacing:.4g} mm apart"
 
 
-def classify(steps: Sequence[float]) -> _Steps:
-    """Return the spacing of a stack and what is odd about its steps (mm, ascending, all > 0).
-
-    Spacing is the median of the regular steps, found from the lower median so that half of the slices may be missing.
-    """
-    base = statistics.median_low(steps)
-    # Refine: the true spacing may be a little off the one step that happened to be in the middle.
-    near = [step for step in steps if abs(step - base) <= JITTER * base]
-    base = statistics.median(near)
-    tight = max(REGULAR_MM, REGULAR * base)
-    counts = [max(1, round(step / base)) for step in steps]
-    whole = [abs(step - n * base) <= max(tight, MULTIPLE * base) for step, n in zip(steps, counts, strict=True)]
-    ends = _end_runs([n if ok else 0 for n, ok in zip(counts, whole, strict=True)])
-    slot: list[int] = [0]
-    missing: list[int] = []
-    jitter: list[int] = []
-    variable: list[int] = []
-    for index, (step, n, ok) in enumerate(zip(steps, counts, whole, strict=True)):
-        if n > 1 and (index in ends or (n > BLOCK and n > len(steps))):
-            variable.append(index + 1)
-            n = 1
-        elif n > 1 and ok:
-            missing += range(slot[-1] + 1, slot[-1] + n)
-        elif abs(step - base) > max(tight, JITTER * base):
-            variable.append(index + 1)
-            n = 1
-        elif abs(step - base) > tight:
-            jitter.append(index + 1)
-        slot.append(slot[-1] + n)
-    return _Steps(float(base), tuple(slot), tuple(missing), tuple(jitter), tuple(variable))
-
-
-def _end_runs(counts: Sequence[int]) -> set[int]:
-    """Return the indices of runs of the same multiple > 1, at least RUN long, that reach an end of the stack."""
-    found: set[int] = set()
-    for order in (range(len(counts)), range(len(counts) - 1, -1, -1)):
-        run: list[int] = []
-        for index in order:
-            if counts[index] < 2 or (run and counts[index] != counts[run[0]]):
-                break
-            run.append(index)
-        if len(run) >= RUN:
-            found.update(run)
-    return found
-
-
 def _direction(positions: Vector, along: Vector, normal: Vector) -> tuple[Vector, float, Vector]:
     """Return the unit vector of the stack (least squares), the in-plane drift over it in mm, and each slice's distance
     in mm from that line."""
@@ -199,9 +143,7 @@ def _direction(positions: Vector, along: Vector, normal: Vector) -> tuple[Vector
     return direction / np.linalg.norm(direction), drift, np.linalg.norm(inside - line, axis=1)
 
 
-def _step_findings(
-    steps: _Steps, kept: tuple[Frame, ...], along: Vector, wobble: Vector, group: Group
-) -> list[Finding]:
+def _step_findings(steps: Steps, kept: tuple[Frame, ...], along: Vector, wobble: Vector, group: Group) -> list[Finding]:
     findings = []
     uids = [frame.sop_instance_uid for frame in kept]
     if steps.missing:

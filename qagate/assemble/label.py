@@ -11,6 +11,7 @@ from qagate.assemble.frame import Frame, KeyValue, Vector3, cross
 _SHOWN = {
     "plane": "{}",
     "kind": "{}",
+    "made": "{}",
     "component": "{}",
     "kernel": "kernel {}",
     "echo": "echo {}",
@@ -29,6 +30,9 @@ _SHOWN = {
     "AcquisitionNumber": "acquisition {}",
     "FrameAcquisitionNumber": "acquisition {}",
     "KVP": "{} kV",
+    "MonoenergeticEnergyEquivalent": "{} keV",
+    "ASLContext": "{}",
+    "MagnetizationTransfer": "magnetization transfer {}",
     "StackID": "stack {}",
     "matrix": "{}",
     "spacing": "pixels of {} mm",

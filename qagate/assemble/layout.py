@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from qagate.assemble.exclusion import modality_of
 from qagate.assemble.headers import Header
+from qagate.assemble.parts import frames_of
 from qagate.assemble.values import MALFORMED, items_of, number_of, text_of, value_of, whole_of
 
 Array = npt.NDArray[Any]
@@ -94,6 +95,8 @@ class Layout:
         intercept: of the rescale, which tells whether negative values are needed at all.
         """
         shift = self.high_bit - self.stored + 1
+        if shift > 0 and raw.dtype.kind in "iu" and not self.embedded_overlay and self._lies_low(raw, shift):
+            shift = 0
         if raw.dtype.kind not in "iu" or self.samples != 1:
             return raw
         if shift <= 0 and not self.embedded_overlay and not self._sign_is_cut(raw, intercept):
@@ -105,6 +108,13 @@ class Layout:
             return raw
         moved: Array = np.right_shift(np.left_shift(raw, raw.dtype.type(up)), raw.dtype.type(bits - self.stored))
         return moved
+
+    def _lies_low(self, raw: Array, shift: int) -> bool:
+        """Whether values that should lie in the high bits use low ones and fit there: the High Bit is wrong."""
+        if not (raw & raw.dtype.type((1 << shift) - 1)).any():
+            return False
+        low, high = (-(1 << (self.stored - 1)), 1 << (self.stored - 1)) if self.signed else (0, 1 << self.stored)
+        return low <= int(raw.min()) and int(raw.max()) < high
 
     def sign_is_doubtful(self, intercept: float) -> bool:
         """Whether the header of a CT and its intercept disagree about negative values; `sign` then tells.
@@ -139,7 +149,6 @@ def layout_of(header: Header, max_object_bytes: int) -> Layout:
     high_bit = stored - 1 if high_bit is None or not stored - 1 <= high_bit < allocated else high_bit
     samples = whole_of(dataset, "SamplesPerPixel") or 1
     rows, columns = whole_of(dataset, "Rows") or 0, whole_of(dataset, "Columns") or 0
-    frames = max(1, whole_of(dataset, "NumberOfFrames") or 1)
     signed = whole_of(dataset, "PixelRepresentation") == 1
     problem = ""
     frame_bytes = rows * columns * samples * allocated // 8
@@ -161,7 +170,7 @@ def layout_of(header: Header, max_object_bytes: int) -> Layout:
         rows=rows,
         columns=columns,
         samples=samples,
-        frames=frames,
+        frames=frames_of(header),
         photometric=text_of(dataset, "PhotometricInterpretation") or ("RGB" if samples == 3 else "MONOCHROME2"),
         planar=whole_of(dataset, "PlanarConfiguration") or 0,
         allocated=allocated,

@@ -47,17 +47,17 @@ class Mosaic:
         slice.
         """
         frame = replace(whole, key=key, frame_number=None)
-        if self.positions:
-            return frame if whole.row is None else replace(frame, position=self.positions[index])
+        away = (whole.spacing_between_slices or whole.slice_thickness or 1.0) * index
+        if self.positions and whole.row is not None:
+            return replace(frame, position=self.positions[index])
         if whole.position is None or whole.row is None or whole.column is None or whole.pixel_spacing_mm is None:
-            return frame
+            return replace(frame, slice_location=away)
         between_rows, between_columns = whole.pixel_spacing_mm
         along_row = (self.across * self.columns - self.columns) / 2 * between_columns
         along_column = (self.across * self.rows - self.rows) / 2 * between_rows
         normal = self.normal or _cross(whole.row, whole.column)
-        step = (whole.spacing_between_slices or whole.slice_thickness or 1.0) * index
         position = [
-            whole.position[i] + whole.row[i] * along_row + whole.column[i] * along_column + normal[i] * step
+            whole.position[i] + whole.row[i] * along_row + whole.column[i] * along_column + normal[i] * away
             for i in range(3)
         ]
         return replace(frame, position=(position[0], position[1], position[2]))
@@ -65,7 +65,11 @@ class Mosaic:
 
 def says_mosaic(dataset: Dataset) -> bool:
     """Return whether a picture says that it is tiled, and is larger than what was acquired for one slice."""
-    if {"MOSAIC", "VFRAME"}.isdisjoint(word.upper() for word in texts_of(dataset, "ImageType")):
+    words = {word.upper() for word in texts_of(dataset, "ImageType")}
+    tiles = next(
+        iter(private_numbers(dataset, 0x0019, "SIEMENS MR HEADER", 0x0A)), 0.0
+    )  # known without Image Type, too
+    if not words & {"MOSAIC", "VFRAME"} and tiles < 2:
         return False
     # Image Type stays when somebody has split the mosaic already.
     acquired = max(numbers_of(dataset, "AcquisitionMatrix"), default=0)

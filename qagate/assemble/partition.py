@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from qagate.assemble.frame import Frame, KeyValue, Vector3, cross, dot
-from qagate.assemble.grid import split_irregular, split_stacks
+from qagate.assemble.grid import split_beside, split_irregular, split_stacks
 from qagate.assemble.slots import along_normal, by, identity, names_of, repeats_of, slots_along
 from qagate.domain.finding import Finding, FindingCode, Severity
 
@@ -25,7 +25,10 @@ MOST_LOST, MOST_FIRST = 0.1, 9
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Frames of one volume, before they are ordered. normal is None when they have no usable position."""
+    """Frames of one volume, before they are ordered. normal is None when they have no usable position.
+
+    located: their Slice Locations stand in for positions, along a normal that nobody knows.
+    """
 
     frames: tuple[Frame, ...]
     rows: int
@@ -35,6 +38,7 @@ class Group:
     normal: Vector3 | None
     pixel_spacing: tuple[float, float]
     known: bool
+    located: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -45,23 +49,44 @@ def partition(frames: Sequence[Frame]) -> tuple[Group, ...]:
     for matrix in by(ordered, lambda frame: (frame.rows, frame.columns)):
         for oriented in _by_orientation(matrix):
             for spaced in _by_spacing(oriented):
-                for alike in by(spaced, lambda frame: frame.apart):
+                for alike in by(_with_kernel(spaced), lambda frame: frame.apart):
                     groups += _volumes(alike)
     return tuple(groups)
 
 
+def _with_kernel(frames: list[Frame]) -> list[Frame]:
+    """Return frames, those without a kernel with the one that all others of their kind have: it was lost on its way."""
+    bare = [frame for frame in frames if "kernel" not in dict(frame.apart)]
+    others = [frame for frame in frames if "kernel" in dict(frame.apart)]
+    kernels = {dict(frame.apart)["kernel"] for frame in others}
+    if not bare or len(kernels) != 1 or repeats_of(frames) or not _types(bare) <= _types(others):
+        return frames
+    found = ("kernel", kernels.pop())
+    return [replace(frame, apart=tuple(sorted({*frame.apart, found}))) for frame in frames]
+
+
+def _types(frames: list[Frame]) -> set[KeyValue | None]:
+    return {dict(frame.repeats).get("ImageType") for frame in frames}
+
+
 def _volumes(frames: list[Frame]) -> list[Group]:
     frames, doubts = _without_false_positions(frames)
+    located = frames[0].position is None and len({f.slice_location for f in frames}) > 1
+    located = located and all(f.slice_location is not None for f in frames)
+    if located:
+        frames = [_at_location(frame) for frame in frames]
     placed = frames[0].position is not None
-    parts, notes = _by_reference(frames) if placed else ([frames], doubts)
+    parts, notes = _by_reference(frames) if placed and not located else ([frames], doubts)
     found: list[Group] = []
     for part in parts:
-        bases = [part]
+        bases = split_beside(part) if placed else [part]
         for name in names_of(part, "inner"):
             bases = [piece for base in bases for piece in _split_inner(base, name, placed)]
         for base in bases:
             pieces = [p for piece in _split_repeats(base) for p in split_irregular(piece)] if placed else [base]
-            found += [_group(one, notes) for piece in pieces for one in (split_stacks(piece) if placed else [piece])]
+            found += [
+                _group(one, notes, located) for piece in pieces for one in (split_stacks(piece) if placed else [piece])
+            ]
     return found
 
 
@@ -76,7 +101,11 @@ def _without_false_positions(frames: list[Frame]) -> tuple[list[Frame], tuple[Fi
     return [replace(frame, position=None, row=None, column=None) for frame in frames], (finding,)
 
 
-def _group(frames: list[Frame], findings: tuple[Finding, ...]) -> Group:
+def _at_location(frame: Frame) -> Frame:
+    return replace(frame, position=(0.0, 0.0, frame.slice_location or 0.0), row=(1.0, 0.0, 0.0), column=(0.0, 1.0, 0.0))
+
+
+def _group(frames: list[Frame], findings: tuple[Finding, ...], located: bool) -> Group:
     first = frames[0]
     row, column = first.row or (1.0, 0.0, 0.0), first.column or (0.0, 1.0, 0.0)
     normal = cross(row, column) if first.position is not None and first.row is not None else None
@@ -89,7 +118,8 @@ def _group(frames: list[Frame], findings: tuple[Finding, ...]) -> Group:
         column=column,
         normal=normal,
         pixel_spacing=spacing or (1.0, 1.0),
-        known=normal is not None and spacing is not None,
+        known=normal is not None and spacing is not None and not located,
+        located=located,
         findings=findings,
     )
 
@@ -117,9 +147,10 @@ def _same_direction(a: Frame, b: Frame) -> bool:
 
 def _by_reference(frames: list[Frame]) -> tuple[list[list[Frame]], tuple[Finding, ...]]:
     """Part frames of several frames of reference, unless each frame has one of its own: then the tag means nothing."""
+    named = {frame.frame_of_reference_uid for frame in frames} - {""}
+    if len(named) < 2:  # one that an image leaves out is that of the others
+        return [frames], ()
     parts = by(frames, lambda frame: frame.frame_of_reference_uid)
-    if len(parts) == 1:
-        return parts, ()
     apart = statistics.median(len(part) for part in parts) >= 2
     finding = Finding(
         FindingCode.MULTIPLE_FRAMES_OF_REFERENCE,

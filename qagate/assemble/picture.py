@@ -1,4 +1,4 @@
-"""Pictures: PNG, JPEG and TIFF → volumes of one slice, or of one slice for each page of the same size."""
+"""Pictures: PNG, JPEG, TIFF, BMP and GIF → volumes of one slice, or of one slice for each page of the same size."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qagate.domain.volume import Geometry, SeriesVolumes, SliceRef, Volume
 from qagate.errors import InputError, TooLarge, UnreadablePixels
 
 Array = npt.NDArray[Any]
-FORMATS = ("PNG", "JPEG", "TIFF")
+FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF")
 MAX_BYTES = 1 << 30
 _BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, KeyError, IndexError, OverflowError, MemoryError)
 
@@ -26,7 +26,7 @@ def read_picture(path: Path, max_bytes: int = MAX_BYTES) -> SeriesVolumes:
     """Return the picture as volumes whose position is not known and whose pixels count as 1 mm.
 
     Pages of the same size make one volume. Voxels: int16 for up to 15 bits, else float32. Raises InputError when it is
-    no PNG, JPEG or TIFF file, UnreadablePixels when its data are broken, TooLarge.
+    no PNG, JPEG, TIFF, BMP or GIF file, UnreadablePixels when its data are broken, TooLarge.
     """
     try:
         with warnings.catch_warnings():
@@ -37,7 +37,7 @@ def read_picture(path: Path, max_bytes: int = MAX_BYTES) -> SeriesVolumes:
     except Image.DecompressionBombError:
         raise TooLarge(f"{path.name} may hold {max_bytes} bytes of pixels, got more") from None
     except UnidentifiedImageError:
-        raise InputError(f"{path.name} is no PNG, JPEG or TIFF file") from None
+        raise InputError(f"{path.name} is no PNG, JPEG, TIFF, BMP or GIF file") from None
     except FileNotFoundError:
         raise InputError(f"there is no file {path}") from None
     except _BROKEN as error:

@@ -30,10 +30,11 @@ _INT16 = np.iinfo(np.int16)
 
 @dataclass(frozen=True, slots=True)
 class Rescale:
-    """Modality values = stored values × slope + intercept."""
+    """Modality values = stored values × slope + intercept. stated: whether the header says the intercept."""
 
     slope: float = 1.0
     intercept: float = 0.0
+    stated: bool = True
 
     @property
     def whole(self) -> bool:

@@ -17,11 +17,13 @@ from qagate.assemble.frame import Stack, Vector3
 from qagate.assemble.geometry import stack_frames
 from qagate.assemble.headers import Header, flatten, open_header
 from qagate.assemble.layout import Layout, layout_of
+from qagate.assemble.parts import promised
 from qagate.assemble.pixels import Pixels, read_pixels
+from qagate.assemble.provenance import calibration, lossy
 from qagate.assemble.values import text_of, whole_of
 from qagate.domain.filling import filled, without_filling
 from qagate.domain.finding import Finding, FindingCode, Severity
-from qagate.domain.volume import SeriesVolumes, SliceRef, Tags, Volume
+from qagate.domain.volume import SeriesVolumes, SliceRef, Volume
 from qagate.errors import NotDicom, TooLarge
 
 MIN_PIXELS = 16
@@ -128,6 +130,7 @@ def _order(header: Header) -> tuple[int, str]:
 
 def _volumes(headers: list[Header], limits: Limits, decoders: Decoders) -> tuple[tuple[Volume, ...], list[Finding]]:
     images, findings = _images(headers)
+    findings += promised(images)
     extracted: list[Extracted] = []
     layouts: list[Layout] = []
     for source, header in enumerate(images):
@@ -144,8 +147,7 @@ def _volumes(headers: list[Header], limits: Limits, decoders: Decoders) -> tuple
     room = limits.max_volume_bytes
     for index, stack in enumerate(stacks):
         refs = [extracted[frame.key] for frame in stack.frames]
-        header = images[refs[0].pixels.source]
-        volumes.append(_volume(index, stack, refs, layouts, header, room, localizer, decoders))
+        volumes.append(_volume(index, stack, refs, layouts, images, room, localizer, decoders))
         room -= volumes[-1].voxels.nbytes
     return tuple(volumes), findings
 
@@ -190,20 +192,24 @@ def _volume(
     stack: Stack,
     refs: list[Extracted],
     layouts: list[Layout],
-    header: Header,
+    images: list[Header],
     room_bytes: int,
     localizer: bool,
     decoders: Decoders,
 ) -> Volume:
     shape = stack.geometry.shape
-    tags = flatten(header.dataset, refs[0].pixels.frame)
+    tags = flatten(images[refs[0].pixels.source].dataset, refs[0].pixels.frame)
     slices = tuple(
         SliceRef(f.sop_instance_uid, f.sop_class_uid, f.frame_number, mm, f.instance_number)
         for f, mm in zip(stack.frames, stack.positions_mm, strict=True)
     )
     scout = layouts[refs[0].pixels.source].is_ct and stack.geometry.known and _lies_as_scouts_do(stack)
-    findings = [*stack.findings, *_structure(stack, localizer, scout), *_lossy(tags, layouts, refs)]
-    findings += _calibration(tags, layouts, refs)
+    findings = [
+        *stack.findings,
+        *_structure(stack, localizer, scout),
+        *lossy([(images[s], layouts[s]) for s in dict.fromkeys(ref.pixels.source for ref in refs)]),
+    ]
+    findings += calibration(tags, layouts, refs)
     pixels: Pixels | None = None
     if min(shape[1:]) < MIN_PIXELS:
         text = f"an image needs {MIN_PIXELS} x {MIN_PIXELS} pixels to be judged, got {shape[1]} x {shape[2]}"
@@ -240,35 +246,6 @@ def _structure(stack: Stack, localizer: bool, scout: bool) -> list[Finding]:
         return [Finding(FindingCode.LOCALIZER, Severity.NONE, text)]
     found = exclusion(kind, str(keys.get("component", "")))
     return [found] if found else []
-
-
-def _lossy(tags: Tags, layouts: list[Layout], refs: list[Extracted]) -> list[Finding]:
-    lossy = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81")
-    syntaxes = {layouts[ref.pixels.source].transfer_syntax_uid for ref in refs}
-    if tags.get("LossyImageCompression") != "01" and not syntaxes & set(lossy):
-        return []
-    ratio = tags.get("LossyImageCompressionRatio")
-    worst = max(ratio) if isinstance(ratio, tuple) else ratio
-    text = "the images were compressed with loss" + (f", {worst}:1" if worst else "")
-    return [Finding(FindingCode.LOSSY_COMPRESSION, Severity.MILD, text)]
-
-
-def _calibration(tags: Tags, layouts: list[Layout], refs: list[Extracted]) -> list[Finding]:
-    """Say when nothing proves that the values of a CT are Hounsfield units. Source: PS3.3 C.8.2.1.1.4, C.11.1.1.2."""
-    first = layouts[refs[0].pixels.source]
-    if not first.is_ct or first.lut is not None or first.samples > 1:
-        return []
-    unit = str(tags.get("RescaleType", "HU")).upper()
-    if "RescaleIntercept" not in tags:
-        why = "there is no Rescale Intercept"
-    elif not unit.startswith("HU"):
-        why = f"Rescale Type says {unit}"
-    elif not first.signed and first.whole and all(ref.pixels.rescale.intercept >= 0 for ref in refs):
-        why = "air at -1000 could not be stored: values are unsigned and nothing is taken off"
-    else:
-        return []
-    text = f"the values may not be Hounsfield units: {why}"
-    return [Finding(FindingCode.HU_UNPROVEN, Severity.MILD, text)]
 
 
 def _pixel_findings(pixels: Pixels, slices: tuple[SliceRef, ...], signed: bool) -> list[Finding]:

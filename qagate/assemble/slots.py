@@ -26,14 +26,14 @@ def slots_of(frames: Sequence[Frame], normal: Vector3 | None) -> list[list[Frame
     return [sorted(slot, key=identity) for slot in slots]
 
 
-def _place(pair: tuple[float, Frame]) -> tuple[float, tuple[int, str, int]]:
+def _place(pair: tuple[float, Frame]) -> tuple[float, tuple[int, int, str, int]]:
     return pair[0], identity(pair[1])
 
 
-def identity(frame: Frame) -> tuple[int, str, int]:
-    """Return what frames are sorted by: Instance Number, then SOP Instance UID and frame number."""
+def identity(frame: Frame) -> tuple[int, int, str, int]:
+    """Return what frames are sorted by: Instance Number, place in a concatenation, SOP Instance UID, frame number."""
     number = frame.instance_number if frame.instance_number is not None else 1 << 31
-    return number, frame.sop_instance_uid, frame.frame_number or 0
+    return number, frame.offset, frame.sop_instance_uid, frame.frame_number or 0
 
 
 def by(frames: Iterable[Frame], key: Callable[[Frame], Hashable]) -> list[list[Frame]]:

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from pydicom.pixels.utils import unpack_bits
 
 from qagate.assemble.child import OWN, Decoders, decode
-from qagate.assemble.codestream import size_of
+from qagate.assemble.codestream import size_of, syntax_of
 from qagate.assemble.deflate import INFLATED_UID, inflate
 from qagate.assemble.fragments import Fragments
-from qagate.assemble.headers import MAX_FILE_BYTES
+from qagate.assemble.headers import MAX_FILE_BYTES, UNDEFINED_LENGTH
 from qagate.assemble.layout import Layout
 from qagate.assemble.values import MALFORMED
 from qagate.errors import NotDicom, UnreadablePixels
@@ -44,6 +44,7 @@ DECODERS = {
     _JPEG + "202": ("pylibjpeg",),  # HTJ2K lossless, RPCL
     _JPEG + "203": ("pylibjpeg",),  # HTJ2K
 }
+_ITEM = b"\xfe\xff\x00\xe0"  # what encapsulated pixel data begin with
 # RLE is decoded in 2 ms by code that cannot end the process; the others are decoded in child processes.
 IN_PROCESS = frozenset({"1.2.840.10008.1.2.5"})
 
@@ -80,7 +81,7 @@ class StoredFrames:
             raise UnreadablePixels(layout.problem)
         try:
             file = self._open(source, layout)
-            if layout.transfer_syntax_uid in _NATIVE:
+            if _is_native(file, layout):
                 return _native(file, layout, number)
             return self._decoded(file, layout, number)
         except UnreadablePixels:
@@ -102,21 +103,35 @@ class StoredFrames:
         return self._file
 
     def _decoded(self, file: BinaryIO, layout: Layout, number: int) -> Array:
-        decoders = DECODERS.get(layout.transfer_syntax_uid)
-        if decoders is None:
-            raise UnreadablePixels(f"there is no decoder for this transfer syntax, got {layout.transfer_syntax_uid}")
         if self._fragments is None:
             self._fragments = Fragments(file, layout)
         code = self._fragments.frame(number)
+        syntax = syntax_of(code, layout.transfer_syntax_uid)
+        decoders = DECODERS.get(syntax)
+        if decoders is None:
+            raise UnreadablePixels(f"there is no decoder for this transfer syntax, got {syntax}")
         said = size_of(code)
         if said is not None and said != (layout.rows, layout.columns):
             raise UnreadablePixels(
                 f"the compressed frame is {said[0]} x {said[1]}, the header says {layout.rows} x {layout.columns}"
             )
         options = _options(layout)
-        if layout.transfer_syntax_uid in IN_PROCESS:
-            return decode(code, layout.transfer_syntax_uid, decoders, options)
-        return self._decoders.decode(code, layout.transfer_syntax_uid, decoders, options)
+        if syntax in IN_PROCESS:
+            return decode(code, syntax, decoders, options)
+        return self._decoders.decode(code, syntax, decoders, options)
+
+
+def _is_native(file: BinaryIO, layout: Layout) -> bool:
+    """Return whether frames lie in the file as they are, whatever its transfer syntax says. Source: PS3.5 section A.4.
+
+    Archives that compress or expand pixels now and then leave the transfer syntax as it was.
+    """
+    if layout.length == UNDEFINED_LENGTH:
+        return False
+    native, enough = layout.transfer_syntax_uid in _NATIVE, layout.length >= layout.frames * layout.frame_bytes
+    if native == enough:
+        return native
+    return _read_at(file, layout.offset, 4) != _ITEM
 
 
 def _options(layout: Layout) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from qagate.errors import InputError
 if TYPE_CHECKING:
     from qagate.work.inputs import Input
 
-Paths = Annotated[list[Path], typer.Argument(help="DICOM files or folders, .nii, .nii.gz, PNG, JPEG or TIFF.")]
+Paths = Annotated[list[Path], typer.Argument(help="DICOM files or folders, NIfTI, PNG, JPEG, TIFF, BMP or GIF.")]
 
 
 @plain_errors

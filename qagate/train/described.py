@@ -137,7 +137,7 @@ def _see(row: Row, scorer: Describes, reader: Reader | None) -> Described | str:
             return scorer.describe(picture.volume, picture.prompt)
         except QagateError as error:
             problems.append(f"line {row.line}: {error}")
-    return problems[0]
+    return problems[-1]  # the first may be a note on what was read
 
 
 _there: list[tuple[Describes, Reader | None]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -38,7 +39,7 @@ def read(path: Path, needed: Sequence[str], others: Sequence[str]) -> list[Recor
     """
     wanted = f"{','.join(needed)}[,{','.join(others)}]"
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = _text(path.read_bytes())
         header = text.split("\n", 1)[0]
         between = next((one for one in ",;\t" if set(needed) <= set(_parted(header, one))), ",")
         # not splitlines: that would also part rows at letters such as U+2028
@@ -54,6 +55,12 @@ def read(path: Path, needed: Sequence[str], others: Sequence[str]) -> list[Recor
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} must be a readable CSV with the columns {wanted}, got {error}") from error
     return found
+
+
+def _text(raw: bytes) -> str:
+    """Return the text of a CSV: UTF-8, or UTF-16 where it begins with its mark, as spreadsheets save "Unicode text"."""
+    text = raw.decode("utf-16" if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _parted(header: str, between: str) -> list[str]:

@@ -19,13 +19,14 @@ from qagate.errors import InputError
 class Nifti:
     """One volume. voxels: (slices, rows, columns), that is NIfTI (k, j, i). affine: 4 x 4, (i, j, k, 1) → RAS in mm.
 
-    sized: whether the file says how large a voxel is.
+    sized: whether the file says how large a voxel is. times: how many volumes the file holds; this is the first.
     """
 
     voxels: npt.NDArray[Any]
     spacing_mm: tuple[float, float, float]  # slice, row, column
     affine: npt.NDArray[np.float64]
     sized: bool = True
+    times: int = 1
 
     @property
     def plane(self) -> str:
@@ -45,7 +46,7 @@ def read(path: Path) -> Nifti:
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"{path} must be a readable NIfTI file, got {error}") from error
     head = header(data[:HEADER_BYTES], str(path))
-    columns, rows, slices, _ = head.shape
+    columns, rows, slices, times = head.shape
     count, kind = columns * rows * slices, head.dtype
     if len(data) < head.offset + count * kind.itemsize:
         raise InputError(f"{path} must hold {count} voxels, got {max(0, len(data) - head.offset) // kind.itemsize}")
@@ -55,4 +56,4 @@ def read(path: Path) -> Nifti:
         voxels = voxels.astype(np.float32) * np.float32(head.slope) + np.float32(head.intercept)
     voxels = voxels.astype(np.int16 if kind.kind == "i" and kind.itemsize == 2 and not scaled else np.float32)
     spacing = np.linalg.norm(head.affine[:3, :3], axis=0)
-    return Nifti(voxels, (float(spacing[2]), float(spacing[1]), float(spacing[0])), head.affine, head.sized)
+    return Nifti(voxels, (float(spacing[2]), float(spacing[1]), float(spacing[0])), head.affine, head.sized, times)

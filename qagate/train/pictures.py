@@ -21,6 +21,7 @@ import numpy.typing as npt
 from qagate.domain import tiff
 from qagate.domain.colour import colourful, luma
 from qagate.domain.filling import without_filling
+from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.prompt import MODALITIES, Prompt, placed
 from qagate.domain.volume import Geometry, SliceRef, Volume
 from qagate.errors import InputError, QagateError
@@ -100,21 +101,26 @@ def words(modality: str, organ: str) -> tuple[str | None, str | None]:
 
 
 def pictures(rows: list[Row], problems: list[str], reader: Reader | None = None) -> Iterator[Picture]:
-    """Yield the images of the rows one by one; append a sentence to `problems` for each that cannot be read."""
+    """Yield the images of the rows one by one; append a sentence to `problems` for each that is not read as a whole."""
     for row in rows:
         try:
             found = read_volume(row.path, reader)
         except QagateError as error:
             problems.append(f"line {row.line}: {error}")
             continue
+        problems += [
+            f"line {row.line}: {row.path}: {finding.detail}"
+            for finding in found.findings
+            if finding.code is FindingCode.MULTIPLE_VOLUMES
+        ]
         yield Picture(row, found, as_filed(prompt(row.modality, row.organ), found))
 
 
 def read_volume(path: Path, reader: Reader | None = None) -> Volume:
     """Return the picture of a file, of other kinds than training knows as `reader` gives it. May raise QagateError."""
     if reader is None or path.name.lower().endswith(KNOWN) or not os.path.exists(path):
-        voxels, spacing_mm, known, colour = read_image(path)
-        return replace(volume(voxels, spacing_mm, known), colour=colour)
+        voxels, spacing_mm, known, colour, times = _read(path)
+        return replace(volume(voxels, spacing_mm, known), colour=colour, findings=_findings(times))
     found = reader(path)
     _check(path, found.voxels)
     return found
@@ -123,16 +129,26 @@ def read_volume(path: Path, reader: Reader | None = None) -> Volume:
 def read_image(path: Path) -> tuple[npt.NDArray[Any], Spacing, bool, Colour | None]:
     """Return voxels (slices, rows, columns), int16 or float32, spacing in mm, whether the file gave that, and colour.
 
-    colour: as `Volume` has it. Raises InputError.
+    colour: as `Volume` has it. Of a NIfTI file with several volumes, the first. Raises InputError.
     """
+    return _read(path)[:4]
+
+
+def _findings(times: int) -> tuple[Finding, ...]:
+    text = f"the file holds {times} volumes, of which the first was read"
+    return (Finding(FindingCode.MULTIPLE_VOLUMES, Severity.NONE, text),) if times > 1 else ()
+
+
+def _read(path: Path) -> tuple[npt.NDArray[Any], Spacing, bool, Colour | None, int]:
+    """Return what `read_image` does, and how many volumes the file holds."""
     name = path.name.lower()
     if not os.path.exists(path):  # Path.exists raises where a folder is closed or a name is too long
         raise InputError(f"{path} must exist, got no such file")
     spacing: Spacing = (1.0, 1.0, 1.0)
-    known, colour = False, None
+    known, colour, times = False, None, 1
     if name.endswith(NIFTI):
         image = nifti.read(path)
-        found, spacing, known = image.voxels, image.spacing_mm, image.sized
+        found, spacing, known, times = image.voxels, image.spacing_mm, image.sized, image.times
     elif name.endswith(".npy"):
         found = _read_npy(path)
     elif name.endswith(SUFFIXES):
@@ -145,7 +161,7 @@ def read_image(path: Path) -> tuple[npt.NDArray[Any], Spacing, bool, Colour | No
     _check(path, voxels)
     if np.isfinite(voxels).all():
         voxels, _ = without_filling(voxels)
-    return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known, colour
+    return voxels if voxels.dtype == np.int16 else voxels.astype(np.float32), spacing, known, colour, times
 
 
 def _check(path: Path, voxels: npt.NDArray[Any]) -> None:

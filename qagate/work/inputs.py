@@ -12,7 +12,7 @@ from qagate.assemble.series import Folder, Limits, find_series, read_series
 from qagate.domain.volume import SeriesVolumes
 from qagate.errors import InputError
 
-PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif")
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qagate.assemble.frame import Frame, Vector3, cross
-from qagate.assemble.geometry import classify, stack_frames
+from qagate.assemble.geometry import stack_frames
 from qagate.domain.finding import FindingCode as Code
 
 AXIAL = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0))
@@ -43,28 +43,6 @@ def stack_of(places: list[float], **more: object) -> list[Frame]:
 
 def codes(found: object) -> list[Code]:
     return [finding.code for finding in found.findings]  # type: ignore[attr-defined]
-
-
-@pytest.mark.parametrize(
-    ("steps", "spacing", "missing", "jitter", "variable"),
-    [
-        ((3, 3, 3), 3, (), (), ()),
-        ((3, 6, 3), 3, (2,), (), ()),  # 6 = 2 x 3: one slice lost after slot 1
-        ((3, 9.2, 3), 3, (2, 3), (), ()),  # 9.2 = 3 x 3 + 0.2, within 10 % of a spacing
-        ((10.5, 21.0), 10.5, (2,), (), ()),  # the mean would say 15.75; the lower median says 10.5
-        ((5, 5, 5, 10, 10, 10), 5, (), (), (4, 5, 6)),  # three double steps at an end: another spacing
-        ((5, 5, 5, 10, 10), 5, (4, 6), (), ()),  # two double steps at an end: lost slices
-        ((4, 4, 7, 4), 4, (), (), (3,)),  # 7 = 1.75 x 4 is neither one step nor two
-        ((1.08, 4, 4, 4), 4, (), (), (1,)),
-        ((2.5, 2.7, 2.3, 2.5), 2.5, (), (2, 3), ()),  # 0.2 is 8 % of 2.5
-        ((2.5, 2.51, 2.49, 2.5), 2.5, (), (), ()),  # 0.01 is rounding
-        ((1.0, 300.0, 1.0), 1.0, (), (), (2,)),  # two blocks, not 299 lost slices
-    ],
-)
-def test_steps(steps: tuple[float, ...], spacing: float, missing: object, jitter: object, variable: object) -> None:
-    found = classify([float(step) for step in steps])
-    assert found.spacing == pytest.approx(spacing)
-    assert (found.missing, found.jitter, found.variable) == (missing, jitter, variable)
 
 
 def test_no_frames() -> None:

@@ -1,4 +1,4 @@
-"""PNG, JPEG and TIFF pictures."""
+"""PNG, JPEG, TIFF, BMP and GIF pictures."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ def codes(path: Path) -> list[str]:
         ("b.tif", GREY.astype(np.uint16) * 200, np.float32),  # up to 50000
         ("c.tif", GREY.astype(np.float32) / 3, np.float32),
         ("b.png", GREY.astype(np.uint16) * 100, np.int16),
+        ("a.bmp", GREY, np.int16),
+        ("a.gif", GREY, np.int16),
     ],
 )
 def test_values(tmp_path: Path, name: str, pixels: np.ndarray, dtype: type) -> None:

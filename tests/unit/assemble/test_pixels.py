@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
+from pydicom.filewriter import write_file_meta_info
 from pydicom.sequence import Sequence
-from pydicom.uid import UID, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
+from pydicom.uid import UID, ExplicitVRLittleEndian, JPEG2000Lossless, JPEGLosslessSV1, JPEGLSLossless, RLELossless
 
 from qagate.assemble.child import Decoders
 from qagate.assemble.codestream import size_of
@@ -241,6 +242,38 @@ def test_an_unknown_transfer_syntax_is_named(tmp_path: Path) -> None:
     volume = volume_of(dataset, tmp_path)
     assert codes(volume) == ["unreadable_pixels"]
     assert "1.2.840.10008.1.2.4.102" in volume.findings[0].detail
+
+
+@pytest.mark.parametrize("said", [ExplicitVRLittleEndian, RLELossless, JPEGLSLossless, JPEG2000Lossless])
+@pytest.mark.parametrize("true", [None, RLELossless, JPEGLSLossless, JPEG2000Lossless])
+def test_a_transfer_syntax_that_is_not_that_of_the_pixels(
+    tmp_path: Path, decoders: Decoders, true: UID | None, said: UID
+) -> None:
+    picture = np.kron(RAMP, np.ones((3, 3), int))  # JPEG 2000 needs 32 pixels and more
+    dataset = mr_slice(picture.astype(np.uint16))
+    if true is not None:
+        dataset.compress(true)
+    path = save(dataset, tmp_path)
+    raw = path.read_bytes()
+    body = raw[144 + int.from_bytes(raw[140:144], "little") :]  # what follows the file meta information
+    dataset.file_meta.TransferSyntaxUID = said
+    with path.open("wb") as file:
+        file.write(raw[:128] + b"DICM")
+        write_file_meta_info(file, dataset.file_meta)
+        file.write(body)
+    (volume,) = read_series([path], decoders=decoders).volumes
+    assert codes(volume) == []
+    np.testing.assert_array_equal(volume.voxels[0], picture)
+
+
+def test_a_high_bit_that_the_values_deny(tmp_path: Path) -> None:
+    ramp = np.arange(20 * 24).reshape(20, 24) * 8
+    for stored in (ramp, ramp << 4):  # not as the header says; as it says
+        volume = volume_of(mr_slice(stored.astype(np.uint16), BitsStored=12, HighBit=15), tmp_path)
+        np.testing.assert_array_equal(volume.voxels[0], ramp)
+    signed = (ramp - 2000).astype(np.int16)
+    volume = volume_of(mr_slice(signed, BitsStored=12, HighBit=15), tmp_path)
+    np.testing.assert_array_equal(volume.voxels[0], signed)
 
 
 def test_sizes_in_codestreams() -> None:

@@ -14,6 +14,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import JPEGLSLossless, RLELossless
 
 from qagate.assemble.child import Decoders
+from qagate.assemble.exclusion import kind_of, made_of
 from qagate.assemble.series import read_series
 from qagate.prompt.infer import infer
 from qagate.prompt.rules import load_rules
@@ -60,6 +61,14 @@ def without_plane_positions(dataset: Dataset) -> None:
         del groups.PlanePositionSequence
 
 
+def in_stack(dataset: Dataset) -> None:
+    """Take the places of frames away, and number them from the last to the first, in two rounds of three."""
+    without_plane_positions(dataset)
+    for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        groups.FrameContentSequence[0].InStackPositionNumber = 3 - index % 3
+        groups.FrameContentSequence[0].TemporalPositionIndex = index // 3 + 1
+
+
 def inversion(milliseconds: float) -> Callable[[Dataset], None]:
     def change(dataset: Dataset) -> None:
         item = Dataset()
@@ -68,6 +77,14 @@ def inversion(milliseconds: float) -> Callable[[Dataset], None]:
         dataset.InstanceNumber = int(milliseconds)
 
     return change
+
+
+def labels_and_controls(dataset: Dataset) -> None:
+    for index, groups in enumerate(dataset.PerFrameFunctionalGroupsSequence):
+        groups.PlanePositionSequence[0].ImagePositionPatient = [0, 0, 2.0 * (index // 2)]
+        item = Dataset()
+        item.ASLContext = "LABEL" if index % 2 else "CONTROL"
+        groups.MRArterialSpinLabelingSequence = Sequence([item])
 
 
 def spectroscopy() -> Dataset:
@@ -79,6 +96,8 @@ def spectroscopy() -> Dataset:
 
 PLAIN = {"Modality": "MR", "PixelSpacing": [1, 1], "SliceThickness": 3.0, "InstanceNumber": 1}
 CLASSIC_CINE = PLAIN | {"ImagePositionPatient": [0, 0, 0], "ImageOrientationPatient": AXIAL}
+THIN_THICK_THIN = [(1.25 * i, 1.25) for i in range(4)] + [(3.75 + 5.0 * i, 5.0) for i in (1, 2, 3)]
+THIN_THICK_THIN += [(18.75 + 1.25 * i, 1.25) for i in range(1, 6)]
 DIXON = [f"DERIVED/PRIMARY/DIXON/{word}" for word in ("IN_PHASE", "OPP_PHASE", "WATER", "FAT")]
 
 # name → objects, [(how many volumes, slices, findings and exclusions)], labels of the first two
@@ -173,6 +192,7 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         ["TI 100.0 ms", "TI 300.0 ms"],
     ),
     "frames without places": ([enhanced(without_plane_positions)], [(1, 6, "no_position")], [""]),
+    "numbers in the stack": ([enhanced(in_stack)], [(2, 3, "no_position")], ["time point 1", "time point 2"]),
     # one position cannot be that of six frames
     "classic object of several frames": (
         [image(np.stack([PICTURE + i for i in range(6)]), MR_CLASS, **CLASSIC_CINE)],
@@ -185,10 +205,99 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         ["#1", "#2"],
     ),
     "spectroscopy": ([spectroscopy()], [], []),
+    # two stacks side by side, of other places along their normal
+    "both hands": (
+        [mr_slice(PICTURE, (200.0 * h, 0, 3.0 * i + 16.3 * h), 12 * h + i) for h in (0, 1) for i in range(12)],
+        [(2, 12, "")],
+        ["#1", "#2"],
+    ),
+    "steps of a patient who slides": (
+        [mr_slice(PICTURE, (0.3 * i, 0, 3.0 * i), i) for i in range(12)],
+        [(1, 12, "gantry_tilt")],
+        [""],
+    ),
+    # the second pass begins at another place; slices of 3 mm are contiguous in each
+    "two passes": (
+        [mr(3.0 * i + 1.3 * t, 20 * t + i) for t in (0, 1) for i in range(12)],
+        [(2, 12, "")],
+        ["#1", "#2"],
+    ),
+    # every other slice lies 6 mm from the next one: neither half is a volume
+    "two halves of one stack": (
+        [mr(6.0 * i + 3.4 * t, 20 * t + i) for t in (0, 1) for i in range(8)],
+        [(1, 16, "variable_spacing")],
+        [""],
+    ),
+    "labels and controls of one object": ([enhanced(labels_and_controls)], [(2, 3, "")], ["CONTROL", "LABEL"]),
     # CT
     "the same place everywhere": (
         [ct(0, i, SliceLocation=2.5 * i) for i in range(1, 9)],
         [(1, 8, "contradictory_tags no_position")],
+        [""],
+    ),
+    "Slice Location alone": (
+        [
+            ct_slice(PICTURE, None, 9 * t - i, SliceLocation=2.5 * i, AcquisitionNumber=t)
+            for t in (1, 2)
+            for i in range(6)
+        ],
+        [(2, 6, "no_position")],
+        ["acquisition 1", "acquisition 2"],
+    ),
+    "two planes without positions": (
+        [
+            ct_slice(PICTURE, None, 10 * p + i, ImageOrientationPatient=o)
+            for p, o in enumerate((AXIAL, SAGITTAL))
+            for i in range(5)
+        ],
+        [(2, 5, "no_position")],
+        ["axial", "sagittal"],
+    ),
+    "one image without an intercept": (
+        [ct(2.5 * i, i, RescaleIntercept=None if i == 3 else -1024) for i in range(5)],
+        [(1, 5, "hu_unproven")],
+        [""],
+    ),
+    "a lost Slice Location": (
+        [ct_slice(PICTURE, None, i, SliceLocation=2.5 * i) for i in range(8) if i != 4],
+        [(1, 7, "missing_slices no_position")],
+        [""],
+    ),
+    "cosines of another length": (
+        [ct(2.5 * i, i, ImageOrientationPatient=[1.2, 0, 0, 0, 1.2, 0]) for i in range(6)],
+        [(1, 6, "")],
+        [""],
+    ),
+    "a frame of reference that half of the images leave out": (
+        [ct(2.5 * i, i, FrameOfReferenceUID="" if i % 2 else uid("frame")) for i in range(8)],
+        [(1, 8, "")],
+        [""],
+    ),
+    "one image with loss": (
+        [ct(2.5 * i, i, LossyImageCompression="01" if i == 3 else "00") for i in range(5)],
+        [(1, 5, "lossy_compression")],
+        [""],
+    ),
+    "a kernel that two images leave out": (
+        [ct(2.5 * i, i, ConvolutionKernel=None if i in (2, 3) else "B30f") for i in range(8)],
+        [(1, 8, "")],
+        [""],
+    ),
+    "what a workstation made, without a kernel": (
+        [ct(2.5 * i, i, ConvolutionKernel="B30f") for i in range(5)]
+        + [ct(1.2 + 2.5 * i, 9 + i, ImageType=["DERIVED", "SECONDARY", "AXIAL"]) for i in range(3)],
+        [(1, 5, ""), (1, 3, "")],
+        ["kernel B30f", "#1"],
+    ),
+    "a kernel beside images of none": (
+        [ct(2.5 * i, 10 * k + i, ConvolutionKernel="B30f" if k else None) for k in (0, 1) for i in range(6)],
+        [(2, 6, "")],
+        ["#1", "kernel B30f"],
+    ),
+    "a slope of zero": ([ct(2.5 * i, i, RescaleSlope=0) for i in range(4)], [(1, 4, "hu_unproven")], [""]),
+    "thick slices amid thin ones": (
+        [ct(z, n, SliceThickness=t) for n, (z, t) in enumerate(THIN_THICK_THIN)],
+        [(1, 12, "variable_spacing")],
         [""],
     ),
     "one place at several times": (
@@ -254,6 +363,22 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
         [(1, 4, "derived")],
         [""],
     ),
+    "a thick reformat between the slices": (
+        [ct(2.5 * i, i) for i in range(5)]
+        + [ct(1.2 + 5.0 * i, 9 + i, ImageType=["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"]) for i in range(3)],
+        [(1, 5, ""), (1, 3, "derived")],
+        ["#1", "reformat"],
+    ),
+    "the highest of many times": (
+        [ct(2.5 * i, i, ImageType=["DERIVED", "PRIMARY", "VOLUME", "MAXIMUM"]) for i in range(5)],
+        [(1, 5, "projection")],
+        [""],
+    ),
+    "a subtraction beside its minuend": (
+        types("ORIGINAL/PRIMARY/M/ND", "DERIVED/PRIMARY/M/SUB/ND"),
+        [(1, 5, ""), (1, 5, "derived")],
+        ["#1", "subtraction"],
+    ),
     "reformat": (
         [ct(3.0 * i, i, ImageType=["DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MPR"]) for i in range(4)],
         [(1, 4, "derived")],
@@ -297,6 +422,15 @@ def test_series(tmp_path: Path, decoders: Decoders, name: str) -> None:
         told.append((volume.geometry.shape[0], " ".join(sorted(why))))
     assert told == [(slices, why) for count, slices, why in volumes for _ in range(count)]
     assert [volume.label for volume in found[:2]] == labels
+
+
+def test_types_that_rules_exclude_part_volumes() -> None:
+    """A few images of such a type among others would be scored with them, or keep them from a score."""
+    rules = [rule for rule in RULES.exclusions if rule.to != "phase_image" and len(rule.when) == 1]
+    words = {word for rule in rules if rule.when[0].tags == ("ImageType",) for word in rule.when[0].any}
+    assert len(words) > 60
+    alike = [word for word in words if not kind_of(MR_CLASS, ("DERIVED", "PRIMARY", word), "") and not made_of((word,))]
+    assert alike == []
 
 
 # what a header says of 12 bits, how HU are stored in them, and whether the header is right about the sign

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
 from qagate.assemble.child import Decoders
@@ -78,6 +79,16 @@ def test_equal_copies_are_one_instance_and_other_copies_a_conflict(tmp_path: Pat
     assert codes(found) == ["conflicting_copy"]
     assert found.instances == 6
     assert found.findings[0].sop_instance_uids == (uid("s", 0),)
+
+
+def test_a_uid_that_all_images_share(tmp_path: Path) -> None:
+    files = []
+    for index in range(6):
+        dataset = ct_slice(ramp(index), (0.0, 0.0, 2.5 * index), index + 1, SOPInstanceUID="1.2.3")
+        files.append(save(dataset, tmp_path, f"{index}.dcm"))
+    (finding,) = read_series(files).findings
+    assert (finding.code.value, finding.severity.value) == ("conflicting_copy", "severe")
+    assert finding.detail.endswith("one of each was used, 5 of 6 files were not")
 
 
 def test_a_broken_copy_gives_way_to_a_whole_one(tmp_path: Path) -> None:
@@ -278,7 +289,6 @@ def test_regular_series_lie_where_simpleitk_puts_them(development_data: Path, de
 
 
 def test_every_slice_lies_where_its_header_says(development_data: Path) -> None:
-    pydicom = pytest.importorskip("pydicom")
     for name in ("ct_head_ge_tilt_varspacing", "ct_missing_slice_ge", "mr_t2_missing_slice", "mr_multiecho_gre"):
         ((_, files),) = find_series([development_data / "dicom" / "series" / name])
         headers = {h.SOPInstanceUID: h for h in (pydicom.dcmread(f, stop_before_pixels=True) for f in files)}
@@ -298,6 +308,25 @@ def test_the_mosaic_is_split_as_dcm2niix_does(development_data: Path) -> None:
     affine = np.array(volume.geometry.affine_lps)
     np.testing.assert_allclose(affine[:3, 3], MOSAIC_ORIGIN_LPS, atol=1e-2)
     np.testing.assert_allclose(affine[:3, 2], MOSAIC_STEP_LPS, atol=1e-3)
+
+
+@pytest.mark.parametrize(("lost", "codes_found"), [("ImageType", []), ("ImagePositionPatient", ["no_position"])])
+def test_a_mosaic_without_an_attribute_is_split_all_the_same(
+    development_data: Path, tmp_path: Path, lost: str, codes_found: list[str]
+) -> None:
+    ((_, files),) = find_series([development_data / "dicom" / "series" / "mr_mosaic_siemens"])
+    changed = []
+    for index, file in enumerate(files):
+        dataset = pydicom.dcmread(file)
+        del dataset[lost]
+        changed.append(tmp_path / f"{index}.dcm")
+        dataset.save_as(changed[-1])
+    volumes = read_series(changed).volumes
+    assert [volume.geometry.shape for volume in volumes] == [(40, 64, 64)] * 2
+    assert [codes(volume) for volume in volumes] == [codes_found] * 2
+    whole = read_series(files).volumes
+    for volume, other in zip(volumes, whole, strict=True):
+        np.testing.assert_array_equal(volume.voxels, other.voxels)
 
 
 MOSAIC_ORIGIN_LPS = (-102.5, -129.7613, -55.7819)

@@ -104,6 +104,8 @@ CASES: list[tuple[Tags, str | None]] = [
     (said("t1_vibe_dixon_cor_W"), "DIXON"),
     (said("Sag FIESTA-C"), "BSSFP"),
     (said("trufi_cor"), "BSSFP"),
+    (said("ciss3d_tra"), "BSSFP"),
+    (said("VenBOLD"), "SWI"),
     # both, and neither
     (said("pd+t2_tse_sag", **facts(11, 4320, kind="SE")), "PD"),
     (said("pd+t2_tse_sag", **facts(101, 4320, kind="SE")), "T2"),

@@ -37,6 +37,11 @@ RULES = load_rules()
         ("CT", "Thorax arms up", "chest", None),
         ("CT", "head and neck angio", "head neck", None),  # no veto: both are meant
         ("CT", "Vertebral arteries", "neck", None),
+        ("CT", "Abdomen no chest", "abdomen", None),
+        ("CT", "Abdomen ohne Thorax", "abdomen", None),
+        ("CT", "TDM abdomen sans thorax", "abdomen", None),
+        ("CT", "Hals excl. head", "neck", None),
+        ("CT", "no contrast chest", "chest", None),
         ("CT", "CTAP", "abdomen pelvis", None),
         ("CT", "CTCAP", "chest abdomen pelvis", None),
         ("CT", "CTA chest right arm inj", "chest", None),

@@ -12,6 +12,8 @@ from qagate.domain.volume import Volume
 from qagate.errors import InputError, UnreadablePixels
 from qagate.train import pictures
 
+from .volumes import nifti
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -130,6 +132,28 @@ def test_bad_rows_cost_one_sentence_each_and_nothing_else(folder: Path) -> None:
     assert found[0].prompt.regions == found[1].prompt.regions == ("abdomen",)
     assert sorted(int(p.split(":")[0].removeprefix("line ")) for p in problems) == [3, 4, 5, 6, 7, 9, 10]
     assert all("got" in p for p in problems)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-8-sig"])
+def test_unicode_text_of_a_spreadsheet(folder: Path, encoding: str) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""  # the others write theirs
+    (folder / "labels.csv").write_bytes(f"{mark}path\tscore\r\ngrey.png\t3,5\r\n".encode(encoding))
+    rows, problems = pictures.read_index(folder / "labels.csv")
+    assert ([row.score for row in rows], problems) == ([3.5], [])
+
+
+def test_what_was_left_of_a_nifti_file_is_said(folder: Path) -> None:
+    nifti(folder / "four.nii", np.arange(4 * 3 * 9 * 10, dtype=np.int16).reshape(12, 9, 10))
+    data = bytearray((folder / "four.nii").read_bytes())
+    struct.pack_into("<8h", data, 40, 4, 10, 9, 3, 4, 1, 1, 1)
+    (folder / "four.nii").write_bytes(bytes(data))
+    (folder / "labels.csv").write_text("path,score,modality\nfour.nii,1,MR\n")
+    rows, problems = pictures.read_index(folder / "labels.csv")
+    (found,) = pictures.pictures(rows, problems)
+    assert found.volume.geometry.shape == (3, 9, 10)
+    (sentence,) = problems
+    assert sentence.startswith("line 2: ")
+    assert sentence.endswith("four.nii: the file holds 4 volumes, of which the first was read")
 
 
 def test_semicolons_and_decimal_commas(folder: Path) -> None:
