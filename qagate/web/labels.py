@@ -131,7 +131,7 @@ def _shown(figure: Figure | None) -> Interval | None:
 
 
 def _line(one: Decision, *, hidden: bool) -> tuple[object, ...]:
-    outcome, score = ("", None) if hidden else (str(one.outcome), one.score)
+    outcome, score = ("", None) if hidden else (str(one.outcome or ""), one.score)
     return (
         one.id, one.at.isoformat(), one.series_instance_uid, one.revision, outcome, score, one.policy, one.model,
         one.person, str(one.kind), one.reason, one.quality or "", cell(one.note), one.blind, one.undoes, one.undone,
