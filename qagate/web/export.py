@@ -23,6 +23,7 @@ def attached(name: str) -> dict[str, str]:
 def streamed(request: Request, lines: Iterator[str], name: str) -> StreamingResponse:
     """Return lines of CSV as a file, with the mark that spreadsheets need where a browser asks (it wants text/html).
 
+    A link with the attribute `download` does not say what it wants, and needs none: the file is an attachment anyway.
     The first part is made before the answer begins, so that a fault of the database is still a 503.
     """
     first = next(lines, "")
