@@ -108,6 +108,46 @@ def test_images_that_wait_for_a_verdict_are_released_by_their_button(served, pag
     assert said(served, ARRIVING) == ["release"]
 
 
+def broken(route) -> None:
+    """What a proxy says while the node behind it is away."""
+    route.fulfill(status=502, content_type="text/html", body="<html><h1>Bad gateway</h1></html>")
+
+
+@pytest.mark.parametrize("fails", [broken, lambda route: route.abort()])
+def test_what_was_written_stands_there_again_when_it_could_not_be_decided(served, page, fails):
+    """A note was gone with the dialog, although nothing had come of it."""
+    for one in (LOOK, MORE):
+        served.add(one)
+    page.goto(f"{served.url}/series/{LOOK.uid}?viewer=canvas")
+    page.wait_for_selector("#viewer[data-ready=true]")
+    page.route("**/decisions", fails)
+    page.keyboard.press("r")
+    page.select_option("#decide select", "motion_blur")
+    page.fill("#decide textarea", "moved while breathing in")
+    page.click("#decide [value=ok]")
+    expect(page.locator("#toast")).to_contain_text("qagate answered 502" if fails is broken else "look again whether")
+    page.unroute("**/decisions")
+    page.keyboard.press("r")
+    expect(page.locator("#decide textarea")).to_have_value("moved while breathing in")
+    expect(page.locator("#decide select")).to_have_value("motion_blur")
+    page.click("#decide [value=ok]")
+    expect(page.locator("#decision .stands")).to_have_text("Rejected.")
+    page.keyboard.press("o")
+    expect(page.locator("#decide textarea")).to_have_value("")
+
+
+@pytest.mark.parametrize(
+    ("fails", "says"), [(broken, "qagate answered 502"), (lambda route: route.abort(), "qagate does not answer")]
+)
+def test_why_there_is_no_viewer_is_said_in_words(served, page, fails, says):
+    """It was told what a parser had stumbled over."""
+    served.add(LOOK)
+    page.route("**/volume/*", fails)
+    page.goto(f"{served.url}/series/{LOOK.uid}?viewer=canvas")
+    expect(page.locator("#stage-note")).to_have_text(f"No viewer: {says}")
+    expect(page.locator("#poster")).to_be_visible()
+
+
 @pytest.mark.parametrize("width", [390, 1024, 1440])
 def test_long_words_make_no_page_wider(served, page, width):
     served.add(LONG)

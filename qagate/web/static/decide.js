@@ -8,6 +8,8 @@ const form = dialog.querySelector("form");
 const field = form.elements;
 let last = []; // what was decided last, at once: [{ uid, number }]
 let turn = Promise.resolve(); // one after the other: the next knows what the one before made of a series
+let unsaid = { about: "" }; // what was written and could not be decided: it stands there again
+const about = (targets) => targets.map((one) => one.dataset.uid).join(" ");
 const told = new Map(); // Series Instance UID → { version, wish } after what this page did last
 const WAIT_MS = 800;
 
@@ -103,6 +105,7 @@ export function ask(targets, kind) {
     radio.closest("label").hidden = radio.value === "release" ? !held : hidden && ["disagree", "reject"].includes(radio.value);
   }
   field.kind.value = kind;
+  if (unsaid.about === about(targets)) [field.note.value, field.reason.value] = [unsaid.note, unsaid.reason];
   const fitting = () => {
     const chosen = field.kind.value;
     document.getElementById("decide-reason").hidden = !["disagree", "reject"].includes(chosen);
@@ -125,7 +128,7 @@ export function ask(targets, kind) {
       return;
     }
     if (!["disagree", "reject"].includes(wish.kind)) wish.reason = "";
-    decide(targets, wish);
+    decide(targets, wish).then((taken) => { unsaid = taken.length ? { about: "" } : { ...wish, about: about(targets) }; });
   };
   dialog.showModal();
   const first = { disagree: field.reason, reject: field.reason, note: field.note }[kind];
