@@ -53,7 +53,7 @@ class Released(BaseModel):
     released: int
 
 
-@router.post("/series/{uid}/release", responses=told(404, 409, 422))
+@router.post("/series/{uid}/release", responses=told(404, 422))
 def release_series(
     request: Request, uid: Uid, why: Why, person: Annotated[Person, Depends(needs(Permission.DECIDE))]
 ) -> Holding:
@@ -64,7 +64,7 @@ def release_series(
         return _now(request, uid, changed=False)
 
 
-@router.post("/series/{uid}/reject", responses=told(404, 409, 422))
+@router.post("/series/{uid}/reject", responses=told(404, 422))
 def reject_series(
     request: Request,
     uid: Uid,
