@@ -59,9 +59,9 @@ def reject(
 
     With review.two_person_rejection it is a proposal until another person rejects it too, here or on its page.
     """
-    from qagate.domain.decision import Kind, State, Wish
+    from qagate.domain.decision import Kind, Wish
     from qagate.domain.holding import REJECTION_REASONS
-    from qagate.store import decisions
+    from qagate.store import decisions, holding
 
     if code not in REJECTION_REASONS:
         typer.echo(f"qagate: --code must be one of {', '.join(REJECTION_REASONS)}, got {code!r}", err=True)
@@ -76,7 +76,8 @@ def reject(
         with database.begin() as session:
             wish, now = Wish(Kind.REJECT, code, note=reason), datetime.now(UTC)
             decisions.decide(session, series, wish, person=_who(), version=None, at=now, two_person=two_person)
-            if decisions.of(session, series).state is State.PROPOSED:
+            row = holding.get(session, series)
+            if row is None or row.state != holding.REJECTED:
                 said = "is to be rejected: another person must reject it too, here or on its page"
     finally:
         database.close()

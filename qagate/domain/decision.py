@@ -98,8 +98,9 @@ class Wish:
 class Decision:
     """One decision as it was taken. It is never changed; `undone` says whether a later one took it back.
 
-    revision, outcome, score, model, policy: what was decided about; 0 and None when images were released before there
-    was a verdict. blind: whoever decided had not seen the verdict. undoes: the decision that this one takes back.
+    revision, outcome, score, model, policy: what was decided about; 0 and None when images were released or rejected
+    before there was a verdict. blind: whoever decided had not seen the verdict. undoes: the decision that this one
+    takes back.
     """
 
     id: int

@@ -61,14 +61,14 @@ def decide(
 ) -> Decision:
     """Take a decision on the latest judged revision of a series and return it.
 
-    A rejection that stands keeps held images back, and a release lets them go, also before there is a verdict. version:
-    of the series as the person saw it; None when they named the series without having looked at it here. Raises
+    A rejection that stands keeps held images back, a release lets them go: both also before there is a verdict.
+    version: of the series as the person saw it; None when they named it without having looked at it here. Raises
     DecisionStale when it has another one by now, NothingWaits when there is nothing to release, and DecisionRefused
     when there is no such series or no verdict on it, or when the wish makes no sense for it.
     """
     row = _locked(session, uid, version)
-    if row is None and wish.kind is Kind.RELEASE and not _has_verdict(session, uid):
-        return _release_unjudged(session, uid, wish, person=person, at=at)
+    if row is None and wish.kind in (Kind.RELEASE, Kind.REJECT) and not _has_verdict(session, uid):
+        return _decide_unjudged(session, uid, wish, person=person, at=at, two_person=two_person)
     row = row or _unasked(session, session.get_one(SeriesRow, uid))
     hidden, outcome = reviews.hides(row), Outcome(row.outcome)
     quality = settled(wish, outcome, hidden=hidden)
@@ -156,16 +156,22 @@ def _release(session: Session, uid: str, *, person: str, note: str, at: datetime
         raise NothingWaits("the images of this series do not wait: there is nothing to release, got kind 'release'")
 
 
-def _release_unjudged(session: Session, uid: str, wish: Wish, *, person: str, at: datetime) -> Decision:
-    """Let images go that wait for a verdict: it changes no version, as there is nothing to have an opinion on yet."""
+def _decide_unjudged(
+    session: Session, uid: str, wish: Wish, *, person: str, at: datetime, two_person: bool
+) -> Decision:
+    """Let images go, or keep them back, before there is a verdict: no version changes, and it is no opinion on one."""
     settled(wish, Outcome.UNSCORED, hidden=False)
+    was = standing(listed(session, uid), 0, asked=False, two_person=two_person)
     note = wish.note.strip()
     taken = DecisionRow(
-        series_instance_uid=uid, at=at, person=person, kind=str(wish.kind), note=note, revision=0, outcome=""
-    )
+        series_instance_uid=uid, at=at, person=person, kind=str(wish.kind), reason=wish.reason, note=note, revision=0,
+        outcome="",
+    )  # fmt: skip
     session.add(taken)
     session.flush()
-    _release(session, uid, person=person, note=note, at=at)
+    if wish.kind is Kind.RELEASE:
+        _release(session, uid, person=person, note=note, at=at)
+    _follow(session, taken, was, standing(listed(session, uid), 0, asked=False, two_person=two_person))
     audit.record(session, person, f"decided_{wish.kind}", uid, f"decision {taken.id}, before a verdict", at)
     event(session, at, "decided", uid, f"{wish.kind} before a verdict")
     return _decisions([taken])[0]
@@ -246,15 +252,21 @@ def _judged(session: Session, uid: str) -> RevisionRow | None:
 
 def _settle(session: Session, row: ReviewRow, taken: DecisionRow, two_person: bool) -> None:
     """Let a series stand where its decisions put it, its images with it."""
-    uid, was = row.series_instance_uid, row.state
+    uid, was = row.series_instance_uid, State(row.state)
     row.state = standing(listed(session, uid), row.revision, asked=row.asked, two_person=two_person)
     row.version += 1
     session.flush()
-    if was != State.REJECTED == row.state:
+    _follow(session, taken, was, State(row.state), row.revision)
+
+
+def _follow(session: Session, taken: DecisionRow, was: State, now: State, revision: int = 0) -> None:
+    """Let images follow what a decision made of their series."""
+    uid = taken.series_instance_uid
+    if was is not State.REJECTED and now is State.REJECTED:
         # not what was decided now: where that took an opinion back, the rejection before it stands again
-        said = live(listed(session, uid), row.revision)[-1]
+        said = live(listed(session, uid), revision)[-1]
         holding.reject(session, uid, by=said.person, reason=said.note, at=taken.at, code=said.reason)
-    elif was == State.REJECTED != row.state and taken.kind != Kind.RELEASE:
+    elif was is State.REJECTED and now is not State.REJECTED and taken.kind != Kind.RELEASE:
         holding.release(session, uid, by=taken.person, reason="the rejection was taken back", at=taken.at)
 
 

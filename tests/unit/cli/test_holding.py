@@ -84,6 +84,17 @@ def test_what_is_done_from_the_command_line_is_in_the_record(config: Path, monke
     assert "another person" in reject(config, FLAGGED.uid, "--code", "artifact")[1]
 
 
+def test_what_has_no_verdict_yet_can_be_kept_back_and_let_go(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uid, code = UNJUDGED.uid, ("--code", "motion_blur")
+    for person, says in (("ann", "another person"), ("ann", "another person"), ("bert", f"{uid} rejected")):
+        monkeypatch.setattr(commands, "_who", lambda person=person: person)
+        assert says in reject(config, uid, *code)[1]
+    assert stands(config, uid)[0] == "rejected"
+    assert CliRunner().invoke(app, ["release", uid, "-c", str(config)]).output == "1 series released\n"
+    assert "another person" in reject(config, uid, *code)[1]
+    assert stands(config, uid) == ("released", "")
+
+
 def test_who_acts_is_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment names whom it likes, and one person was two."""
     before = commands._who()
@@ -95,7 +106,6 @@ def test_who_acts_is_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
     ("uid", "more", "says"),
     [
         (FLAGGED.uid, (), "--code must be one of artifact"),
-        (UNJUDGED.uid, ("--code", "motion_blur"), "has no verdict yet"),
         ("1.2.3", ("--code", "motion_blur"), "there is no series with this UID, got 1.2.3"),
     ],
 )

@@ -168,6 +168,10 @@ def test_images_that_wait_for_a_verdict_can_be_released_and_who_did_is_kept(desk
     assert (now["state"], now["version"], now["revision"]) == ("", 0, None)
     assert "theatre waits" in desk.page(f"/series/{OPEN.uid}")
     assert next(iter(csv.DictReader(io.StringIO(desk.page("/api/v1/decisions.csv")))))["verdict"] == ""
+    post(desk, OPEN.uid, "agree", 0, 422)
+    post(desk, OPEN.uid, "reject", 0, reason="motion_blur")
+    assert images(desk, OPEN.uid) == ("rejected", 1, "anonymous", "motion_blur")
+    assert desk.json("/api/v1/agreement")["everything"]["pairs"] == 0  # nobody said anything of a verdict
     undone = desk.client.delete(f"/api/v1/series/{OPEN.uid}/decisions/{now['taken']}")
     assert (undone.status_code, "cannot be taken back" in undone.text) == (409, True)
 
