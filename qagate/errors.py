@@ -22,6 +22,7 @@ QagateError
 │   └── OutboxError          (retryable) the outbox cannot take a document now
 ├── DecisionError            a person's decision cannot be taken
 │   ├── DecisionRefused      it makes no sense for this series, or is not theirs to take
+│   │   └── NothingWaits     the images of this series do not wait for a release
 │   └── DecisionStale        the series changed since the person looked
 └── DeliveryError            (retryable) a destination did not take a document now
     ├── Unreachable          (retryable)
@@ -133,6 +134,10 @@ class DecisionError(QagateError):
 
 class DecisionRefused(DecisionError):
     """It makes no sense for this series, or is not theirs to take."""
+
+
+class NothingWaits(DecisionRefused):
+    """The images of this series are neither held nor rejected: there is nothing to release."""
 
 
 class DecisionStale(DecisionError):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import signal
 import sys
 import threading
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 
 from qagate.cli import BAD_INPUT, plain_errors
 from qagate.cli.options import Config, database_of_the_node, settings_from
+from qagate.domain import spreadsheet
 from qagate.domain.assessment import ATTRIBUTES
 from qagate.domain.backfill import Progress, Query, Window
 from qagate.errors import InputError, SettingsError
@@ -165,7 +165,7 @@ def results(
             known = ", ".join(one.name for one in backfills.every(session)) or "none"
             typer.echo(f"qagate: there is no backfill of this name (known: {known}), got {name!r}", err=True)
             raise typer.Exit(BAD_INPUT)
-        lines = ([_cell(value) for value in _line(*found)] for found in backfills.results(session, row.id))
+        lines = (_line(*found) for found in backfills.results(session, row.id))
         if path is None:
             _write(sys.stdout, lines)
         else:
@@ -179,10 +179,9 @@ def results(
     database.close()
 
 
-def _write(file: IO[str], lines: Iterator[list[str]]) -> None:
-    writer = csv.writer(file)
-    writer.writerow([*COLUMNS, *ATTRIBUTES])
-    writer.writerows(lines)
+def _write(file: IO[str], lines: Iterator[list[Any]]) -> None:
+    spreadsheet.write(file, [[*COLUMNS, *ATTRIBUTES]])
+    spreadsheet.write(file, lines)
 
 
 def _line(item: Any, series: Any, document: dict[str, Any]) -> list[Any]:
@@ -214,11 +213,3 @@ def _line(item: Any, series: Any, document: dict[str, Any]) -> list[Any]:
         f"{model['name']} {model['version']} {model['sha256'][:8]}" if model else "",
         *((document.get("attributes") or {}).get(name) for name in ATTRIBUTES),
     ]
-
-
-def _cell(value: Any) -> str:
-    """Return a value as text that no spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    text = str(value)
-    return f"'{text}" if isinstance(value, str) and text[:1] in ("=", "+", "-", "@", "\t", "\r") else text

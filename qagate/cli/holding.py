@@ -23,21 +23,27 @@ def release(
     config: Config = None,
 ) -> None:
     """Let held (or rejected) images of a series go to the PACS."""
-    from qagate.store import holding
+    from qagate.domain.decision import Kind, Wish
+    from qagate.errors import NothingWaits
+    from qagate.store import decisions, holding
 
     if (series is None) is not everything:
         typer.echo("qagate: name one series, or say --all, got " + ("both" if everything else "neither"), err=True)
         raise typer.Exit(BAD_INPUT)
-    database = database_of_the_node(settings_from(config))
-    with database.begin() as session:
-        if series is None:
-            number = holding.release_everything(session, by=_who(), reason=reason, at=datetime.now(UTC))
-        else:
-            number = int(holding.release(session, series, by=_who(), reason=reason, at=datetime.now(UTC)))
-    database.close()
-    if series is not None and not number:
+    settings = settings_from(config)
+    database, number, now = database_of_the_node(settings), 1, datetime.now(UTC)
+    try:
+        with database.begin() as session:
+            if series is None:
+                number = holding.release_everything(session, by=_who(), reason=reason, at=now)
+            else:
+                wish, two_person = Wish(Kind.RELEASE, note=reason), settings.review.two_person_rejection
+                decisions.decide(session, series, wish, person=_who(), version=None, at=now, two_person=two_person)
+    except NothingWaits:
         typer.echo(f"qagate: the images of this series are neither held nor rejected, got {series}", err=True)
-        raise typer.Exit(BAD_INPUT)
+        raise typer.Exit(BAD_INPUT) from None
+    finally:
+        database.close()
     typer.echo(f"{number} series released")
 
 
@@ -45,7 +51,7 @@ def release(
 def reject(
     series: Annotated[str, typer.Argument(help="Series Instance UID.")],
     reason: Reason = "",
-    code: Annotated[str, typer.Option(help="Reason for rejection notes, as motion_blur or artifact.")] = "",
+    code: Annotated[str, typer.Option(help="Why, as motion_blur or artifact; needed, rejection notes say it.")] = "",
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
     config: Config = None,
 ) -> None:
@@ -53,32 +59,28 @@ def reject(
 
     With review.two_person_rejection it is a proposal until another person rejects it too, here or on its page.
     """
-    from qagate.domain.decision import Kind, State, Wish
+    from qagate.domain.decision import Kind, Wish
     from qagate.domain.holding import REJECTION_REASONS
     from qagate.store import decisions, holding
 
-    if code and code not in REJECTION_REASONS:
-        typer.echo(f"qagate: the reason must be one of {', '.join(REJECTION_REASONS)}, got {code!r}", err=True)
+    if code not in REJECTION_REASONS:
+        typer.echo(f"qagate: --code must be one of {', '.join(REJECTION_REASONS)}, got {code!r}", err=True)
         raise typer.Exit(BAD_INPUT)
     settings = settings_from(config)
     notes = ", ".join(d.name for d in settings.destinations if d.rejection_notes) or "nobody"
     if not yes:
         typer.confirm(f"Reject {series}? A rejection note goes to {notes}.", abort=True)
     database = database_of_the_node(settings)
-    said, now = "rejected", datetime.now(UTC)
-    with database.begin() as session:
-        if settings.review.two_person_rejection:
-            wish, version = Wish(Kind.REJECT, code, note=reason), decisions.of(session, series).version
-            decisions.decide(session, series, wish, person=_who(), version=version, at=now, two_person=True)
-            if decisions.of(session, series).state is State.PROPOSED:
+    said, two_person = "rejected", settings.review.two_person_rejection
+    try:
+        with database.begin() as session:
+            wish, now = Wish(Kind.REJECT, code, note=reason), datetime.now(UTC)
+            decisions.decide(session, series, wish, person=_who(), version=None, at=now, two_person=two_person)
+            row = holding.get(session, series)
+            if row is None or row.state != holding.REJECTED:
                 said = "is to be rejected: another person must reject it too, here or on its page"
-            known = True
-        else:
-            known = holding.reject(session, series, by=_who(), reason=reason, code=code, at=now)
-    database.close()
-    if not known:
-        typer.echo(f"qagate: there is no series with this UID, got {series}", err=True)
-        raise typer.Exit(BAD_INPUT)
+    finally:
+        database.close()
     typer.echo(f"{series} {said}")
 
 

@@ -98,8 +98,9 @@ class Wish:
 class Decision:
     """One decision as it was taken. It is never changed; `undone` says whether a later one took it back.
 
-    revision, outcome, score, model, policy: what was decided about. blind: whoever decided had not seen the verdict.
-    undoes: the decision that this one takes back.
+    revision, outcome, score, model, policy: what was decided about; 0 and None when images were released or rejected
+    before there was a verdict. blind: whoever decided had not seen the verdict. undoes: the decision that this one
+    takes back.
     """
 
     id: int
@@ -111,7 +112,7 @@ class Decision:
     quality: Quality | None
     note: str
     revision: int
-    outcome: Outcome
+    outcome: Outcome | None
     score: float | None
     model: str
     policy: str
@@ -136,9 +137,9 @@ def owner(name: str) -> str:
     return name.partition("/")[0]
 
 
-def agrees(quality: Quality, outcome: Outcome) -> bool | None:
+def agrees(quality: Quality, outcome: Outcome | None) -> bool | None:
     """Return whether a person's quality is what a verdict said; None for UNSCORED, which says nothing."""
-    if outcome is Outcome.UNSCORED:
+    if outcome is None or outcome is Outcome.UNSCORED:
         return None
     return (quality is Quality.GOOD) is (outcome is Outcome.ACCEPT)
 
@@ -197,9 +198,11 @@ def standing(decisions: Sequence[Decision], revision: int, *, asked: bool, two_p
     """Return where a series stands. decisions: oldest first. asked: a person is to look (flagged, or drawn blind).
 
     The last opinion stands. With two_person a rejection stands only when another person rejected, too, with no other
-    opinion in between.
+    opinion in between. A release ends every rejection before it, and every proposal of one.
     """
-    opinions = live(decisions, revision)
+    released = max((number for number, d in enumerate(decisions) if d.kind is Kind.RELEASE), default=-1)
+    ended = {d.id for d in decisions[: released + 1] if d.kind is Kind.REJECT}
+    opinions = [d for d in live(decisions, revision) if d.id not in ended]
     if not opinions:
         return State.OPEN if asked else State.UNASKED
     last = opinions[-1]

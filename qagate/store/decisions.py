@@ -10,9 +10,9 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from qagate.domain.decision import OPINIONS, Decision, Kind, Quality, State, Wish, owner, settled, standing
+from qagate.domain.decision import OPINIONS, Decision, Kind, Quality, State, Wish, live, owner, settled, standing
 from qagate.domain.verdict import WORDS, Outcome
-from qagate.errors import DecisionRefused, DecisionStale
+from qagate.errors import DecisionRefused, DecisionStale, NothingWaits
 from qagate.store import audit, holding, reviews
 from qagate.store.events import event
 from qagate.store.tables import AssessmentRow, DecisionRow, ReviewRow, RevisionRow, SeriesRow
@@ -57,15 +57,19 @@ def since(session: Session, moment: datetime) -> tuple[Decision, ...]:
 
 
 def decide(
-    session: Session, uid: str, wish: Wish, *, person: str, version: int, at: datetime, two_person: bool = False
+    session: Session, uid: str, wish: Wish, *, person: str, version: int | None, at: datetime, two_person: bool = False
 ) -> Decision:
     """Take a decision on the latest judged revision of a series and return it.
 
-    A rejection that stands keeps held images back, and a release lets them go. version: of the series as the person saw
-    it. Raises DecisionStale when it has another one by now, and
-    DecisionRefused when there is no such series or no verdict on it, or when the wish makes no sense for it.
+    A rejection that stands keeps held images back, a release lets them go: both also before there is a verdict.
+    version: of the series as the person saw it; None when they named it without having looked at it here. Raises
+    DecisionStale when it has another one by now, NothingWaits when there is nothing to release, and DecisionRefused
+    when there is no such series or no verdict on it, or when the wish makes no sense for it.
     """
     row = _locked(session, uid, version)
+    if row is None and wish.kind in (Kind.RELEASE, Kind.REJECT) and not _has_verdict(session, uid):
+        return _decide_unjudged(session, uid, wish, person=person, at=at, two_person=two_person)
+    row = row or _unasked(session, session.get_one(SeriesRow, uid))
     hidden, outcome = reviews.hides(row), Outcome(row.outcome)
     quality = settled(wish, outcome, hidden=hidden)
     taken = DecisionRow(
@@ -85,8 +89,8 @@ def decide(
     )
     session.add(taken)
     session.flush()
-    if wish.kind is Kind.RELEASE and not holding.release(session, uid, by=person, reason=taken.note, at=at):
-        raise DecisionRefused("the images of this series do not wait: there is nothing to release, got kind 'release'")
+    if wish.kind is Kind.RELEASE:
+        _release(session, uid, person=person, note=taken.note, at=at)
     _settle(session, row, taken, two_person)
     audit.record(session, person, f"decided_{wish.kind}", uid, f"decision {taken.id}, revision {row.revision}", at)
     event(session, at, "decided", uid, f"{wish.kind} on revision {row.revision}")
@@ -112,10 +116,10 @@ def undo(
     session.get(SeriesRow, uid, with_for_update=True)  # always before its review, as all who write both do
     row = session.get(ReviewRow, uid, with_for_update=True)
     taken = next((d for d in listed(session, uid) if d.id == number), None)
+    if taken is not None and taken.kind in _IRREVOCABLE:
+        raise DecisionRefused(f"{_IRREVOCABLE[taken.kind]} cannot be taken back, got decision {number}")
     if row is None or taken is None:
         raise DecisionRefused(f"there is no such decision on this series, got {number}")
-    if taken.kind is Kind.UNDO or taken.kind is Kind.RELEASE:
-        raise DecisionRefused(f"{_IRREVOCABLE[taken.kind]} cannot be taken back, got decision {number}")
     if taken.undone:
         raise DecisionRefused(f"this decision was taken back already, got {number}")
     if owner(taken.person) != owner(person) and not anybody:
@@ -129,7 +133,7 @@ def undo(
         person=person,
         kind=str(Kind.UNDO),
         revision=taken.revision,
-        outcome=str(taken.outcome),
+        outcome=str(taken.outcome or ""),
         score=taken.score,
         policy=taken.policy,
         model=taken.model,
@@ -147,15 +151,41 @@ def undo(
 _IRREVOCABLE = {Kind.UNDO: "an undo", Kind.RELEASE: "a release: the images are on their way and"}
 
 
-def _locked(session: Session, uid: str, version: int) -> ReviewRow:
-    """Return the row of a series, locked, or a new one for a series that nobody was asked about."""
+def _release(session: Session, uid: str, *, person: str, note: str, at: datetime) -> None:
+    if not holding.release(session, uid, by=person, reason=note, at=at):
+        raise NothingWaits("the images of this series do not wait: there is nothing to release, got kind 'release'")
+
+
+def _decide_unjudged(
+    session: Session, uid: str, wish: Wish, *, person: str, at: datetime, two_person: bool
+) -> Decision:
+    """Let images go, or keep them back, before there is a verdict: no version changes, and it is no opinion on one."""
+    settled(wish, Outcome.UNSCORED, hidden=False)
+    was = standing(listed(session, uid), 0, asked=False, two_person=two_person)
+    note = wish.note.strip()
+    taken = DecisionRow(
+        series_instance_uid=uid, at=at, person=person, kind=str(wish.kind), reason=wish.reason, note=note, revision=0,
+        outcome="",
+    )  # fmt: skip
+    session.add(taken)
+    session.flush()
+    if wish.kind is Kind.RELEASE:
+        _release(session, uid, person=person, note=note, at=at)
+    _follow(session, taken, was, standing(listed(session, uid), 0, asked=False, two_person=two_person))
+    audit.record(session, person, f"decided_{wish.kind}", uid, f"decision {taken.id}, before a verdict", at)
+    event(session, at, "decided", uid, f"{wish.kind} before a verdict")
+    return _decisions([taken])[0]
+
+
+def _locked(session: Session, uid: str, version: int | None) -> ReviewRow | None:
+    """Return the row of a series, locked; None for a series that nobody was asked about."""
     series = session.get(SeriesRow, uid, with_for_update=True)
     if series is None:
         raise DecisionRefused(f"there is no series with this UID, got {uid}")
     row = session.get(ReviewRow, uid, with_for_update=True)
-    if (row.version if row else 0) != version:
+    if version is not None and (row.version if row else 0) != version:
         raise DecisionStale(_changed(session, uid, row, version))
-    return row or _unasked(session, series)
+    return row
 
 
 def _was_shown(session: Session, row: ReviewRow, person: str) -> bool:
@@ -175,6 +205,10 @@ def _changed(session: Session, uid: str, row: ReviewRow | None, version: int) ->
         what = f"{last.person} decided: {last.kind}, {last.at.astimezone():%H:%M:%S}"
     now = row.version if row else 0
     return f"this series changed since you looked ({what}); look again, then decide, got version {version}, now {now}"
+
+
+def _has_verdict(session: Session, uid: str) -> bool:
+    return bool(session.get_one(SeriesRow, uid).outcome) and _judged(session, uid) is not None
 
 
 def _unasked(session: Session, series: SeriesRow) -> ReviewRow:
@@ -218,13 +252,21 @@ def _judged(session: Session, uid: str) -> RevisionRow | None:
 
 def _settle(session: Session, row: ReviewRow, taken: DecisionRow, two_person: bool) -> None:
     """Let a series stand where its decisions put it, its images with it."""
-    uid, was = row.series_instance_uid, row.state
+    uid, was = row.series_instance_uid, State(row.state)
     row.state = standing(listed(session, uid), row.revision, asked=row.asked, two_person=two_person)
     row.version += 1
     session.flush()
-    if was != State.REJECTED == row.state:
-        holding.reject(session, uid, by=taken.person, reason=taken.note, at=taken.at, code=taken.reason)
-    elif was == State.REJECTED != row.state:
+    _follow(session, taken, was, State(row.state), row.revision)
+
+
+def _follow(session: Session, taken: DecisionRow, was: State, now: State, revision: int = 0) -> None:
+    """Let images follow what a decision made of their series."""
+    uid = taken.series_instance_uid
+    if was is not State.REJECTED and now is State.REJECTED:
+        # not what was decided now: where that took an opinion back, the rejection before it stands again
+        said = live(listed(session, uid), revision)[-1]
+        holding.reject(session, uid, by=said.person, reason=said.note, at=taken.at, code=said.reason)
+    elif was is State.REJECTED and now is not State.REJECTED and taken.kind != Kind.RELEASE:
         holding.release(session, uid, by=taken.person, reason="the rejection was taken back", at=taken.at)
 
 
@@ -241,7 +283,7 @@ def _decisions(rows: Sequence[DecisionRow]) -> tuple[Decision, ...]:
             quality=Quality(row.quality) if row.quality else None,
             note=row.note,
             revision=row.revision,
-            outcome=Outcome(row.outcome),
+            outcome=Outcome(row.outcome) if row.outcome else None,
             score=row.score,
             model=row.model,
             policy=row.policy,

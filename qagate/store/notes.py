@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, case, not_, or_, select, update
+from sqlalchemy import Select, and_, case, not_, or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.store.events import event
@@ -91,32 +91,40 @@ def reached(session: Session, series_instance_uid: str, destination: str) -> boo
 
 
 def told(session: Session, wanted: Wanted) -> tuple[str, ...]:
-    """Return the destinations that took the rejection note that is to be withdrawn; the others never get it.
+    """Return the destinations whose last word is a rejection that is to be withdrawn; the others never get one.
 
-    Who was offered it and did not answer may have taken it; who refused it for good has not.
+    Who was offered a note and did not answer may have taken it; who refused it for good has not. A rejection may have
+    been withdrawn and made again before anybody was told of that: so every note counts, not only the last.
     """
-    note = select(DocumentRow.id).where(
-        DocumentRow.kind == f"RN{wanted.number % 100}",
-        DocumentRow.revision_id.in_(
-            select(RevisionRow.id).where(RevisionRow.series_instance_uid == wanted.series_instance_uid)
-        ),
+    uid = wanted.series_instance_uid
+    _stop(session, _notes(uid, "RN"), "the rejection was withdrawn before it was sent")
+    offered = and_(DeliveryRow.attempts > 0, not_(_REFUSED))
+    rows = session.execute(
+        select(DeliveryRow.destination, DocumentRow.kind)
+        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
+        .where(DocumentRow.id.in_(_notes(uid, "RN", "RW")), or_(DeliveryRow.state.in_(_GONE), offered))
+        .order_by(DocumentRow.id)
     )
-    refused = DeliveryRow.detail.startswith(REFUSED, autoescape=True)
+    last = {name: kind for name, kind in rows}  # noqa: C416  # the last of each stays
+    return tuple(name for name, kind in last.items() if kind.startswith("RN"))
+
+
+_REFUSED = DeliveryRow.detail.startswith(REFUSED, autoescape=True)
+
+
+def _notes(series_instance_uid: str, *kinds: str) -> Select[int]:
+    """Return a query for the notes about a series. kinds: RN, RW."""
+    revisions = select(RevisionRow.id).where(RevisionRow.series_instance_uid == series_instance_uid)
+    wanted = or_(*(DocumentRow.kind.startswith(kind, autoescape=True) for kind in kinds))
+    return select(DocumentRow.id).where(DocumentRow.revision_id.in_(revisions), wanted)
+
+
+def _stop(session: Session, notes: Select[int], why: str) -> None:
+    """Let notes that were not sent yet go to nobody."""
     session.execute(
         update(DeliveryRow)
-        .where(DeliveryRow.document_id.in_(note), DeliveryRow.state.in_(("planned", "parked")))
-        .values(
-            state="withdrawn",
-            detail=case((refused, DeliveryRow.detail), else_="the rejection was withdrawn before it was sent"),
-        )
-    )
-    offered = and_(DeliveryRow.attempts > 0, not_(refused))
-    return tuple(
-        session.scalars(
-            select(DeliveryRow.destination).where(
-                DeliveryRow.document_id.in_(note), or_(DeliveryRow.state.in_(_GONE), offered)
-            )
-        )
+        .where(DeliveryRow.document_id.in_(notes), DeliveryRow.state.in_(("planned", "parked")))
+        .values(state="withdrawn", detail=case((_REFUSED, DeliveryRow.detail), else_=why))
     )
 
 
@@ -140,6 +148,8 @@ def record(
     if row.note != (WITHDRAW if wanted.withdrawal else ASKED) or row.rejections != wanted.number:
         return False
     row.note = NONE if document is None else WITHDRAWN if wanted.withdrawal else WRITTEN
+    if not wanted.withdrawal:  # a withdrawal that is sent late must not come after it and be the last word
+        _stop(session, _notes(wanted.series_instance_uid, "RW"), "the series was rejected again before it was sent")
     if document is None:
         return True
     written = session.scalar(

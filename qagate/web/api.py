@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pydantic import BaseModel, Field
 
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission
+from qagate.domain.spreadsheet import write
 from qagate.store import lists, worklist
 from qagate.store.filter import Filter
 from qagate.store.places import MOST_COUNTED
@@ -22,6 +22,7 @@ from qagate.store.tables import SeriesRow
 from qagate.web import veil
 from qagate.web.access import needs, note
 from qagate.web.asked import Asked
+from qagate.web.export import CSV, streamed
 from qagate.web.problem import told
 from qagate.web.reading import Uid, aware, database_of, whole_series
 
@@ -101,41 +102,25 @@ def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> 
     return SeriesList(total=total, limit=asked.limit, offset=asked.offset, series=found)
 
 
-@router.get(
-    "/series.csv",
-    response_class=StreamingResponse,
-    responses={**told(422), 200: {"content": {"text/csv": {}}}},
-)
+@router.get("/series.csv", response_class=StreamingResponse, responses={**told(422), **CSV})
 def export_series(request: Request, asked: Annotated[Asked, Query()]) -> StreamingResponse:
     """Return the listed series as CSV (UTF-8), the latest first, 100 000 at most."""
     note(request, Act.LIST_EXPORTED, detail=" ".join(name for name, value in asked if value))  # not what was searched
-    lines = _lines(request, veil.narrowed(request, asked.wanted()))
-    first = next(lines)  # the database is asked before the answer begins, so that a fault is still a 503
-    return StreamingResponse(
-        _chain(first, lines),
-        media_type="text/csv",
-        headers={"Content-Disposition": 'attachment; filename="qagate-series.csv"'},
-    )
-
-
-def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
+    return streamed(request, _lines(request, veil.narrowed(request, asked.wanted())), "series.csv")
 
 
 def _lines(request: Request, wanted: Filter) -> Iterator[str]:
     for number in range(0, EXPORT_MOST, EXPORT_PAGE):
         text = io.StringIO()
-        writer = csv.writer(text)
         if number == 0:
-            writer.writerow(EXPORTED)
+            write(text, [EXPORTED])
         with database_of(request).read() as session:
             rows = lists.listing(session, wanted, limit=EXPORT_PAGE)
             shown = veil.shown(request, session, rows)
         for row in shown:
             low, high = row["interval"] or (None, None)
             row |= {"interval_low": low, "interval_high": high, "regions": " ".join(row["regions"])}
-            writer.writerow([cell(row[name]) for name in EXPORTED])
+            write(text, [[row[name] for name in EXPORTED]])
         yield text.getvalue()
         if len(rows) < EXPORT_PAGE:
             return
@@ -152,11 +137,6 @@ def _further(wanted: Filter, rows: Sequence[SeriesRow]) -> Filter:
         until=until,
         without=(*told, *(row.series_instance_uid for row in rows if row.last_instance_at == last)),
     )
-
-
-def cell(value: Any) -> Any:
-    """Return a value for a CSV cell: a spreadsheet would take some texts for formulas."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
 
 
 @router.get("/series/{uid}", responses=told(404, 422))

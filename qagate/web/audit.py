@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from collections.abc import Iterator
 from datetime import datetime
@@ -15,13 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission, Person
+from qagate.domain.spreadsheet import write
 from qagate.store import audit
 from qagate.store.audit import Search
 from qagate.store.database import Database
 from qagate.store.tables import AuditRow
 from qagate.web.access import needs, note
-from qagate.web.api import cell
 from qagate.web.asked import Day, Long, Word, span
+from qagate.web.export import CSV, streamed
 from qagate.web.pages import templates
 from qagate.web.problem import told
 from qagate.web.reading import database_of
@@ -92,13 +92,11 @@ def read_audit(request: Request, asked: Annotated[AskedPage, Query()], person: A
     return Acts(total=total, acts=[OneAct(number=row.id, **_line(row)) for row in rows], before=last)
 
 
-@api.get("/audit.csv", response_class=StreamingResponse, responses={**told(422), 200: {"content": {"text/csv": {}}}})
+@api.get("/audit.csv", response_class=StreamingResponse, responses={**told(422), **CSV})
 def export_audit(request: Request, asked: Annotated[AskedAudit, Query()], person: Admin) -> StreamingResponse:
     """Return who saw and did what as CSV (UTF-8), the latest first."""
     note(request, Act.AUDIT_READ, detail=f"csv {asked.words()}".strip())
-    lines = _lines(database_of(request), asked.wanted())
-    headers = {"Content-Disposition": 'attachment; filename="qagate-audit.csv"'}
-    return StreamingResponse(lines, media_type="text/csv", headers=headers)
+    return streamed(request, _lines(database_of(request), asked.wanted()), "audit.csv")
 
 
 @pages.get("/audit")
@@ -127,14 +125,11 @@ def _lines(database: Database, wanted: Search) -> Iterator[str]:
     last: int | None = None
     while True:
         text = io.StringIO()
-        writer = csv.writer(text)
         if last is None:
-            writer.writerow(COLUMNS)
+            write(text, [COLUMNS])
         with database.read() as session:
             rows = audit.listing(session, wanted, limit=EXPORT_PAGE, before=last)
-        for row in rows:
-            line = _line(row) | {"at": row.at.isoformat()}
-            writer.writerow([cell(value) for value in line.values()])
+        write(text, ((_line(row) | {"at": row.at.isoformat()}).values() for row in rows))
         yield text.getvalue()
         if len(rows) < EXPORT_PAGE:
             return

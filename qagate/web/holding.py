@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Request
 from pydantic import BaseModel, Field
 
+from qagate.domain.decision import Kind, Wish
 from qagate.domain.holding import REJECTION_REASONS
 from qagate.domain.person import Permission, Person
-from qagate.store import holding, worklist
+from qagate.errors import DecisionRefused, NothingWaits
+from qagate.store import decisions, holding, worklist
 from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.web.reading import Uid, database_of, now
+from qagate.work.labels import keep
 
 router = APIRouter(prefix="/api/v1", tags=["holding"])
 
@@ -31,7 +34,7 @@ class Rejection(Why):
     """What a person says with a rejection, which they have confirmed."""
 
     code: Literal["", *REJECTION_REASONS] = Field(  # type: ignore[valid-type]
-        "", description="a reason of CID 7011; the dominant one when empty"
+        "", description="a reason of CID 7011; needed"
     )
 
 
@@ -41,6 +44,7 @@ class Holding(BaseModel):
     series_instance_uid: str
     holding: str
     changed: bool
+    review: str = Field(description="where it stands with people; proposed: a second person must reject it too")
 
 
 class Released(BaseModel):
@@ -53,22 +57,25 @@ class Released(BaseModel):
 def release_series(
     request: Request, uid: Uid, why: Why, person: Annotated[Person, Depends(needs(Permission.DECIDE))]
 ) -> Holding:
-    """Let the images of a held or rejected series go to the PACS."""
-    with database_of(request).begin() as session:
-        changed = holding.release(session, uid, by=person.name, reason=why.reason, at=now(request))
-    return _now(request, uid, changed=changed)
+    """Let the images of a held or rejected series go to the PACS: the decision `release`, whatever the version."""
+    try:
+        return _decide(request, uid, Wish(Kind.RELEASE, note=why.reason), person)
+    except NothingWaits:
+        return _now(request, uid, changed=False)
 
 
-@router.post("/series/{uid}/reject", responses=told(404, 409, 422))
+@router.post("/series/{uid}/reject", responses=told(404, 422))
 def reject_series(
-    request: Request, uid: Uid, why: Rejection, person: Annotated[Person, Depends(needs(Permission.DECIDE))]
+    request: Request,
+    uid: Uid,
+    why: Rejection,
+    person: Annotated[Person, Depends(needs(Permission.DECIDE))],
+    later: BackgroundTasks,
 ) -> Holding:
-    """Reject a series: held images stay back; destinations that want rejection notes get one."""
-    if request.app.state.settings.review.two_person_rejection:
-        raise HTTPException(409, f"a rejection takes two people here: POST /api/v1/series/{uid}/decisions, got one")
-    with database_of(request).begin() as session:
-        changed = holding.reject(session, uid, by=person.name, reason=why.reason, code=why.code, at=now(request))
-    return _now(request, uid, changed=changed)
+    """Reject a series: the decision `reject`, whatever the version. Held images stay; who wants a note gets one."""
+    said = _decide(request, uid, Wish(Kind.REJECT, why.code, note=why.reason), person)
+    later.add_task(keep, request.app.state.settings, database_of(request), uid)
+    return said
 
 
 @router.post("/release-everything", responses=told(422))
@@ -81,9 +88,29 @@ def release_everything(
     return Released(released=number)
 
 
+def _decide(request: Request, uid: str, wish: Wish, person: Person) -> Holding:
+    two_person = request.app.state.settings.review.two_person_rejection
+    with database_of(request).begin() as session:
+        row = worklist.series(session, uid)
+        if row is None:
+            raise HTTPException(404, f"there is no series with this UID, got {uid}")
+        before = row.holding
+        try:
+            decisions.decide(
+                session, uid, wish, person=person.name, version=None, at=now(request), two_person=two_person
+            )
+        except NothingWaits:
+            raise
+        except DecisionRefused as error:
+            raise HTTPException(422, str(error)) from None
+        session.refresh(row)
+        changed = row.holding != before
+    return _now(request, uid, changed=changed)
+
+
 def _now(request: Request, uid: str, *, changed: bool) -> Holding:
     with database_of(request).read() as session:
-        row = worklist.series(session, uid)
+        row, stands = worklist.series(session, uid), decisions.of(session, uid)
     if row is None:
         raise HTTPException(404, f"there is no series with this UID, got {uid}")
-    return Holding(series_instance_uid=uid, holding=row.holding, changed=changed)
+    return Holding(series_instance_uid=uid, holding=row.holding, changed=changed, review=stands.state)

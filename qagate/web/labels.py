@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import csv
 import io
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import Response
+from fastapi.responses import Response, StreamingResponse
 from pydantic import BaseModel, Field
 
 from qagate.domain.agreement import ENOUGH, Figure, kappa, share
 from qagate.domain.decision import Decision
 from qagate.domain.person import Permission, Person
+from qagate.domain.spreadsheet import write
 from qagate.store import decisions, opinions, reviews
 from qagate.store.opinions import GOOD, POOR, Paired
 from qagate.web import veil
 from qagate.web.access import needs
-from qagate.web.api import cell
 from qagate.web.decisions import settings_of
+from qagate.web.export import CSV, attached, streamed
 from qagate.web.problem import told
 from qagate.web.reading import database_of, now
 from qagate.work import labels
@@ -29,7 +29,6 @@ router = APIRouter(prefix="/api/v1", tags=["labels"])
 Reader = Annotated[Person, Depends(needs(Permission.READ))]
 Tuner = Annotated[Person, Depends(needs(Permission.TUNE))]
 Days = Annotated[int, Query(ge=1, le=3650, description="how far to look back")]
-CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 DECISION_COLUMNS = (
     "id", "at", "series_instance_uid", "revision", "verdict", "score", "policy", "model", "person", "kind", "reason",
     "quality", "note", "blind", "undoes", "undone",
@@ -78,20 +77,19 @@ def labels_csv(request: Request, person: Tuner) -> Response:
         found = labels.labels(session)
     text = io.StringIO(newline="")
     labels.write(text, ((str(p), one) for one in found if (p := settings.labelled_dir / one.file).is_file()))
-    return _csv(text, "labels.csv")
+    return Response(text.getvalue(), media_type="text/csv", headers=attached("labels.csv"))  # programs alone read it
 
 
-@router.get("/decisions.csv", response_class=Response, responses={**told(422), **CSV})
-def decisions_csv(request: Request, person: Tuner, days: Days = 365) -> Response:
+@router.get("/decisions.csv", response_class=StreamingResponse, responses={**told(422), **CSV})
+def decisions_csv(request: Request, person: Tuner, days: Days = 365) -> StreamingResponse:
     """Return every decision, oldest first, those that were taken back among them."""
     with database_of(request).read() as session:
         found = decisions.since(session, now(request) - timedelta(days=days))
         hidden = set(session.scalars(reviews.hidden())) if veil.lies(request) else set()
     text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(DECISION_COLUMNS)
-    writer.writerows(_line(one, hidden=one.series_instance_uid in hidden) for one in found)
-    return _csv(text, "decisions.csv")
+    write(text, [DECISION_COLUMNS])
+    write(text, (_line(one, hidden=one.series_instance_uid in hidden) for one in found))
+    return streamed(request, iter([text.getvalue()]), "decisions.csv")
 
 
 @router.get("/agreement", responses=told(422))
@@ -131,13 +129,8 @@ def _shown(figure: Figure | None) -> Interval | None:
 
 
 def _line(one: Decision, *, hidden: bool) -> tuple[object, ...]:
-    outcome, score = ("", None) if hidden else (str(one.outcome), one.score)
+    outcome, score = ("", None) if hidden else (str(one.outcome or ""), one.score)
     return (
         one.id, one.at.isoformat(), one.series_instance_uid, one.revision, outcome, score, one.policy, one.model,
-        one.person, str(one.kind), one.reason, one.quality or "", cell(one.note), one.blind, one.undoes, one.undone,
+        one.person, str(one.kind), one.reason, one.quality or "", one.note, one.blind, one.undoes, one.undone,
     )  # fmt: skip
-
-
-def _csv(text: io.StringIO, name: str) -> Response:
-    headers = {"Content-Disposition": f'attachment; filename="qagate-{name}"'}
-    return Response(text.getvalue(), media_type="text/csv", headers=headers)

@@ -17,7 +17,7 @@ from qagate.domain.limit import SiteLimit
 from qagate.domain.prompt import Prompt
 from qagate.domain.verdict import Verdict
 from qagate.domain.volume import SeriesVolumes, Volume
-from qagate.errors import QagateError
+from qagate.errors import QagateError, ScoringError
 from qagate.judge.decide import decide
 from qagate.prompt.rules import Rules
 from qagate.score.physics import measure
@@ -102,7 +102,7 @@ def _assess_volume(
         started = time.perf_counter()
         estimate: Estimate | QagateError
         try:
-            estimate = scorer.score(volume, prompt)
+            estimate = _finite(scorer.score(volume, prompt))
         except QagateError as error:
             estimate = error
         timing = {"score": (time.perf_counter() - started) * 1000}
@@ -138,6 +138,14 @@ def _assess_volume(
         timing_ms=timing,
     )
     return scored, estimate.heatmap
+
+
+def _finite(estimate: Estimate) -> Estimate:
+    """Return the estimate. Raises ScoringError for one with numbers that no report and no database takes."""
+    numbers = (estimate.score, *estimate.interval, *estimate.attributes.values(), estimate.out_of_domain)
+    if not np.isfinite(numbers).all():
+        raise ScoringError("its answer must be numbers, got nan or infinity")
+    return estimate
 
 
 def _told(score: float) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import os
 import shutil
@@ -15,6 +14,7 @@ from typing import TextIO
 
 from sqlalchemy.orm import Session
 
+from qagate.domain import spreadsheet
 from qagate.domain.decision import QUALITY_SCORES, Decision
 from qagate.errors import InputError
 from qagate.settings import Settings
@@ -118,10 +118,10 @@ def export(settings: Settings, database: Database, folder: Path) -> tuple[int, l
 
 def write(file: TextIO, rows: Iterable[tuple[str, Label]]) -> None:
     """Write (path, label) as CSV with a header."""
-    writer = csv.writer(file)
-    writer.writerow(COLUMNS)
-    for path, label in rows:
-        writer.writerow((path, f"{label.score:g}", label.modality, label.organ, label.group))
+    spreadsheet.write(file, [COLUMNS])
+    spreadsheet.write(
+        file, ((path, f"{label.score:g}", label.modality, label.organ, label.group) for path, label in rows)
+    )
 
 
 def _group(row: SeriesRow) -> str:

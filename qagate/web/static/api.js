@@ -6,11 +6,22 @@ export async function send(method, address, body = method === "POST" ? {} : unde
     method,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
-  }).catch(() => { throw new Error("qagate does not answer; nothing was changed"); });
+  }).catch(() => { throw new Error("qagate does not answer; look again whether that was done"); }); // the answer may be lost
   if (answer.status === 401) throw new Error(`${LOGGED_OUT}; nothing was changed. Load the page again to log in`);
+  if (!answer.ok) throw new Error(await why(answer));
+  return answer.json().catch(() => ({}));
+}
+
+// Asking for something to show. What went wrong comes in words: what stands between may answer with a page of its own.
+export async function get(address) {
+  const answer = await fetch(address).catch(() => { throw new Error("qagate does not answer"); });
+  if (!answer.ok) throw new Error(await why(answer));
+  return answer;
+}
+
+export async function why(answer) {
   const said = await answer.json().catch(() => ({}));
-  if (!answer.ok) throw new Error(said.detail ?? `qagate answered ${answer.status}`);
-  return said;
+  return said.detail ?? `qagate answered ${answer.status}`;
 }
 
 const SECONDS = 12;

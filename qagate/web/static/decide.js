@@ -7,6 +7,11 @@ const dialog = document.getElementById("decide");
 const form = dialog.querySelector("form");
 const field = form.elements;
 let last = []; // what was decided last, at once: [{ uid, number }]
+let turn = Promise.resolve(); // one after the other: the next knows what the one before made of a series
+let unsaid = { about: "" }; // what was written and could not be decided: it stands there again
+const about = (targets) => targets.map((one) => one.dataset.uid).join(" ");
+const told = new Map(); // Series Instance UID → { version, wish } after what this page did last
+const WAIT_MS = 800;
 
 form.addEventListener("keydown", (event) => { // Enter decides from any field; in the note with Ctrl
   if (event.key !== "Enter" || event.target.closest("button") || (event.target.closest("textarea") && !event.ctrlKey)) return;
@@ -17,12 +22,28 @@ form.addEventListener("keydown", (event) => { // Enter decides from any field; i
 const address = (uid) => `/api/v1/series/${uid}/decisions`;
 
 // Returns the Series Instance UIDs about which it was decided; what the others said is shown.
-export async function decide(targets, wish) {
+export function decide(targets, wish) {
+  return inTurn(() => decideNow(targets, wish));
+}
+
+function inTurn(work) {
+  const waits = setTimeout(() => toast("Waiting for qagate …"), WAIT_MS);
+  const done = turn.then(work).finally(() => clearTimeout(waits));
+  turn = done.catch(() => {});
+  return done;
+}
+
+async function decideNow(targets, wish) {
   const taken = [];
   const problems = [];
   for (const { uid, review } of targets.map((one) => one.dataset)) {
+    // what is drawn may be older than what this page did itself: of that nobody else need tell
+    const mine = told.get(uid) ?? { version: 0 };
+    const version = Math.max(Number(review), mine.version);
+    if (Number(review) < mine.version && mine.wish === JSON.stringify(wish)) continue; // a second click, or a key that was held
     try {
-      const stands = await send("POST", address(uid), { ...wish, version: Number(review) });
+      const stands = await send("POST", address(uid), { ...wish, version });
+      told.set(uid, { version: stands.version, wish: JSON.stringify(wish) });
       taken.push({ uid, number: stands.taken, stands });
     } catch (error) {
       problems.push(error.message);
@@ -37,22 +58,34 @@ export async function decide(targets, wish) {
   return taken.map(({ uid }) => uid);
 }
 
-export async function undo() {
-  const these = last;
-  last = [];
-  if (!these.length) return;
-  try {
-    for (const { uid, number } of these) await send("DELETE", `${address(uid)}/${number}`);
-    toast("Taken back");
-  } catch (error) {
-    toast(error.message);
+export function undo() {
+  return inTurn(async () => { // what was pressed just before is the last, also where its answer is still on the way
+    const these = last;
+    last = [];
+    if (these.length) await undoNow(these);
+  });
+}
+
+async function undoNow(these) {
+  const back = [];
+  const problems = [];
+  for (const { uid, number } of these) { // each by itself: one that cannot be taken back leaves the others no less so
+    try {
+      const stands = await send("DELETE", `${address(uid)}/${number}`);
+      told.set(uid, { version: stands.version });
+      back.push(uid);
+    } catch (error) {
+      problems.push(error.message);
+    }
   }
+  const what = back.length < these.length ? `${back.length} of ${these.length} taken back` : "Taken back";
+  toast(problems.length ? `${these.length > 1 ? `${what}; ` : ""}${[...new Set(problems)].join("; ")}` : what);
   tell(these.map(({ uid }) => uid));
 }
 
 export async function takeBack(uid, number) {
-  last = [{ uid, number }];
-  await undo();
+  last = last.filter((one) => one.number !== number);
+  await inTurn(() => undoNow([{ uid, number }]));
 }
 
 function tell(uids) {
@@ -72,6 +105,7 @@ export function ask(targets, kind) {
     radio.closest("label").hidden = radio.value === "release" ? !held : hidden && ["disagree", "reject"].includes(radio.value);
   }
   field.kind.value = kind;
+  if (unsaid.about === about(targets)) [field.note.value, field.reason.value] = [unsaid.note, unsaid.reason];
   const fitting = () => {
     const chosen = field.kind.value;
     document.getElementById("decide-reason").hidden = !["disagree", "reject"].includes(chosen);
@@ -94,7 +128,7 @@ export function ask(targets, kind) {
       return;
     }
     if (!["disagree", "reject"].includes(wish.kind)) wish.reason = "";
-    decide(targets, wish);
+    decide(targets, wish).then((taken) => { unsaid = taken.length ? { about: "" } : { ...wish, about: about(targets) }; });
   };
   dialog.showModal();
   const first = { disagree: field.reason, reject: field.reason, note: field.note }[kind];

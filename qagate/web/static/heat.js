@@ -1,10 +1,11 @@
 // The heatmap over the images: where quality is low, coarse, 0 (good) .. 255 (bad).
+import { get } from "./api.js";
+
 export const FROM = 32; // below this nothing is tinted: good series stay under about 50
 export const FULL = 128; // from here on the tint is full
 
 export async function loadHeat({ url, cell }) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error((await answer.json()).detail);
+  const answer = await get(url);
   const raw = await new Response(answer.body.pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
   const head = new DataView(raw);
   const counts = [42, 44, 46].map((at) => head.getInt16(at, true)); // columns, rows, slices

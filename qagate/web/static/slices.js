@@ -1,13 +1,13 @@
 // The volume slice by slice on a plain canvas: it needs no graphics card, and shows the first slice before the last has
 // come. Slices are 0-based, as in the assessment. The affine maps (column, row, slice) to LPS.
+import { get } from "./api.js";
 import { heatPicture, loadHeat } from "./heat.js";
 import { Patient } from "./patient.js";
 
 const PLANES = ["sagittal", "coronal", "axial"]; // the plane across each patient axis x, y, z
 
 export async function open(canvas, data, onSlice) {
-  const answer = await fetch(data.url);
-  if (!answer.ok) throw new Error((await answer.json()).detail);
+  const answer = await get(data.url);
   const voxels = new Voxels(answer.body.pipeThrough(new DecompressionStream("gzip")), data);
   await voxels.until(data.start);
   canvas.hidden = false;

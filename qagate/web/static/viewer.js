@@ -1,4 +1,5 @@
 // The volume in NiiVue, where there is a graphics card. Slices are 0-based, as in the assessment.
+import { get } from "./api.js";
 import { FROM, FULL } from "./heat.js";
 import { MULTIPLANAR_TYPE, Niivue, SHOW_RENDER, SLICE_TYPE } from "./vendor/niivue.js";
 
@@ -6,8 +7,7 @@ const PLANES = { sagittal: SLICE_TYPE.SAGITTAL, coronal: SLICE_TYPE.CORONAL, axi
 const BY_AXIS = ["sagittal", "coronal", "axial"]; // the plane across each axis of the patient (R, A, S)
 
 export async function open(canvas, data, onSlice) {
-  const answer = await fetch(data.url);
-  if (!answer.ok) throw new Error((await answer.json()).detail);
+  const answer = await get(data.url);
   const file = URL.createObjectURL(await answer.blob());
   canvas.hidden = false;
   const nv = new Niivue({
@@ -61,8 +61,7 @@ export async function open(canvas, data, onSlice) {
     },
     async heatmap(opacity) {
       if (opacity && nv.volumes.length < 2) {
-        const map = await fetch(data.heatmap.url);
-        if (!map.ok) throw new Error((await map.json()).detail);
+        const map = await get(data.heatmap.url);
         const place = URL.createObjectURL(await map.blob());
         await nv.addVolumeFromUrl({ url: place, name: "heat.nii.gz", colormap: "warm", cal_min: FROM, cal_max: FULL, opacity });
         URL.revokeObjectURL(place);

@@ -1,5 +1,5 @@
 // The worklist by keyboard, its filters, and new rows that never move what a person is looking at.
-import { LOGGED_OUT, send, toast } from "./api.js";
+import { LOGGED_OUT, send, toast, why } from "./api.js";
 import { ask, decide, undo } from "./decide.js";
 import { typing } from "./page.js";
 import { refresh } from "./times.js";
@@ -223,7 +223,7 @@ async function poll() {
     } else if (answer.status === 401) {
       return loggedOut();
     } else if (answer.status !== 304) {
-      throw new Error((await answer.json()).detail);
+      throw new Error(await why(answer));
     }
     failures = 0;
     link.textContent = "";

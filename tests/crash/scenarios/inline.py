@@ -133,7 +133,7 @@ def _(stage: Stage) -> None:
 def _(stage: Stage) -> None:
     number = stage.send()
     stage.wait(lambda: stage.held(number), "it to be held")
-    stage.node.command("reject", uid(number), "--yes", "--reason", "motion")
+    stage.node.command("reject", uid(number), "--yes", "--code", "motion_blur", "--reason", "motion")
     time.sleep(3)
     assert stage.images_at(stage.pacs, number) == 0
     stage.sender.send(series(number, 1, first=3))

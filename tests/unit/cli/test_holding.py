@@ -1,4 +1,4 @@
-"""Rejecting from the command line, where a rejection takes two people."""
+"""Rejecting and releasing from the command line, where a rejection takes two people."""
 
 from __future__ import annotations
 
@@ -57,6 +57,44 @@ def test_a_rejection_from_the_command_line_takes_two_people_too(config: Path, mo
     assert stands(config, FLAGGED.uid) == ("rejected", "rejected")
 
 
+def test_what_is_done_from_the_command_line_is_in_the_record(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Images were let go beside the record, and a series that was released could not be rejected again."""
+
+    def decided() -> list[tuple[str, str, str, str]]:
+        database = Database.open(load(config, {}).database_url)
+        with database.read() as session:
+            said = decisions.listed(session, FLAGGED.uid)
+        database.close()
+        return [(one.person, str(one.kind), one.reason, one.note) for one in said]
+
+    for person in ("ann", "bert"):
+        monkeypatch.setattr(commands, "_who", lambda person=person: person)
+        reject(config, FLAGGED.uid, "--code", "artifact", "--reason", "ring")
+    done = CliRunner().invoke(app, ["release", FLAGGED.uid, "-c", str(config), "--reason", "asked for"])
+    assert (done.exit_code, done.output) == (0, "1 series released\n")
+    assert stands(config, FLAGGED.uid) == ("released", "open")
+    assert decided() == [
+        ("ann", "reject", "artifact", "ring"),
+        ("bert", "reject", "artifact", "ring"),
+        ("bert", "release", "", "asked for"),
+    ]
+    again = CliRunner().invoke(app, ["release", FLAGGED.uid, "-c", str(config)])
+    assert (again.exit_code, "neither held nor rejected" in again.output) == (2, True)
+    assert len(decided()) == 3
+    assert "another person" in reject(config, FLAGGED.uid, "--code", "artifact")[1]
+
+
+def test_what_has_no_verdict_yet_can_be_kept_back_and_let_go(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    uid, code = UNJUDGED.uid, ("--code", "motion_blur")
+    for person, says in (("ann", "another person"), ("ann", "another person"), ("bert", f"{uid} rejected")):
+        monkeypatch.setattr(commands, "_who", lambda person=person: person)
+        assert says in reject(config, uid, *code)[1]
+    assert stands(config, uid)[0] == "rejected"
+    assert CliRunner().invoke(app, ["release", uid, "-c", str(config)]).output == "1 series released\n"
+    assert "another person" in reject(config, uid, *code)[1]
+    assert stands(config, uid) == ("released", "")
+
+
 def test_who_acts_is_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     """The environment names whom it likes, and one person was two."""
     before = commands._who()
@@ -67,8 +105,7 @@ def test_who_acts_is_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) -> Non
 @pytest.mark.parametrize(
     ("uid", "more", "says"),
     [
-        (FLAGGED.uid, (), "reject needs a reason: motion_blur"),
-        (UNJUDGED.uid, ("--code", "motion_blur"), "has no verdict yet"),
+        (FLAGGED.uid, (), "--code must be one of artifact"),
         ("1.2.3", ("--code", "motion_blur"), "there is no series with this UID, got 1.2.3"),
     ],
 )

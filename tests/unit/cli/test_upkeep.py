@@ -68,7 +68,7 @@ def test_a_destination_nobody_knows_is_refused(config: Path) -> None:
         ("status",),
         ("requeue",),
         ("release", "--all"),
-        ("reject", "1.2.3", "--yes"),
+        ("reject", "1.2.3", "--yes", "--code", "artifact"),
         ("backfill", "list"),
         ("backfill", "results", "x"),
         ("labels", "export", "out.csv"),

@@ -105,6 +105,12 @@ def said(*given: tuple[str, Kind] | tuple[str, Kind, dict]) -> list[Decision]:
         ((("a", Kind.REJECT), ("c", Kind.NOTE), ("b", Kind.REJECT)), True, State.REJECTED),
         ((("a", Kind.REJECT), ("c", Kind.AGREE), ("b", Kind.REJECT)), True, State.PROPOSED),  # asked anew
         ((("a", Kind.REJECT), ("b", Kind.REJECT, {"undone": True})), True, State.PROPOSED),
+        # a release ends the rejections before it
+        ((("a", Kind.REJECT), ("b", Kind.RELEASE)), False, State.OPEN),
+        ((("a", Kind.REJECT), ("b", Kind.RELEASE), ("a", Kind.REJECT)), False, State.REJECTED),
+        ((("a", Kind.REJECT), ("b", Kind.RELEASE), ("b", Kind.REJECT)), True, State.PROPOSED),
+        ((("a", Kind.REJECT), ("b", Kind.REJECT), ("c", Kind.RELEASE), ("a", Kind.REJECT)), True, State.PROPOSED),
+        ((("a", Kind.AGREE), ("b", Kind.REJECT), ("c", Kind.RELEASE)), False, State.AGREED),  # no rejection: it stands
         ((("a", Kind.GRADE, {"quality": Quality.GOOD}),), False, State.DISAGREED),  # the verdict was Look
         ((("a", Kind.GRADE, {"quality": Quality.LIMITED}),), False, State.AGREED),
     ],

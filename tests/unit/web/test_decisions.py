@@ -101,7 +101,6 @@ def test_a_rejection_waits_for_a_second_person(desk, asks_as):
     with desk.database.read() as session:
         assert holding.get(session, LOOK.uid) is None  # nothing was kept back yet
     asks_as("bert")
-    assert desk.client.post(f"/api/v1/series/{LOOK.uid}/reject", json={}).status_code == 409  # no way around it
     now = post(desk, LOOK.uid, "reject", 3, reason="artifact")
     assert now["state"] == "rejected"
     with desk.database.read() as session:
@@ -110,6 +109,71 @@ def test_a_rejection_waits_for_a_second_person(desk, asks_as):
     desk.client.delete(f"/api/v1/series/{LOOK.uid}/decisions/{now['taken']}")
     with desk.database.read() as session:
         assert holding.get(session, LOOK.uid).state == "released"  # when in doubt, images go
+
+
+def images(site, uid):
+    """What holds of the images of a series: state, how often it was rejected, by whom last, and why."""
+    with site.database.read() as session:
+        row = holding.get(session, uid)
+        return row and (row.state, row.rejections, row.decided_by, row.rejection_code)
+
+
+def test_what_was_released_can_be_rejected_again(desk, asks_as):
+    """Nothing came of it: the series had never ceased to be rejected."""
+    asks_as("anna")
+    assert post(desk, LOOK.uid, "reject", 1, reason="motion_blur")["state"] == "rejected"
+    asks_as("bert")
+    assert post(desk, LOOK.uid, "release", 2)["state"] == "open"
+    assert images(desk, LOOK.uid)[:2] == ("released", 1)
+    assert post(desk, LOOK.uid, "reject", 3, reason="artifact")["state"] == "rejected"
+    assert images(desk, LOOK.uid) == ("rejected", 2, "bert", "artifact")
+
+
+def test_after_a_release_a_rejection_takes_two_people_anew(desk, asks_as):
+    configured(desk, two_person_rejection=True)
+    for version, (person, kind, state) in enumerate(
+        (("anna", "reject", "proposed"), ("bert", "reject", "rejected"), ("carl", "release", "open"),
+         ("anna", "reject", "proposed"), ("anna", "reject", "proposed")), 1,
+    ):  # fmt: skip
+        asks_as(person)
+        why = {"reason": "motion_blur"} if kind == "reject" else {}
+        assert post(desk, LOOK.uid, kind, version, **why)["state"] == state
+    assert images(desk, LOOK.uid)[:2] == ("released", 1)
+    asks_as("bert")
+    assert post(desk, LOOK.uid, "reject", 6, reason="artifact")["state"] == "rejected"
+    assert images(desk, LOOK.uid) == ("rejected", 2, "bert", "artifact")
+
+
+def test_a_rejection_that_stands_again_is_its_own_persons(desk, asks_as):
+    """Who took their own opinion back was called who rejected, and the reason was lost."""
+    asks_as("anna")
+    post(desk, LOOK.uid, "reject", 1, reason="motion_blur")
+    asks_as("bert")
+    agreed = post(desk, LOOK.uid, "agree", 2)
+    assert (agreed["state"], images(desk, LOOK.uid)[0]) == ("agreed", "released")
+    desk.client.delete(f"/api/v1/series/{LOOK.uid}/decisions/{agreed['taken']}")
+    assert images(desk, LOOK.uid) == ("rejected", 2, "anna", "motion_blur")
+
+
+def test_images_that_wait_for_a_verdict_can_be_released_and_who_did_is_kept(desk):
+    at = datetime.now(UTC)
+    with desk.database.begin() as session:
+        holding.hold(session, OPEN.uid, policy="p", at=at, until=at + timedelta(minutes=5))
+    assert 'data-do="release"' in desk.page(f"/series/{OPEN.uid}")
+    now = post(desk, OPEN.uid, "release", 0, note="theatre waits")
+    assert images(desk, OPEN.uid)[0] == "released"
+    assert [(d["kind"], d["person"], d["note"], d["verdict"], d["revision"]) for d in now["decisions"]] == [
+        ("release", "anonymous", "theatre waits", None, 0)
+    ]
+    assert (now["state"], now["version"], now["revision"]) == ("", 0, None)
+    assert "theatre waits" in desk.page(f"/series/{OPEN.uid}")
+    assert next(iter(csv.DictReader(io.StringIO(desk.page("/api/v1/decisions.csv")))))["verdict"] == ""
+    post(desk, OPEN.uid, "agree", 0, 422)
+    post(desk, OPEN.uid, "reject", 0, reason="motion_blur")
+    assert images(desk, OPEN.uid) == ("rejected", 1, "anonymous", "motion_blur")
+    assert desk.json("/api/v1/agreement")["everything"]["pairs"] == 0  # nobody said anything of a verdict
+    undone = desk.client.delete(f"/api/v1/series/{OPEN.uid}/decisions/{now['taken']}")
+    assert (undone.status_code, "cannot be taken back" in undone.text) == (409, True)
 
 
 def test_release_of_what_is_held(desk):

@@ -97,6 +97,39 @@ def test_a_note_that_was_sent_is_withdrawn_and_one_that_was_not_never_goes(tmp_p
     assert note(notes, "RN1").SOPInstanceUID != note(notes, "RN2").SOPInstanceUID
 
 
+def sent(notes: Notes) -> None:
+    with notes.database.begin() as session:
+        session.query(DeliveryRow).filter_by(state="planned").update({"state": "sent"})
+
+
+def test_a_rejection_that_was_made_again_at_once_is_withdrawn_where_the_first_arrived(tmp_path):
+    """The archive had the first note, and nobody told it: only the second was looked at, which it had not got."""
+    notes = site(tmp_path, ASKS)
+    decide(notes, "reject")
+    sent(notes)
+    with notes.database.begin() as session:  # all before anybody wrote a note
+        holding.release(session, UID, by="ann", reason="", at=T0)
+        holding.reject(session, UID, by="ann", reason="", at=T0)
+    notes.write()
+    decide(notes, "release")
+    assert written(notes) == [("RN1", "ASKS", "sent"), ("RN2", "ASKS", "withdrawn"), ("RW2", "ASKS", "planned")]
+    sent(notes)
+    decide(notes, "reject")
+    decide(notes, "release")
+    assert [kind for kind, *_ in written(notes)] == ["RN1", "RN2", "RW2", "RN3"]  # it never heard of the third
+
+
+def test_a_withdrawal_that_waits_does_not_come_after_the_next_rejection(tmp_path):
+    notes = site(tmp_path, ASKS)
+    decide(notes, "reject")
+    sent(notes)
+    decide(notes, "release")
+    decide(notes, "reject")
+    assert written(notes) == [("RN1", "ASKS", "sent"), ("RW1", "ASKS", "withdrawn"), ("RN2", "ASKS", "planned")]
+    decide(notes, "release")
+    assert written(notes)[2:] == [("RN2", "ASKS", "withdrawn"), ("RW2", "ASKS", "planned")]
+
+
 def test_a_parked_rejection_does_not_go_after_the_release(tmp_path):
     notes = site(tmp_path, ASKS)
     decide(notes, "reject")

@@ -1,0 +1,34 @@
+"""Spreadsheet: rows of CSV that a spreadsheet shows as what they are, and that programs read as they always did.
+
+What scanners and people write stands in these rows, and a spreadsheet takes a text that begins with = for a formula and
+does what that says. So every text of every column goes through the one guard here. A byte order mark goes before what a
+browser asked for alone: a spreadsheet needs it to know UTF-8, and a program would take it for a part of the first name.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable
+from typing import Protocol
+
+MARK = "\ufeff"
+"""What tells a spreadsheet that a file is UTF-8."""
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # the wide ones count in East Asia
+
+
+class Sink(Protocol):
+    """What takes text: a file, or text in memory."""
+
+    def write(self, text: str, /) -> object:
+        """Take some text."""
+
+
+def cell(value: object) -> object:
+    """Return a value as a cell that is no formula: an apostrophe before a text that looks like one."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def write(file: Sink, rows: Iterable[Iterable[object]]) -> None:
+    """Write rows as CSV, every cell through the guard; None is an empty cell."""
+    csv.writer(file).writerows([cell(value) for value in row] for row in rows)
