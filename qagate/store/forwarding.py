@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.domain.holding import CT_AND_MR_IMAGES
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.series import StoredInstance
 from qagate.domain.verdict import Action
 from qagate.settings import Settings
@@ -204,6 +205,7 @@ def sent(session: Session, results: Sequence[tuple[Claimed, str]], *, at: dateti
             .where(ForwardRow.id == claimed.forward_id)
             .values(
                 state=WARNING if remark else SENT,
+                obstacle=Obstacle.NONE,
                 detail=remark,
                 sent_at=at,
                 attempts=claimed.attempts + 1,
@@ -213,7 +215,7 @@ def sent(session: Session, results: Sequence[tuple[Claimed, str]], *, at: dateti
         )
 
 
-def failed(session: Session, claimed: Sequence[Claimed], *, detail: str, final: bool, at: datetime) -> None:
+def failed(session: Session, claimed: Sequence[Claimed], *, obstacle: Obstacle, detail: str, at: datetime) -> None:
     """Record a try that failed: planned again after a wait for ever, or parked where the refusal is for good."""
     for one in claimed:
         wait = BACKOFF_SECONDS[min(one.attempts, len(BACKOFF_SECONDS) - 1)]
@@ -221,7 +223,8 @@ def failed(session: Session, claimed: Sequence[Claimed], *, detail: str, final: 
             update(ForwardRow)
             .where(ForwardRow.id == one.forward_id)
             .values(
-                state=PARKED if final else PLANNED,
+                state=PARKED if obstacle.lasts else PLANNED,
+                obstacle=obstacle,
                 detail=detail,
                 attempts=one.attempts + 1,
                 next_attempt_at=at + timedelta(seconds=wait),
@@ -229,7 +232,7 @@ def failed(session: Session, claimed: Sequence[Claimed], *, detail: str, final: 
                 claimed_until=None,
             )
         )
-        if final:
+        if obstacle.lasts:
             event(session, at, "parked", one.series_instance_uid, f"image {one.sop_instance_uid}: {detail}")
 
 

@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import and_, case, not_, or_, select, update
 from sqlalchemy.orm import Session
 
+from qagate.domain.obstacle import Obstacle
 from qagate.store.events import event
 from qagate.store.holding import RELEASED
 from qagate.store.revisions import WrittenDocument, latest_revision
-from qagate.store.tables import REFUSED, DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow
+from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow
 
 ASKED, WRITTEN, WITHDRAW, WITHDRAWN, NONE = "asked", "written", "withdraw", "withdrawn", "none"
 
@@ -101,7 +102,7 @@ def told(session: Session, wanted: Wanted) -> tuple[str, ...]:
             select(RevisionRow.id).where(RevisionRow.series_instance_uid == wanted.series_instance_uid)
         ),
     )
-    refused = DeliveryRow.detail.startswith(REFUSED, autoescape=True)
+    refused = DeliveryRow.obstacle == Obstacle.REFUSED
     session.execute(
         update(DeliveryRow)
         .where(DeliveryRow.document_id.in_(note), DeliveryRow.state.in_(("planned", "parked")))

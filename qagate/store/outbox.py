@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from qagate.domain.obstacle import Obstacle
 from qagate.store import notes
 from qagate.store.events import event
-from qagate.store.tables import REFUSED, DeliveryRow, DocumentRow, RevisionRow, SeriesRow
+from qagate.store.tables import DeliveryRow, DocumentRow, RevisionRow, SeriesRow
 
 WITHDRAWN = "withdrawn"
 """State of a rejection note that is not sent any more, because the rejection was taken back."""
@@ -105,7 +106,7 @@ def delivered(session: Session, delivery_id: int, *, sop_instance_uid: str, warn
     row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
     if row.state == WITHDRAWN:
         notes.came_late(session, row.document_id)
-    row.state, row.detail = ("warning", warning) if warning else ("sent", "")
+    row.state, row.obstacle, row.detail = "warning" if warning else "sent", Obstacle.NONE, warning
     row.sop_instance_uid, row.sent_at, row.attempts = sop_instance_uid, at, row.attempts + 1
     session.flush()
     _close_if_done(session, row, at)
@@ -115,25 +116,21 @@ def failed(
     session: Session,
     delivery_ids: Sequence[int],
     *,
+    obstacle: Obstacle,
     detail: str,
-    final: bool,
     max_attempts: int,
     at: datetime,
-    refused: bool = False,
 ) -> None:
-    """Record a try that failed: planned again after a wait, or parked when trying again cannot help.
-
-    refused: the destination itself said that it will never take it.
-    """
+    """Record a try that failed: planned again after a wait, or parked when trying again cannot help."""
     for delivery_id in delivery_ids:
         row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
         row.attempts += 1
         if row.state == WITHDRAWN:
-            if not final:  # it may have been taken, and the answer was lost
+            if not obstacle.lasts:  # it may have been taken, and the answer was lost
                 notes.came_late(session, row.document_id)
             continue
-        row.detail = f"{REFUSED}{detail}" if refused else detail
-        if final or row.attempts % max_attempts == 0:  # a requeued one gets all its tries again
+        row.obstacle, row.detail = obstacle, detail
+        if obstacle.lasts or row.attempts % max_attempts == 0:  # a requeued one gets all its tries again
             row.state = "parked"
             document = session.get_one(DocumentRow, row.document_id)
             event(
@@ -152,11 +149,6 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
     return len(session.execute(statement.values(state="planned", next_attempt_at=at).returning(DeliveryRow.id)).all())
 
 
-def nowhere(destination: str) -> str:
-    """Return what is said of deliveries that are parked because the settings name their destination no more."""
-    return f"there is no destination {destination!r} in the settings any more"
-
-
 def any_to_resume(session: Session, destinations: Collection[str]) -> bool:
     """Return whether `resume` would find anything."""
     return session.scalar(select(DeliveryRow.id).where(*_homeless(destinations)).limit(1)) is not None
@@ -169,8 +161,11 @@ def resume(session: Session, destinations: Collection[str], *, at: datetime) -> 
 
 
 def _homeless(destinations: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-    said = [nowhere(name) for name in destinations]
-    return DeliveryRow.state == "parked", DeliveryRow.destination.in_(destinations), DeliveryRow.detail.in_(said)
+    return (
+        DeliveryRow.state == "parked",
+        DeliveryRow.destination.in_(destinations),
+        DeliveryRow.obstacle == Obstacle.NO_DESTINATION,
+    )
 
 
 def hurry(session: Session, destination: str, *, at: datetime) -> None:

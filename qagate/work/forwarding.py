@@ -16,6 +16,7 @@ from pathlib import Path
 from qagate.clock import Clock
 from qagate.deliver.originals import Original, forward
 from qagate.deliver.receipt import Receipt
+from qagate.domain.obstacle import Obstacle
 from qagate.errors import AssociationRejected, DeliveryError, QagateError, Unreachable
 from qagate.settings import Destination, Settings
 from qagate.store import forwarding
@@ -149,7 +150,7 @@ class Lane:
         if not error.retryable:
             logger.error("%s: %s", self.destination.name, error)
         with self.database.begin() as session:
-            forwarding.failed(session, claimed, detail=str(error), final=not error.retryable, at=self.clock.now())
+            forwarding.failed(session, claimed, obstacle=Obstacle.of(error), detail=str(error), at=self.clock.now())
 
     def _leave(self, claimed: list[Claimed]) -> None:
         """Leave what was not tried to the next batch."""

@@ -15,6 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from qagate.clock import Clock
 from qagate.domain.backfill import SIGNAL
 from qagate.domain.holding import is_urgent
+from qagate.domain.obstacle import Obstacle
 from qagate.errors import QagateError
 from qagate.settings import Settings
 from qagate.store import outbox, reception, revisions, workers
@@ -157,8 +158,8 @@ class Sweeps:
                 outbox.failed(
                     session,
                     [item.delivery_id for item in outbox.contents(session, parcel.revision_id, parcel.destination)],
+                    obstacle=Obstacle.NOT_NOW,
                     detail=f"the try ended without a result ({status.lower()})",
-                    final=False,
                     max_attempts=tries.get(parcel.destination, 1),
                     at=now,
                 )

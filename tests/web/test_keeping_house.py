@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from sqlalchemy import select
 
 from qagate.domain.alert import parked, steps
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.person import Role
 from qagate.store import alerts, outbox, undelivered
 from qagate.store.tables import DeliveryRow
@@ -26,7 +27,9 @@ def test_from_the_alert_to_a_delivery_that_is_tried_again(served, page):
     now = datetime.now(UTC)
     with served.database.begin() as session:
         for number in session.scalars(select(DeliveryRow.id)).all():
-            outbox.failed(session, [number], detail="0122 not supported", final=True, max_attempts=9, at=now)
+            outbox.failed(
+                session, [number], detail="0122 not supported", obstacle=Obstacle.REFUSED, max_attempts=9, at=now
+            )
         alerts.apply(session, list(steps({}, parked({"PACS": 3}))), now)
 
     page.goto(f"{served.url}/login")

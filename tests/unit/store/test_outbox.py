@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.series import StoredInstance
 from qagate.store import outbox, reception, revisions, worklist
 from qagate.store.database import Database
@@ -64,7 +65,7 @@ def test_waits_grow(database, revision_id, tries, wait):
     for _ in range(tries):
         with database.begin() as session:
             (item,) = outbox.contents(session, revision_id, "ARCHIVE")
-            outbox.failed(session, [item.delivery_id], detail="down", final=False, max_attempts=99, at=T0)
+            outbox.failed(session, [item.delivery_id], detail="down", obstacle=Obstacle.NOT_NOW, max_attempts=99, at=T0)
     with database.begin() as session:
         assert "ARCHIVE" not in {p.destination for p in outbox.due(session, T0 + timedelta(seconds=wait - 1))}
         (parcel,) = [p for p in outbox.due(session, T0 + timedelta(seconds=wait)) if p.destination == "ARCHIVE"]
@@ -72,10 +73,10 @@ def test_waits_grow(database, revision_id, tries, wait):
 
 
 def test_parked_after_the_last_try_and_requeued_with_all_tries(database, revision_id):
-    def try_once(final=False):
+    def try_once(obstacle=Obstacle.NOT_NOW):
         with database.begin() as session:
             (item,) = outbox.contents(session, revision_id, "ARCHIVE")
-            outbox.failed(session, [item.delivery_id], detail="down", final=final, max_attempts=2, at=T0)
+            outbox.failed(session, [item.delivery_id], detail="down", obstacle=obstacle, max_attempts=2, at=T0)
         with database.begin() as session:
             return worklist.delivery_counts(session).get(("ARCHIVE", "parked"), 0)
 
@@ -85,7 +86,7 @@ def test_parked_after_the_last_try_and_requeued_with_all_tries(database, revisio
     assert [try_once(), try_once()] == [0, 1]
     with database.begin() as session:
         assert outbox.requeue(session, destination=None, at=T0) == 1
-    assert try_once(final=True) == 1
+    assert try_once(obstacle=Obstacle.REFUSED) == 1
 
 
 def test_the_series_is_delivered_when_every_destination_has_everything(database, revision_id):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.person import Role
 from qagate.settings.delivering import Destination
 from qagate.store import outbox, undelivered
@@ -30,7 +31,9 @@ def sending_to(site: Site, *destinations: Destination) -> None:
 def refuse(site: Site) -> None:
     with site.database.begin() as session:
         for number in session.scalars(select(DeliveryRow.id)).all():
-            outbox.failed(session, [number], detail=WHY, final=True, max_attempts=9, at=datetime.now(UTC))
+            outbox.failed(
+                session, [number], detail=WHY, obstacle=Obstacle.REFUSED, max_attempts=9, at=datetime.now(UTC)
+            )
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from qagate.settings import Settings
 from qagate.store import outbox, reception, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
-from qagate.store.tables import REFUSED, DeliveryRow
+from qagate.store.tables import DeliveryRow
 from qagate.work import delivering
 from qagate.work.delivering import Courier
 
@@ -80,8 +80,8 @@ def test_a_refusal_for_good_is_told_from_one_for_now(courier, monkeypatch):
         monkeypatch.setattr(delivering, "deliver", deliver)
         courier.carry(1, "PACS")
         with courier.database.read() as session:
-            details = {row.detail for row in session.query(DeliveryRow)}
-        assert details == {"busy" if not isinstance(error, DeliveryRefused) else f"{REFUSED}never"}
+            said = {(row.obstacle, row.detail) for row in session.query(DeliveryRow)}
+        assert said == {("refused", "never") if isinstance(error, DeliveryRefused) else ("not_now", "busy")}
 
 
 def test_what_goes_to_a_destination_that_was_taken_out_waits_until_it_is_back(courier):
