@@ -21,7 +21,7 @@ from qagate.store.events import event
 from qagate.store.tables import ForwardRow, InstanceRow
 
 HELD, PLANNED, SENT, WARNING, COMMITTED = "held", "planned", "sent", "warning", "committed"
-PARKED, REJECTED = "parked", "rejected"
+PARKED, REJECTED, GIVEN_UP = "parked", "rejected", "given_up"
 
 BACKOFF_SECONDS = (5, 15, 60, 300)
 """Waits after the first, second, ... failed try; the last one repeats: images do not wait longer than that."""
@@ -103,14 +103,21 @@ def intend(session: Session, instance_id: int, series_instance_uid: str, instanc
 def again(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
     """Plan an object again that its sender sent once more: perhaps because its destination does not have it any more.
 
-    What is held, was rejected or is parked stays as it is; what waits for its next try is tried at once.
+    What is held, was rejected or is parked stays as it is; what waits for its next try is tried at once. What a person
+    gave up goes, too, where the settings name its destination.
     """
     known = session.scalars(select(ForwardRow.destination).where(ForwardRow.instance_id == instance_id)).all()
     missing = tuple(route for route in to.routes if route.name not in known)
     intend(session, instance_id, series_instance_uid, instance, replace(to, routes=missing))
     session.execute(
         update(ForwardRow)
-        .where(ForwardRow.instance_id == instance_id, ForwardRow.state.in_((SENT, WARNING, COMMITTED)))
+        .where(
+            ForwardRow.instance_id == instance_id,
+            or_(
+                ForwardRow.state.in_((SENT, WARNING, COMMITTED)),
+                and_(ForwardRow.state == GIVEN_UP, ForwardRow.destination.in_([route.name for route in to.routes])),
+            ),
+        )
         .values(
             state=PLANNED,
             next_attempt_at=instance.received_at,

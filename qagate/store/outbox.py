@@ -109,7 +109,7 @@ def delivered(session: Session, delivery_id: int, *, sop_instance_uid: str, warn
     row.state, row.obstacle, row.detail = "warning" if warning else "sent", Obstacle.NONE, warning
     row.sop_instance_uid, row.sent_at, row.attempts = sop_instance_uid, at, row.attempts + 1
     session.flush()
-    _close_if_done(session, row, at)
+    close_if_done(session, session.get_one(DocumentRow, row.document_id).revision_id, at)
 
 
 def failed(
@@ -230,6 +230,22 @@ def not_committed(
     return len(rows)
 
 
+def close_if_done(session: Session, revision_id: int, at: datetime) -> None:
+    """Call a series delivered when no document of its latest revision waits or is parked any more."""
+    revision = session.get_one(RevisionRow, revision_id)
+    # one at a time: of two destinations that end together each would still see the other waiting (PostgreSQL)
+    series = session.get_one(SeriesRow, revision.series_instance_uid, with_for_update=True)
+    waiting = session.scalar(
+        select(func.count())
+        .select_from(DeliveryRow)
+        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
+        .where(DocumentRow.revision_id == revision.id, DeliveryRow.state.in_(("planned", "parked")))
+    )
+    if not waiting and series.revision == revision.number and series.state == "scored":
+        series.state = "delivered"
+        event(session, at, "delivered", series.series_instance_uid, f"revision {revision.number}")
+
+
 def _in_transaction(session: Session, transaction_uid: str, sop_instance_uids: Sequence[str]) -> Sequence[DeliveryRow]:
     if not transaction_uid:
         return ()  # what was never asked for has none either
@@ -249,19 +265,3 @@ def _wait_after(attempts: int) -> timedelta:
 
 def _series_of(session: Session, document: DocumentRow) -> str:
     return session.get_one(RevisionRow, document.revision_id).series_instance_uid
-
-
-def _close_if_done(session: Session, row: DeliveryRow, at: datetime) -> None:
-    document = session.get_one(DocumentRow, row.document_id)
-    revision = session.get_one(RevisionRow, document.revision_id)
-    # one at a time: of two destinations that end together each would still see the other waiting (PostgreSQL)
-    series = session.get_one(SeriesRow, revision.series_instance_uid, with_for_update=True)
-    waiting = session.scalar(
-        select(func.count())
-        .select_from(DeliveryRow)
-        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
-        .where(DocumentRow.revision_id == revision.id, DeliveryRow.state.in_(("planned", "parked")))
-    )
-    if not waiting and series.revision == revision.number and series.state == "scored":
-        series.state = "delivered"
-        event(session, at, "delivered", series.series_instance_uid, f"revision {revision.number}")

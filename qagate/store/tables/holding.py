@@ -40,8 +40,9 @@ class ForwardRow(Base):
     """One original for one destination.
 
     state: held → planned → sent (or warning: taken, with a remark) → committed; rejected: kept back by a person;
-    parked: refused for good, or nobody sends it. obstacle: a word of qagate.domain.obstacle.Obstacle, of the last try;
-    detail: the same for people. claimed_by, claimed_until: who is sending it now, and until when that is believed.
+    parked: refused for good, or nobody sends it; given_up: by a person.
+    obstacle: a word of qagate.domain.obstacle.Obstacle, of the last try; detail: the same for people. claimed_by,
+    claimed_until: who is sending it now, and until when that is believed.
     """
 
     __tablename__ = "forward"
