@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from qagate.domain.obstacle import Obstacle
@@ -18,7 +18,11 @@ WITHDRAWN = "withdrawn"
 """State of a rejection note that is not sent any more, because the rejection was taken back."""
 
 BACKOFF_SECONDS = (5, 15, 60, 300, 900)
-"""Waits after the first, second, ... failed try; the last one repeats."""
+"""Waits after the first, second, ... failed try; the last one repeats for as long as it is tried quickly."""
+
+SLOW_SECONDS = 3600
+"""Wait after each try from then on: an archive that is down for a night or a month gets what waits, and nobody has to
+come for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def due(session: Session, now: datetime) -> tuple[Parcel, ...]:
     What was never tried is due at once, and what waits for longer than the longest wait is due too: its time was set
     before the clock stepped back.
     """
-    latest = now + timedelta(seconds=BACKOFF_SECONDS[-1])
+    latest = now + timedelta(seconds=SLOW_SECONDS)
     is_due = and_(
         DeliveryRow.state == "planned",
         or_(DeliveryRow.next_attempt_at <= now, DeliveryRow.next_attempt_at > latest, DeliveryRow.attempts == 0),
@@ -121,7 +125,10 @@ def failed(
     max_attempts: int,
     at: datetime,
 ) -> None:
-    """Record a try that failed: planned again after a wait, or parked when trying again cannot help."""
+    """Record a try that failed: planned again after a wait, or parked when trying again cannot help.
+
+    max_attempts: so many tries are quick, the others slow.
+    """
     for delivery_id in delivery_ids:
         row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
         row.attempts += 1
@@ -130,14 +137,15 @@ def failed(
                 notes.came_late(session, row.document_id)
             continue
         row.obstacle, row.detail = obstacle, detail
-        if obstacle.lasts or row.attempts % max_attempts == 0:  # a requeued one gets all its tries again
+        if obstacle.lasts:
             row.state = "parked"
             document = session.get_one(DocumentRow, row.document_id)
             event(
                 session, at, "parked", _series_of(session, document), f"{document.kind} to {row.destination}: {detail}"
             )
         else:
-            row.next_attempt_at = at + _wait_after(row.attempts)
+            slow = row.attempts >= max_attempts
+            row.next_attempt_at = at + (timedelta(seconds=SLOW_SECONDS) if slow else _wait_after(row.attempts))
 
 
 def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
@@ -170,11 +178,17 @@ def _homeless(destinations: Collection[str]) -> tuple[ColumnElement[bool], ...]:
 
 def hurry(session: Session, destination: str, *, at: datetime) -> None:
     """Let no document wait on for its next try at a destination."""
-    session.execute(
-        update(DeliveryRow)
-        .where(DeliveryRow.destination == destination, DeliveryRow.state == "planned", DeliveryRow.next_attempt_at > at)
-        .values(next_attempt_at=at)
-    )
+    session.execute(_sooner(destination, at))
+
+
+def is_there(session: Session, destination: str, *, at: datetime) -> None:
+    """Let no document wait on that only waits for a destination to be there: it took another one just now."""
+    session.execute(_sooner(destination, at).where(DeliveryRow.obstacle == Obstacle.UNREACHABLE))
+
+
+def _sooner(destination: str, at: datetime) -> Update:
+    waiting = DeliveryRow.destination == destination, DeliveryRow.state == "planned", DeliveryRow.next_attempt_at > at
+    return update(DeliveryRow).where(*waiting).values(next_attempt_at=at)
 
 
 def uncommitted(

@@ -39,7 +39,7 @@ class Standing(BaseModel):
     known: bool = Field(description="whether the settings name it; nothing is sent to others")
     waiting: int = Field(description="planned, or tried and planned again")
     held: int = Field(description="images that a policy or a person holds")
-    parked: int = Field(description="refused for good, or tried often enough")
+    parked: int = Field(description="refused for good, unreadable here, or without a destination")
 
 
 class OneUndelivered(BaseModel):

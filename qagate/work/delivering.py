@@ -71,6 +71,8 @@ class Courier:
                 outbox.delivered(
                     session, item.delivery_id, sop_instance_uid=receipt.sop_instance_uid, warning=warning, at=now
                 )
+            if taken:
+                outbox.is_there(session, destination.name, at=now)
         if taken:
             logger.info("%s took %s", destination.name, " ".join(item.kind for item, _ in taken))
         done = {item.delivery_id for item, _ in taken}

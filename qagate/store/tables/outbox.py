@@ -30,8 +30,8 @@ class DocumentRow(Base):
 class DeliveryRow(Base):
     """One document for one destination.
 
-    state: planned → sent (or warning: taken, with a remark) → committed; parked: refused, or tried often enough;
-    given_up: by a person.
+    state: planned → sent (or warning: taken, with a remark) → committed; parked: refused for good, or nobody
+    sends it; given_up: by a person.
     obstacle: a word of qagate.domain.obstacle.Obstacle, of the last try; detail: the same for people.
     """
 
