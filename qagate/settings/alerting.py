@@ -28,6 +28,10 @@ class Alerts(Tree):
     flagged_share: Annotated[float, Field(gt=0, le=1)] = Field(0.5, description="share of them that is too much")
     disk_reserves: Annotated[float, Field(ge=1)] = Field(3, description="times storage.reserve_mb that should be free")
 
+    standstill_minutes: Annotated[float, Field(gt=0)] = Field(
+        15, description="how long what is due may wait for a destination that does not take it, or that nobody sends to"
+    )
+
     @field_serializer("urls", when_used="json")
     def _without_secrets(self, urls: tuple[str, ...]) -> tuple[str, ...]:
         # a password or the key of a hook stands in most of them, and JSON of settings lies in backups
