@@ -28,6 +28,7 @@ from qagate.work.auditing import Auditing
 from qagate.work.committing import Commitments
 from qagate.work.completing import Completing, Waiting
 from qagate.work.noting import Notes
+from qagate.work.pruning import Pruning
 from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT, Engine, Queue
 from qagate.work.reconciling import Reconciling
 from qagate.work.rescue import BEAT_SECONDS, Neighbourhood
@@ -232,6 +233,7 @@ class Sweeps:
             (Alerting(self.settings, self.database, self.clock).watch, 20),
             (Reconciling(self.settings, self.database, self.clock).sweep, 300),
             (retention.sweep, 600),
+            (Pruning(self.settings, self.database, self.clock).sweep, 600),
         )
         scheduler = BackgroundScheduler(
             timezone="UTC",
