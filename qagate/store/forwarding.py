@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.domain.holding import CT_AND_MR_IMAGES
@@ -252,12 +252,22 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
 
 
 def hurry(session: Session, destination: str, *, at: datetime) -> None:
-    """Let nothing wait on for a destination that is there again."""
-    session.execute(
-        update(ForwardRow)
-        .where(ForwardRow.destination == destination, ForwardRow.state == PLANNED, ForwardRow.next_attempt_at > at)
-        .values(next_attempt_at=at)
-    )
+    """Let nothing wait on for its next try at a destination."""
+    session.execute(_sooner(destination, at))
+
+
+def is_there(session: Session, destination: str, *, at: datetime) -> None:
+    """Let nothing wait on that only waits for a destination to be there: it took something just now.
+
+    An image at which it broke off again and again waits its time: going first it would keep the others back.
+    """
+    only_away = or_(ForwardRow.obstacle == Obstacle.UNREACHABLE, ForwardRow.attempts <= 1)
+    session.execute(_sooner(destination, at).where(only_away))
+
+
+def _sooner(destination: str, at: datetime) -> Update:
+    waiting = ForwardRow.destination == destination, ForwardRow.state == PLANNED, ForwardRow.next_attempt_at > at
+    return update(ForwardRow).where(*waiting).values(next_attempt_at=at)
 
 
 def uncommitted(session: Session, destination: str, *, asked_before: datetime, now: datetime) -> tuple[Taken, ...]:

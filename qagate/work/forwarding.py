@@ -107,8 +107,9 @@ class Lane:
             logger.warning("%s: %s", self.destination.name, error)
             self._mark(taken)
             left = list(open_ones.values())
-            # where it took some, it is the next one that it broke off at
-            tried = left if len(left) == len(batch) else left[:1]
+            # the next one is what it broke off at: perhaps it does so at nothing else
+            error.broke_off = error.broke_off or len(left) < len(batch)
+            tried = left[:1] if error.broke_off else left
             self._failed(tried, error)
             self._leave(left[len(tried) :])
             return len(batch)
@@ -163,7 +164,7 @@ class Lane:
         if self.away:
             self.away = 0
             with self.database.begin() as session:
-                forwarding.hurry(session, self.destination.name, at=self.clock.now())
+                forwarding.is_there(session, self.destination.name, at=self.clock.now())
 
 
 class Forwarder:
