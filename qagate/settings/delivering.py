@@ -61,7 +61,7 @@ class Destination(Tree):
     reconcile: bool = Field(False, description="compare with it once a day what it has and what we have")
     timeout_seconds: Patience = Field(30, description="patience with the peer")
     max_attempts: Annotated[int, Field(ge=1)] = Field(
-        12, description="tries of a document at growing waits, about two hours; then it is tried once an hour"
+        12, description="tries of a document at growing waits, 5 at least; afterwards it is tried once an hour"
     )
     tls: DestinationTls | None = Field(
         None,

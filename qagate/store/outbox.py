@@ -67,10 +67,15 @@ def due(session: Session, now: datetime) -> tuple[Parcel, ...]:
     What was never tried is due at once, and what waits for longer than the longest wait is due too: its time was set
     before the clock stepped back.
     """
-    latest = now + timedelta(seconds=SLOW_SECONDS)
+    latest, latest_quick = (now + timedelta(seconds=wait) for wait in (SLOW_SECONDS, BACKOFF_SECONDS[-1]))
     is_due = and_(
         DeliveryRow.state == "planned",
-        or_(DeliveryRow.next_attempt_at <= now, DeliveryRow.next_attempt_at > latest, DeliveryRow.attempts == 0),
+        or_(
+            DeliveryRow.next_attempt_at <= now,
+            DeliveryRow.next_attempt_at > latest,
+            and_(DeliveryRow.attempts < len(BACKOFF_SECONDS), DeliveryRow.next_attempt_at > latest_quick),
+            DeliveryRow.attempts == 0,
+        ),
     )
     other, its_document = aliased(DeliveryRow), aliased(DocumentRow)
     tries = (
@@ -127,7 +132,7 @@ def failed(
 ) -> None:
     """Record a try that failed: planned again after a wait, or parked when trying again cannot help.
 
-    max_attempts: so many tries are quick, the others slow.
+    max_attempts: so many tries are quick, as many as there are different waits at least; the others are slow.
     """
     for delivery_id in delivery_ids:
         row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
@@ -144,7 +149,7 @@ def failed(
                 session, at, "parked", _series_of(session, document), f"{document.kind} to {row.destination}: {detail}"
             )
         else:
-            slow = row.attempts >= max_attempts
+            slow = row.attempts >= max(max_attempts, len(BACKOFF_SECONDS))
             row.next_attempt_at = at + (timedelta(seconds=SLOW_SECONDS) if slow else _wait_after(row.attempts))
 
 

@@ -82,13 +82,22 @@ def fail_sr(database, revision_id, obstacle, *, at=T0):
 def test_what_could_not_go_is_tried_slowly_for_ever(database, revision_id, obstacle):
     """An archive that was down for a night needed a person: after some tries all was parked."""
     at = T0
-    for wait in (5, 3600, 3600, 3600):  # two quick tries
+    for wait in (5, 15, 60, 300, 3600, 3600, 3600):  # two quick tries are asked for, five are the least
         fail_sr(database, revision_id, obstacle, at=at)
         with database.begin() as session:
             early, late = at + timedelta(seconds=wait - 1), at + timedelta(seconds=wait)
             assert "ARCHIVE" not in {p.destination for p in outbox.due(session, early)}
             assert "ARCHIVE" in {p.destination for p in outbox.due(session, late)}
         at = late
+
+
+@pytest.mark.parametrize(("tries", "step_minutes"), [(1, 16), (4, 30), (12, 61)])
+def test_a_clock_that_steps_back_lets_nothing_wait_for_as_long_as_the_step(database, revision_id, tries, step_minutes):
+    for _ in range(tries):
+        fail_sr(database, revision_id, Obstacle.NOT_NOW)
+    with database.begin() as session:
+        stepped = T0 - timedelta(minutes=step_minutes)
+        assert "ARCHIVE" in {parcel.destination for parcel in outbox.due(session, stepped)}
 
 
 @pytest.mark.parametrize("obstacle", [Obstacle.REFUSED, Obstacle.UNSENDABLE, Obstacle.NO_DESTINATION])
@@ -104,7 +113,8 @@ def test_a_destination_that_is_there_again_gets_what_waited_for_it_and_not_what_
     with database.begin() as session:
         sr, sc = outbox.contents(session, revision_id, "PACS")
         for item, obstacle in ((sr, Obstacle.UNREACHABLE), (sc, Obstacle.NOT_NOW)):
-            outbox.failed(session, [item.delivery_id], obstacle=obstacle, detail="no", max_attempts=1, at=T0)
+            for _ in range(5):
+                outbox.failed(session, [item.delivery_id], obstacle=obstacle, detail="no", max_attempts=1, at=T0)
         outbox.is_there(session, "ARCHIVE", at=T0)
         assert "PACS" not in {parcel.destination for parcel in outbox.due(session, T0)}
         outbox.is_there(session, "PACS", at=T0)
