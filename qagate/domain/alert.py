@@ -58,7 +58,7 @@ def standstills(not_taken: Collection[str], not_tried: Collection[str]) -> tuple
     The words say nothing of how much it is, or since when: they would change all the time.
     """
     found = {name: f"Nobody sends what waits for {name}: the process that does so stands still" for name in not_tried}
-    found |= {name: f"{name} does not take what is sent to it; it is tried again and again" for name in not_taken}
+    found |= {name: f"Something that waits for {name} is tried in vain, again and again" for name in not_taken}
     return tuple(Sign(f"standstill:{name}", "", words) for name, words in sorted(found.items()))
 
 

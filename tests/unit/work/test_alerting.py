@@ -214,7 +214,7 @@ def inline(node: Alerting, state: str = forwarding.PLANNED, **values: object) ->
 
 
 NOBODY = "Nobody sends what waits for VAULT: the process that does so stands still"
-VAIN = "VAULT does not take what is sent to it; it is tried again and again"
+VAIN = "Something that waits for VAULT is tried in vain, again and again"
 
 
 def told(receiver: Receiver) -> list[str]:
