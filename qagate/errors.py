@@ -148,10 +148,12 @@ class DeliveryError(QagateError):
     """A destination did not take a document now.
 
     `receipts` are those (qagate.deliver.receipt.Receipt) of the documents of the same delivery that it did take.
+    `broke_off` says that there was an association, and that it ended in the middle of an object.
     """
 
     retryable = True
     receipts: tuple[Any, ...] = ()
+    broke_off = False
 
 
 class Unreachable(DeliveryError):

@@ -1,4 +1,4 @@
-"""Commands for the person who looks after the node: init, check, status, requeue."""
+"""Commands for the person who looks after the node: init, check, status, requeue, give-up."""
 
 from __future__ import annotations
 
@@ -155,3 +155,35 @@ def requeue(
             said = f"{number} deliveries are tried again"
     database.close()
     typer.echo(said)
+
+
+@plain_errors
+def give_up(
+    destination: Annotated[str, typer.Argument(help="Our name for it; it may be gone from the settings.")],
+    by: Annotated[str, typer.Option(prompt="Your name", help="Who decides it; stands in the audit trail.")],
+    reason: Annotated[str, typer.Option("--reason", "-r", prompt="Why", help="Why; stands in the audit trail.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask again.")] = False,
+    config: Config = None,
+) -> None:
+    """Give up for good what is parked for a destination that never comes back; what others lack stays."""
+    from qagate.store import giving_up, undelivered
+
+    if not by.strip() or not reason.strip():
+        typer.echo("qagate: who gives it up and why must be said, got nothing", err=True)
+        raise typer.Exit(BAD_INPUT)
+    database = database_of_the_node(settings_from(config))
+    with database.read() as session:
+        number = undelivered.counts(session).get(destination, {}).get("parked", 0)
+    if not number:
+        database.close()
+        typer.echo(f"qagate: nothing is parked for this destination, got {destination!r}", err=True)
+        raise typer.Exit(BAD_INPUT)
+    if not yes:
+        typer.confirm(f"Never send {number} documents and images to {destination}?", abort=True)
+    total, some = giving_up.GivenUp(), None
+    while some is None or some.series:
+        with database.begin() as session:
+            some = giving_up.give_up(session, destination, by=by.strip(), why=reason.strip(), at=datetime.now(UTC))
+        total += some
+    database.close()
+    typer.echo(f"{total.documents} documents and {total.images} images of {total.series} series are given up")

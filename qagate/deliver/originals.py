@@ -51,7 +51,7 @@ def forward(
     """Send originals in order; yield each with its receipt, or with why it was not taken, as soon as that is known.
 
     Raises Unreachable or AssociationRejected when there is no association (any more): what was not yielded until then
-    was not taken, or its answer was lost.
+    was not taken, or its answer was lost. `broke_off` says that it was the first of those that ended it.
     """
     for group in _groups(originals):
         with ExitStack() as stack:
@@ -63,7 +63,8 @@ def forward(
             for original in group:
                 try:
                     yield original, _send(original, peer)
-                except (Unreachable, AssociationRejected):
+                except (Unreachable, AssociationRejected) as error:
+                    error.broke_off = True
                     raise  # the association is gone
                 except DeliveryError as error:
                     yield original, error
@@ -109,14 +110,17 @@ def _read_whole(original: Original) -> Dataset:
 
 
 def _check(original: Original) -> None:
-    """Raise DeliveryRefused when the file does not hold the bytes that were received."""
+    """Raise DeliveryRefused when a file does not hold the bytes that were received, DeliveryError if none can tell."""
     try:
         _, offset = split_dataset(original.path)
         with original.path.open("rb") as stream:
             stream.seek(offset)
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise DeliveryRefused(f"the spool must hold {original.path}, got {error.strerror}") from None
+        words = f"the spool must hold {original.path}, got {error.strerror}"
+        if isinstance(error, FileNotFoundError) and original.path.parent.exists():
+            raise DeliveryRefused(words) from None
+        raise DeliveryError(words) from None  # a disk that is away, or no more files may be open
     except (InvalidDicomError, EOFError, ValueError, AttributeError) as error:
         raise DeliveryRefused(f"the spool must hold a DICOM file, got {error}: {original.path}") from None
     if digest != original.sha256:

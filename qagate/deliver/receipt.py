@@ -46,7 +46,10 @@ class Variant:
 
 
 def read_variants(documents: Sequence[Sequence[Path]]) -> tuple[tuple[Variant, ...], ...]:
-    """Return what the files say about themselves, but not their content. Raises ReportError."""
+    """Return what the files say about themselves, but not their content.
+
+    Raises ReportError, or DeliveryError when they cannot be read at this moment.
+    """
     return tuple(tuple(_read(path) for path in variants) for variants in documents)
 
 
@@ -60,7 +63,10 @@ def _read(path: Path) -> Variant:
             transfer_syntax_uid=str(data_set.file_meta.TransferSyntaxUID),
         )
     except OSError as error:
-        raise ReportError(f"a document to deliver must be readable, got {error.strerror}: {path}") from None
+        words = f"a document to deliver must be readable, got {error.strerror}: {path}"
+        if isinstance(error, FileNotFoundError) and path.parent.exists():
+            raise ReportError(words) from None
+        raise DeliveryError(words) from None  # a disk that is away, or no more files may be open
     except (InvalidDicomError, AttributeError, EOFError, ValueError) as error:
         raise ReportError(f"a document to deliver must be a DICOM file, got {error}: {path}") from None
 

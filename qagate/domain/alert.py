@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Literal
@@ -50,6 +50,16 @@ def parked(by_destination: Mapping[str, int]) -> tuple[Sign, ...]:
         for name, number in sorted(by_destination.items())
         if number
     )
+
+
+def standstills(not_taken: Collection[str], not_tried: Collection[str]) -> tuple[Sign, ...]:
+    """Return a sign for each destination to which nothing goes any more, though something waits for it (names).
+
+    The words say nothing of how much it is, or since when: they would change all the time.
+    """
+    found = {name: f"Nobody sends what waits for {name}: the process that does so stands still" for name in not_tried}
+    found |= {name: f"Something that waits for {name} is tried in vain, again and again" for name in not_taken}
+    return tuple(Sign(f"standstill:{name}", "", words) for name, words in sorted(found.items()))
 
 
 def disk(free_mb: int, reserve_mb: int, reserves: float) -> tuple[Sign, ...]:

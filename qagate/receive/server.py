@@ -59,7 +59,7 @@ class Receiver:
     """Receives objects into a spool until stopped; a context manager.
 
     `on_stored` is called in the association's thread after an object is durable and before the peer is told Success; if
-    it raises StoreError the peer is told Success all the same, because the bytes are safe and Spool.adopt finds them.
+    it raises StoreError the peer is told Success all the same, because the bytes are safe and are found in the spool.
     `on_association` is told of each association that was accepted, and once of its end. `on_commitment` gets the event
     information of storage commitment results and the calling AE title; absent, they are refused.
     `on_commitment_request` gets the action information of a request for storage commitment, the calling AE title and

@@ -204,13 +204,8 @@ class Spool:
         """Whether nothing in a folder is being written, or set aside."""
         return all(path.suffix == ".dcm" for path in _entries(folder))
 
-    def adopt(self, known: Container[str] = frozenset()) -> Iterator[StoredInstance]:
-        """Yield every object in the spool, rebuilt from its file alone, series by series; skip `known` paths."""
-        for folder in self.folders():
-            yield from self.adopt_folder(folder, known)
-
     def adopt_folder(self, folder: Path, known: Container[str] = frozenset()) -> Iterator[StoredInstance]:
-        """Yield every object in the folder of one series; skip `known` paths.
+        """Yield every object in the folder of one series, rebuilt from its file alone; skip `known` paths.
 
         The association is not known any more. A file that is not DICOM is left where it is and logged.
         """
@@ -228,17 +223,16 @@ class Spool:
             except (OSError, NotDicom) as error:
                 logger.warning("spool: %s cannot be adopted: %s", path, error)
 
-    def remove_temporary(self, older_than_seconds: float, folder: Path | None = None) -> int:
-        """Remove what writers that were killed left behind, in one folder or all; returns how many files that were."""
+    def remove_temporary(self, folder: Path, older_than_seconds: float) -> int:
+        """Remove what writers that were killed left behind in the folder of one series; returns how many files."""
         removed = 0
         oldest = time.time() - older_than_seconds
-        for one in self.folders() if folder is None else (folder,):
-            for path in _entries(one):
-                with contextlib.suppress(FileNotFoundError):
-                    # the change time is the machine's own; the modification time is the time of reception
-                    if path.suffix == _TEMPORARY_SUFFIX and path.stat().st_ctime <= oldest:
-                        path.unlink()
-                        removed += 1
+        for path in _entries(folder):
+            with contextlib.suppress(FileNotFoundError):
+                # the change time is the machine's own; the modification time is the time of reception
+                if path.suffix == _TEMPORARY_SUFFIX and path.stat().st_ctime <= oldest:
+                    path.unlink()
+                    removed += 1
         return removed
 
 
@@ -246,7 +240,7 @@ def remove(path: Path, *, newer_than: datetime) -> bool:
     """Remove an object from the spool, unless it came (again) after a time; False when it stays.
 
     It may come again at this very moment, and must then not be answered with Success and be gone: its file is set aside
-    first, under a name that no writer looks for, and only then is looked at. `Spool.adopt` puts it back if we die then.
+    first, under a name that no writer looks for, and only then looked at. `adopt_folder` puts it back if we die then.
     """
     aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_ASIDE_SUFFIX}")
     try:

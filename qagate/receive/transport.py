@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, cast
@@ -21,6 +20,7 @@ from pynetdicom.transport import AddressInformation, AssociationSocket, RequestH
 from qagate.errors import SpoolError, TooLarge
 from qagate.receive.association import AcceptedAssociation
 from qagate.receive.connections import Connections
+from qagate.receive.farewell import Farewells
 from qagate.receive.incoming import Incoming
 from qagate.receive.provider import StoreRequest
 from qagate.receive.waking import IDLE_SECONDS, Bell
@@ -32,11 +32,6 @@ _READ_BYTES = 1 << 18
 _MIN_PDU_LIMIT_BYTES = 1 << 20  # an association request can be longer than the PDUs that are agreed on by it
 _UNLIMITED_PDU_BYTES = 1 << 28
 _FOR_EVER_SECONDS = 86_400.0
-_FAREWELL_SECONDS = 1.0
-_MOST_FAREWELLS = 64
-
-# A-ASSOCIATE-RJ: transient, by the provider (presentation), local limit exceeded; PS3.8 Table 9-21
-_TURNED_AWAY = b"\x03\0\0\0\0\4\0\2\3\2"
 
 
 class AcceptedSocket(AssociationSocket):
@@ -115,37 +110,6 @@ class AcceptedSocket(AssociationSocket):
                 break
             received += piece
         return received
-
-
-class _Refused:
-    """A connection that was one too many, until its peer has been told."""
-
-    def __init__(self, connection: socket.socket, until: float) -> None:
-        self.until = until
-        self._connection = connection
-        self._told = False
-
-    def answer(self, words: bytes, *, last: bool) -> bool:
-        """Answer if the peer has asked or this is the `last` time; say whether the connection is closed now."""
-        gone = last
-        try:
-            for _ in range(4):
-                if not self._connection.recv(_READ_BYTES):
-                    gone = True
-                    break
-                last = True
-        except BlockingIOError:
-            pass
-        except OSError:
-            gone = True
-        if (last or gone) and not self._told:
-            self._told = True
-            with contextlib.suppress(OSError):
-                self._connection.send(words)
-                self._connection.shutdown(socket.SHUT_WR)
-        if gone:
-            self._connection.close()
-        return gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,7 +226,7 @@ class AssociationServer(ThreadedAssociationServer):
         self.tls = tls
         self._share_port = share_port
         self._shaking_hands: set[ssl.SSLSocket] = set()
-        self._leaving: deque[_Refused] = deque()
+        self._farewells = Farewells(tls=tls is not None)
         self.closed = False
         super().__init__(ae, address, ae.ae_title, contexts, evt_handlers=handlers, request_handler=AssociationHandler)
         ae._servers.append(self)  # shutdown() takes it off again
@@ -289,7 +253,7 @@ class AssociationServer(ThreadedAssociationServer):
         limit = self.connections.enter(host)
         if limit:
             self.service.warn(("connections", host), f"receive: connection from {host} refused: {limit}")
-            self._turn_away(request)
+            self._farewells.add(request)
             return
         try:
             super().process_request(request, client_address)
@@ -297,24 +261,10 @@ class AssociationServer(ThreadedAssociationServer):
             self.connections.leave(host)
             raise
 
-    def _turn_away(self, connection: socket.socket) -> None:
-        """Have a peer told no once it has asked; answering at once, or closing at once, might be lost on it."""
-        connection.setblocking(False)
-        self._leaving.append(_Refused(connection, time.monotonic() + _FAREWELL_SECONDS))
-        if len(self._leaving) > _MOST_FAREWELLS:
-            self._leaving.popleft().answer(b"", last=True)
-
-    def _see_off(self, *, everybody: bool = False) -> None:
-        now = time.monotonic()
-        words = _TURNED_AWAY if self.tls is None else b""
-        for refused in tuple(self._leaving):
-            if refused.answer(words, last=everybody or refused.until <= now):
-                self._leaving.remove(refused)
-
     def service_actions(self) -> None:
         """Do what is due between two connections."""
         super().service_actions()
-        self._see_off()
+        self._farewells.say()
 
     @contextlib.contextmanager
     def shaking_hands(self, connection: ssl.SSLSocket) -> Any:
@@ -331,7 +281,7 @@ class AssociationServer(ThreadedAssociationServer):
         """Stop listening, and let nobody wait who has no association yet."""
         super().server_close()
         self.closed = True
-        self._see_off(everybody=True)
+        self._farewells.say(everybody=True)
         for connection in tuple(self._shaking_hands):
             with contextlib.suppress(OSError):
                 # not its own shutdown(), which would take the handshake's ground from under it

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_serializer
 
-from qagate.settings.base import Tree
+from qagate.settings.base import Minutes, Tree
 
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
@@ -27,6 +27,10 @@ class Alerts(Tree):
     )
     flagged_share: Annotated[float, Field(gt=0, le=1)] = Field(0.5, description="share of them that is too much")
     disk_reserves: Annotated[float, Field(ge=1)] = Field(3, description="times storage.reserve_mb that should be free")
+
+    standstill_minutes: Minutes = Field(
+        15, description="how long what is due may wait for a destination that does not take it, or that nobody sends to"
+    )
 
     @field_serializer("urls", when_used="json")
     def _without_secrets(self, urls: tuple[str, ...]) -> tuple[str, ...]:

@@ -60,7 +60,9 @@ class Destination(Tree):
     )
     reconcile: bool = Field(False, description="compare with it once a day what it has and what we have")
     timeout_seconds: Patience = Field(30, description="patience with the peer")
-    max_attempts: Annotated[int, Field(ge=1)] = Field(12, description="tries before a delivery is parked")
+    max_attempts: Annotated[int, Field(ge=1)] = Field(
+        12, description="tries of a document at growing waits, 5 at least; afterwards it is tried once an hour"
+    )
     tls: DestinationTls | None = Field(
         None,
         description="TLS as {ca_file = ..., certificate_file, key_file, server_name, check_name, minimum_version}",

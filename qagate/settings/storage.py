@@ -24,6 +24,14 @@ class Storage(Tree):
     database_url: str | None = Field(None, description="SQLAlchemy URL; SQLite under data_dir when absent")
     reserve_mb: Annotated[int, Field(ge=0)] = Field(1024, description="free disk below which objects are refused")
     keep_days: Days = Field(7, description="days the spool keeps what was delivered")
+    keep_events_days: Days = Field(400, description="days the trail of a series stays in the database")
+    keep_associations_days: Days = Field(
+        90, description="days the database knows who connected, and longer while images of that are in the spool"
+    )
+    keep_exchanges_days: Days = Field(
+        90,
+        description="days the database keeps finished forwards of images that left the spool, and answered questions",
+    )
     max_object_mb: Annotated[int, Field(ge=1)] = Field(4096, description="largest object we take and decode")
     max_volume_mb: Annotated[int, Field(ge=1)] = Field(8192, description="largest volume we rebuild")
 

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, case, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.domain.holding import CT_AND_MR_IMAGES
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.series import StoredInstance
 from qagate.domain.verdict import Action
 from qagate.settings import Settings
@@ -20,7 +21,7 @@ from qagate.store.events import event
 from qagate.store.tables import ForwardRow, InstanceRow
 
 HELD, PLANNED, SENT, WARNING, COMMITTED = "held", "planned", "sent", "warning", "committed"
-PARKED, REJECTED = "parked", "rejected"
+PARKED, REJECTED, GIVEN_UP = "parked", "rejected", "given_up"
 
 BACKOFF_SECONDS = (5, 15, 60, 300)
 """Waits after the first, second, ... failed try; the last one repeats: images do not wait longer than that."""
@@ -102,14 +103,21 @@ def intend(session: Session, instance_id: int, series_instance_uid: str, instanc
 def again(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
     """Plan an object again that its sender sent once more: perhaps because its destination does not have it any more.
 
-    What is held, was rejected or is parked stays as it is; what waits for its next try is tried at once.
+    What is held, was rejected or is parked stays as it is; what waits for its next try is tried at once. What a person
+    gave up goes, too, where the settings name its destination.
     """
     known = session.scalars(select(ForwardRow.destination).where(ForwardRow.instance_id == instance_id)).all()
     missing = tuple(route for route in to.routes if route.name not in known)
     intend(session, instance_id, series_instance_uid, instance, replace(to, routes=missing))
     session.execute(
         update(ForwardRow)
-        .where(ForwardRow.instance_id == instance_id, ForwardRow.state.in_((SENT, WARNING, COMMITTED)))
+        .where(
+            ForwardRow.instance_id == instance_id,
+            or_(
+                ForwardRow.state.in_((SENT, WARNING, COMMITTED)),
+                and_(ForwardRow.state == GIVEN_UP, ForwardRow.destination.in_([route.name for route in to.routes])),
+            ),
+        )
         .values(
             state=PLANNED,
             next_attempt_at=instance.received_at,
@@ -204,6 +212,7 @@ def sent(session: Session, results: Sequence[tuple[Claimed, str]], *, at: dateti
             .where(ForwardRow.id == claimed.forward_id)
             .values(
                 state=WARNING if remark else SENT,
+                obstacle=Obstacle.NONE,
                 detail=remark,
                 sent_at=at,
                 attempts=claimed.attempts + 1,
@@ -213,7 +222,7 @@ def sent(session: Session, results: Sequence[tuple[Claimed, str]], *, at: dateti
         )
 
 
-def failed(session: Session, claimed: Sequence[Claimed], *, detail: str, final: bool, at: datetime) -> None:
+def failed(session: Session, claimed: Sequence[Claimed], *, obstacle: Obstacle, detail: str, at: datetime) -> None:
     """Record a try that failed: planned again after a wait for ever, or parked where the refusal is for good."""
     for one in claimed:
         wait = BACKOFF_SECONDS[min(one.attempts, len(BACKOFF_SECONDS) - 1)]
@@ -221,7 +230,8 @@ def failed(session: Session, claimed: Sequence[Claimed], *, detail: str, final: 
             update(ForwardRow)
             .where(ForwardRow.id == one.forward_id)
             .values(
-                state=PARKED if final else PLANNED,
+                state=PARKED if obstacle.lasts else PLANNED,
+                obstacle=obstacle,
                 detail=detail,
                 attempts=one.attempts + 1,
                 next_attempt_at=at + timedelta(seconds=wait),
@@ -229,7 +239,7 @@ def failed(session: Session, claimed: Sequence[Claimed], *, detail: str, final: 
                 claimed_until=None,
             )
         )
-        if final:
+        if obstacle.lasts:
             event(session, at, "parked", one.series_instance_uid, f"image {one.sop_instance_uid}: {detail}")
 
 
@@ -242,12 +252,22 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
 
 
 def hurry(session: Session, destination: str, *, at: datetime) -> None:
-    """Let nothing wait on for a destination that is there again."""
-    session.execute(
-        update(ForwardRow)
-        .where(ForwardRow.destination == destination, ForwardRow.state == PLANNED, ForwardRow.next_attempt_at > at)
-        .values(next_attempt_at=at)
-    )
+    """Let nothing wait on for its next try at a destination."""
+    session.execute(_sooner(destination, at))
+
+
+def is_there(session: Session, destination: str, *, at: datetime) -> None:
+    """Let nothing wait on that only waits for a destination to be there: it took something just now.
+
+    An image at which it broke off again and again waits its time: going first it would keep the others back.
+    """
+    only_away = or_(ForwardRow.obstacle == Obstacle.UNREACHABLE, ForwardRow.attempts <= 1)
+    session.execute(_sooner(destination, at).where(only_away))
+
+
+def _sooner(destination: str, at: datetime) -> Update:
+    waiting = ForwardRow.destination == destination, ForwardRow.state == PLANNED, ForwardRow.next_attempt_at > at
+    return update(ForwardRow).where(*waiting).values(next_attempt_at=at)
 
 
 def uncommitted(session: Session, destination: str, *, asked_before: datetime, now: datetime) -> tuple[Taken, ...]:

@@ -9,10 +9,11 @@ from datetime import datetime
 from sqlalchemy import Select, and_, case, not_, or_, select, update
 from sqlalchemy.orm import Session
 
+from qagate.domain.obstacle import Obstacle
 from qagate.store.events import event
 from qagate.store.holding import RELEASED
 from qagate.store.revisions import WrittenDocument, latest_revision
-from qagate.store.tables import REFUSED, DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow
+from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow, RevisionRow
 
 ASKED, WRITTEN, WITHDRAW, WITHDRAWN, NONE = "asked", "written", "withdraw", "withdrawn", "none"
 
@@ -109,7 +110,7 @@ def told(session: Session, wanted: Wanted) -> tuple[str, ...]:
     return tuple(name for name, kind in last.items() if kind.startswith("RN"))
 
 
-_REFUSED = DeliveryRow.detail.startswith(REFUSED, autoescape=True)
+_REFUSED = DeliveryRow.obstacle == Obstacle.REFUSED
 
 
 def _notes(series_instance_uid: str, *kinds: str) -> Select[int]:

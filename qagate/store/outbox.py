@@ -6,18 +6,23 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, Update, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
+from qagate.domain.obstacle import Obstacle
 from qagate.store import notes
 from qagate.store.events import event
-from qagate.store.tables import REFUSED, DeliveryRow, DocumentRow, RevisionRow, SeriesRow
+from qagate.store.tables import DeliveryRow, DocumentRow, RevisionRow, SeriesRow
 
 WITHDRAWN = "withdrawn"
 """State of a rejection note that is not sent any more, because the rejection was taken back."""
 
 BACKOFF_SECONDS = (5, 15, 60, 300, 900)
-"""Waits after the first, second, ... failed try; the last one repeats."""
+"""Waits after the first, second, ... failed try; the last one repeats for as long as it is tried quickly."""
+
+SLOW_SECONDS = 3600
+"""Wait after each try from then on: an archive that is down for a night or a month gets what waits, and nobody has to
+come for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +67,15 @@ def due(session: Session, now: datetime) -> tuple[Parcel, ...]:
     What was never tried is due at once, and what waits for longer than the longest wait is due too: its time was set
     before the clock stepped back.
     """
-    latest = now + timedelta(seconds=BACKOFF_SECONDS[-1])
+    latest, latest_quick = (now + timedelta(seconds=wait) for wait in (SLOW_SECONDS, BACKOFF_SECONDS[-1]))
     is_due = and_(
         DeliveryRow.state == "planned",
-        or_(DeliveryRow.next_attempt_at <= now, DeliveryRow.next_attempt_at > latest, DeliveryRow.attempts == 0),
+        or_(
+            DeliveryRow.next_attempt_at <= now,
+            DeliveryRow.next_attempt_at > latest,
+            and_(DeliveryRow.attempts < len(BACKOFF_SECONDS), DeliveryRow.next_attempt_at > latest_quick),
+            DeliveryRow.attempts == 0,
+        ),
     )
     other, its_document = aliased(DeliveryRow), aliased(DocumentRow)
     tries = (
@@ -105,42 +115,42 @@ def delivered(session: Session, delivery_id: int, *, sop_instance_uid: str, warn
     row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
     if row.state == WITHDRAWN:
         notes.came_late(session, row.document_id)
-    row.state, row.detail = ("warning", warning) if warning else ("sent", "")
+    row.state, row.obstacle, row.detail = "warning" if warning else "sent", Obstacle.NONE, warning
     row.sop_instance_uid, row.sent_at, row.attempts = sop_instance_uid, at, row.attempts + 1
     session.flush()
-    _close_if_done(session, row, at)
+    close_if_done(session, session.get_one(DocumentRow, row.document_id).revision_id, at)
 
 
 def failed(
     session: Session,
     delivery_ids: Sequence[int],
     *,
+    obstacle: Obstacle,
     detail: str,
-    final: bool,
     max_attempts: int,
     at: datetime,
-    refused: bool = False,
 ) -> None:
     """Record a try that failed: planned again after a wait, or parked when trying again cannot help.
 
-    refused: the destination itself said that it will never take it.
+    max_attempts: so many tries are quick, as many as there are different waits at least; the others are slow.
     """
     for delivery_id in delivery_ids:
         row = session.get_one(DeliveryRow, delivery_id, with_for_update=True)
         row.attempts += 1
         if row.state == WITHDRAWN:
-            if not final:  # it may have been taken, and the answer was lost
+            if not obstacle.lasts:  # it may have been taken, and the answer was lost
                 notes.came_late(session, row.document_id)
             continue
-        row.detail = f"{REFUSED}{detail}" if refused else detail
-        if final or row.attempts % max_attempts == 0:  # a requeued one gets all its tries again
+        row.obstacle, row.detail = obstacle, detail
+        if obstacle.lasts:
             row.state = "parked"
             document = session.get_one(DocumentRow, row.document_id)
             event(
                 session, at, "parked", _series_of(session, document), f"{document.kind} to {row.destination}: {detail}"
             )
         else:
-            row.next_attempt_at = at + _wait_after(row.attempts)
+            slow = row.attempts >= max(max_attempts, len(BACKOFF_SECONDS))
+            row.next_attempt_at = at + (timedelta(seconds=SLOW_SECONDS) if slow else _wait_after(row.attempts))
 
 
 def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
@@ -150,11 +160,6 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
         statement = statement.where(DeliveryRow.destination == destination)
     # attempts goes on counting, so that each try keeps an id of its own
     return len(session.execute(statement.values(state="planned", next_attempt_at=at).returning(DeliveryRow.id)).all())
-
-
-def nowhere(destination: str) -> str:
-    """Return what is said of deliveries that are parked because the settings name their destination no more."""
-    return f"there is no destination {destination!r} in the settings any more"
 
 
 def any_to_resume(session: Session, destinations: Collection[str]) -> bool:
@@ -169,17 +174,26 @@ def resume(session: Session, destinations: Collection[str], *, at: datetime) -> 
 
 
 def _homeless(destinations: Collection[str]) -> tuple[ColumnElement[bool], ...]:
-    said = [nowhere(name) for name in destinations]
-    return DeliveryRow.state == "parked", DeliveryRow.destination.in_(destinations), DeliveryRow.detail.in_(said)
+    return (
+        DeliveryRow.state == "parked",
+        DeliveryRow.destination.in_(destinations),
+        DeliveryRow.obstacle == Obstacle.NO_DESTINATION,
+    )
 
 
 def hurry(session: Session, destination: str, *, at: datetime) -> None:
     """Let no document wait on for its next try at a destination."""
-    session.execute(
-        update(DeliveryRow)
-        .where(DeliveryRow.destination == destination, DeliveryRow.state == "planned", DeliveryRow.next_attempt_at > at)
-        .values(next_attempt_at=at)
-    )
+    session.execute(_sooner(destination, at))
+
+
+def is_there(session: Session, destination: str, *, at: datetime) -> None:
+    """Let no document wait on that only waits for a destination to be there: it took another one just now."""
+    session.execute(_sooner(destination, at).where(DeliveryRow.obstacle == Obstacle.UNREACHABLE))
+
+
+def _sooner(destination: str, at: datetime) -> Update:
+    waiting = DeliveryRow.destination == destination, DeliveryRow.state == "planned", DeliveryRow.next_attempt_at > at
+    return update(DeliveryRow).where(*waiting).values(next_attempt_at=at)
 
 
 def uncommitted(
@@ -235,6 +249,22 @@ def not_committed(
     return len(rows)
 
 
+def close_if_done(session: Session, revision_id: int, at: datetime) -> None:
+    """Call a series delivered when no document of its latest revision waits or is parked any more."""
+    revision = session.get_one(RevisionRow, revision_id)
+    # one at a time: of two destinations that end together each would still see the other waiting (PostgreSQL)
+    series = session.get_one(SeriesRow, revision.series_instance_uid, with_for_update=True)
+    waiting = session.scalar(
+        select(func.count())
+        .select_from(DeliveryRow)
+        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
+        .where(DocumentRow.revision_id == revision.id, DeliveryRow.state.in_(("planned", "parked")))
+    )
+    if not waiting and series.revision == revision.number and series.state == "scored":
+        series.state = "delivered"
+        event(session, at, "delivered", series.series_instance_uid, f"revision {revision.number}")
+
+
 def _in_transaction(session: Session, transaction_uid: str, sop_instance_uids: Sequence[str]) -> Sequence[DeliveryRow]:
     if not transaction_uid:
         return ()  # what was never asked for has none either
@@ -254,19 +284,3 @@ def _wait_after(attempts: int) -> timedelta:
 
 def _series_of(session: Session, document: DocumentRow) -> str:
     return session.get_one(RevisionRow, document.revision_id).series_instance_uid
-
-
-def _close_if_done(session: Session, row: DeliveryRow, at: datetime) -> None:
-    document = session.get_one(DocumentRow, row.document_id)
-    revision = session.get_one(RevisionRow, document.revision_id)
-    # one at a time: of two destinations that end together each would still see the other waiting (PostgreSQL)
-    series = session.get_one(SeriesRow, revision.series_instance_uid, with_for_update=True)
-    waiting = session.scalar(
-        select(func.count())
-        .select_from(DeliveryRow)
-        .join(DocumentRow, DocumentRow.id == DeliveryRow.document_id)
-        .where(DocumentRow.revision_id == revision.id, DeliveryRow.state.in_(("planned", "parked")))
-    )
-    if not waiting and series.revision == revision.number and series.state == "scored":
-        series.state = "delivered"
-        event(session, at, "delivered", series.series_instance_uid, f"revision {revision.number}")

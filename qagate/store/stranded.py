@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, or_, select, update
 from sqlalchemy.orm import Session
 
+from qagate.domain.obstacle import Obstacle
 from qagate.store import destinations, outbox
 from qagate.store.events import event
 from qagate.store.forwarding import PARKED, PLANNED
@@ -26,14 +27,15 @@ def images(session: Session, to: Collection[str], *, at: datetime) -> tuple[str,
 
 def park(session: Session, destination: str, *, at: datetime) -> int:
     """Park the images that are planned for a destination which is not there; returns how many."""
+    why = f"there is no destination {destination!r} with originals = true in the settings any more"
     parked = session.execute(
         update(ForwardRow)
         .where(*_left(destination, at))
-        .values(state=PARKED, detail=_why(destination), claimed_by="", claimed_until=None)
+        .values(state=PARKED, obstacle=Obstacle.NO_DESTINATION, detail=why, claimed_by="", claimed_until=None)
         .returning(ForwardRow.id)
     ).all()
     if parked:
-        event(session, at, "parked", "", f"{len(parked)} images: {_why(destination)}")
+        event(session, at, "parked", "", f"{len(parked)} images: {why}")
     return len(parked)
 
 
@@ -48,13 +50,13 @@ def resume(session: Session, *, documents_to: Collection[str], images_to: Collec
     """Plan again what was parked for want of a destination that is there now; returns how much."""
     number = outbox.resume(session, documents_to, at=at)
     for name in images_to:
-        back = update(ForwardRow).where(*_back(name)).values(state=PLANNED, next_attempt_at=at, detail="")
+        back = (
+            update(ForwardRow)
+            .where(*_back(name))
+            .values(state=PLANNED, next_attempt_at=at, obstacle=Obstacle.NONE, detail="")
+        )
         number += len(session.execute(back.returning(ForwardRow.id)).all())
     return number
-
-
-def _why(destination: str) -> str:
-    return f"there is no destination {destination!r} with originals = true in the settings any more"
 
 
 def _left(destination: str, at: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -63,4 +65,8 @@ def _left(destination: str, at: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def _back(destination: str) -> tuple[ColumnElement[bool], ...]:
-    return ForwardRow.destination == destination, ForwardRow.state == PARKED, ForwardRow.detail == _why(destination)
+    return (
+        ForwardRow.destination == destination,
+        ForwardRow.state == PARKED,
+        ForwardRow.obstacle == Obstacle.NO_DESTINATION,
+    )

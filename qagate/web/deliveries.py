@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from qagate.domain.person import Permission, Person
 from qagate.settings import Settings
-from qagate.store import audit, undelivered
+from qagate.store import audit, giving_up, undelivered
 from qagate.web import veil
 from qagate.web.access import needs
 from qagate.web.asked import Word
@@ -39,7 +39,7 @@ class Standing(BaseModel):
     known: bool = Field(description="whether the settings name it; nothing is sent to others")
     waiting: int = Field(description="planned, or tried and planned again")
     held: int = Field(description="images that a policy or a person holds")
-    parked: int = Field(description="refused for good, or tried often enough")
+    parked: int = Field(description="refused for good, unreadable here, or without a destination")
 
 
 class OneUndelivered(BaseModel):
@@ -72,6 +72,22 @@ class TriedAgain(BaseModel):
     tried_again: int
 
 
+class WhyGivenUp(BaseModel):
+    """Why a person gives up what is parked for a destination."""
+
+    reason: Annotated[str, Field(min_length=1, max_length=500, pattern=r"^[^\x00]*\S[^\x00]*$", description="why")]
+
+
+class GivenUp(BaseModel):
+    """How much was given up: it is not sent any more, and no longer keeps the files of its series."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    series: int
+    documents: int
+    images: int
+
+
 @router.get("/deliveries", responses=told(422))
 def list_deliveries(request: Request, person: Reader, destination: Destination = "") -> Undelivered:
     """List what did not reach its destination yet: parked first, then by the time of the next try, 200 at most."""
@@ -92,6 +108,21 @@ def try_again(request: Request, destination: Name, person: Admin) -> TriedAgain:
         said = f"{number} parked, {destination}"
         audit.record(session, person.name, "deliveries_tried_again", "", said, now(request))
     return TriedAgain(tried_again=number)
+
+
+@router.post("/deliveries/{destination}/give-up", responses=told(404, 422))
+def give_up(request: Request, destination: Name, why: WhyGivenUp, person: Admin) -> GivenUp:
+    """Give up for good what is parked for a destination: it never comes back, or never takes it."""
+    database, total = database_of(request), giving_up.GivenUp()
+    while True:
+        with database.begin() as session:
+            some = giving_up.give_up(session, destination, by=person.name, why=why.reason.strip(), at=now(request))
+        if not some.series:
+            break
+        total += some
+    if not total.series:
+        raise HTTPException(404, f"nothing is parked for this destination, got {destination}")
+    return GivenUp.model_validate(total)
 
 
 @page.get("/deliveries")

@@ -42,6 +42,7 @@ DELIVERY_WORDS = {
     "parked": "parked",
     "rejected": "kept back",
     "withdrawn": "withdrawn",
+    "given_up": "given up",
 }
 
 COMPLETED_WORDS = {
@@ -55,7 +56,8 @@ COMPLETED_WORDS = {
 
 EVENT_WORDS = {"complete": "complete", "verdict": "verdict", "delivered": "delivered", "parked": "delivery parked",
                "excluded": "not for us", "failed": "failed", "held": "images held", "released": "images released",
-               "rejected": "rejected", "decided": "decided", "note": "note"}  # fmt: skip
+               "rejected": "rejected", "decided": "decided", "note": "note",
+               "given_up": "delivery given up"}  # fmt: skip
 
 
 REVIEW_WORDS = {

@@ -59,7 +59,7 @@ class Adoption:
 
     def _adopt(self, folder: Path) -> int:
         with contextlib.suppress(OSError):
-            self._spool.remove_temporary(STALE_SECONDS, folder)
+            self._spool.remove_temporary(folder, STALE_SECONDS)
         series = self._spool.series_in(folder)
         if series is None:
             return 0

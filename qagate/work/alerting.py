@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from qagate.clock import Clock
 from qagate.deliver.message import send
-from qagate.domain.alert import Sign, burst, certificates, disk, is_quiet, parked, steps
+from qagate.domain.alert import Sign, burst, certificates, disk, is_quiet, parked, standstills, steps
 from qagate.errors import QagateError, SettingsError
 from qagate.settings import Settings
-from qagate.store import alerts, undelivered
+from qagate.store import alerts, standstill, undelivered
 from qagate.store.database import Database
 from qagate.tls import expiry
 from qagate.work.certificates import own
@@ -43,8 +43,10 @@ class Alerting:
     def watch(self) -> None:
         """Bring the incidents up to date, then tell what was not told yet, unless it is quiet time."""
         now, wanted = self.clock.now(), self.settings.alerts
+        with self.database.read() as session:  # not in the other: looking takes longer than others should wait
+            signs = self._signs(session)
         with self.database.begin() as session:
-            alerts.apply(session, steps(alerts.current(session), self._signs(session), wanted.scanners), now)
+            alerts.apply(session, steps(alerts.current(session), signs, wanted.scanners), now)
         if not wanted.urls or is_quiet(now.astimezone(), wanted.quiet_from, wanted.quiet_until):
             return
         with self._telling.alone() as alone:
@@ -76,7 +78,13 @@ class Alerting:
         since = self.clock.now() - LOOK_BACK
         outcomes = alerts.recent_outcomes(session, since=since, last=wanted.flagged_of_last)
         nobody_takes = {name: states.get("parked", 0) for name, states in undelivered.counts(session).items()}
-        found = [*parked(nobody_takes), *burst(outcomes, wanted.flagged_of_last, wanted.flagged_share)]
+        waited = self.clock.now() - timedelta(minutes=wanted.standstill_minutes)
+        stuck = standstill.not_taken(session, before=waited), standstill.not_tried(session, before=waited)
+        found = [
+            *parked(nobody_takes),
+            *standstills(*stuck),
+            *burst(outcomes, wanted.flagged_of_last, wanted.flagged_share),
+        ]
         if storage.data_dir.exists():
             free_mb = shutil.disk_usage(storage.data_dir).free >> 20
             found += disk(free_mb, storage.reserve_mb, wanted.disk_reserves)

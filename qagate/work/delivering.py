@@ -8,7 +8,8 @@ from pathlib import Path
 
 from qagate.clock import Clock
 from qagate.deliver.destination import Receipt, deliver
-from qagate.errors import DeliveryError, DeliveryRefused, QagateError
+from qagate.domain.obstacle import Obstacle
+from qagate.errors import DeliveryError, QagateError
 from qagate.settings import Destination, Settings
 from qagate.store import outbox
 from qagate.store.database import Database
@@ -38,7 +39,8 @@ class Courier:
             return
         destination = next((d for d in self.settings.destinations if d.name == destination_name), None)
         if destination is None:
-            self._fail(items, outbox.nowhere(destination_name), final=True)
+            why = f"there is no destination {destination_name!r} in the settings any more"
+            self._fail(items, Obstacle.NO_DESTINATION, why)
             return
         documents = [[Path(variant) for variant in item.variants] for item in items]
         try:
@@ -46,17 +48,11 @@ class Courier:
         except DeliveryError as error:
             waiting = self._taken(items, tuple(error.receipts), destination)
             # all of them were offered: what is refused for good is so for each that was not taken
-            self._fail(
-                waiting,
-                str(error),
-                final=not error.retryable,
-                max_attempts=destination.max_attempts,
-                refused=isinstance(error, DeliveryRefused),
-            )
+            self._fail(waiting, Obstacle.of(error), str(error), destination.max_attempts)
             logger.warning("%s: %s", destination.name, error)
             return
         except QagateError as error:
-            self._fail(items, str(error), final=True)
+            self._fail(items, Obstacle.of(error), str(error), destination.max_attempts)
             logger.error("%s: %s", destination.name, error)
             return
         self._taken(items, receipts, destination)
@@ -75,27 +71,20 @@ class Courier:
                 outbox.delivered(
                     session, item.delivery_id, sop_instance_uid=receipt.sop_instance_uid, warning=warning, at=now
                 )
+            if taken:
+                outbox.is_there(session, destination.name, at=now)
         if taken:
             logger.info("%s took %s", destination.name, " ".join(item.kind for item, _ in taken))
         done = {item.delivery_id for item, _ in taken}
         return tuple(item for item in items if item.delivery_id not in done)
 
-    def _fail(
-        self,
-        items: tuple[Item, ...],
-        detail: str,
-        *,
-        final: bool,
-        max_attempts: int = 1_000_000,
-        refused: bool = False,
-    ) -> None:
+    def _fail(self, items: tuple[Item, ...], obstacle: Obstacle, detail: str, max_attempts: int = 1) -> None:
         with self.database.begin() as session:
             outbox.failed(
                 session,
                 [item.delivery_id for item in items],
+                obstacle=obstacle,
                 detail=detail,
-                final=final,
                 max_attempts=max_attempts,
                 at=self.clock.now(),
-                refused=refused,
             )

@@ -16,6 +16,7 @@ from pathlib import Path
 from qagate.clock import Clock
 from qagate.deliver.originals import Original, forward
 from qagate.deliver.receipt import Receipt
+from qagate.domain.obstacle import Obstacle
 from qagate.errors import AssociationRejected, DeliveryError, QagateError, Unreachable
 from qagate.settings import Destination, Settings
 from qagate.store import forwarding
@@ -106,8 +107,9 @@ class Lane:
             logger.warning("%s: %s", self.destination.name, error)
             self._mark(taken)
             left = list(open_ones.values())
-            # where it took some, it is the next one that it broke off at
-            tried = left if len(left) == len(batch) else left[:1]
+            # the next one is what it broke off at: perhaps it does so at nothing else
+            error.broke_off = error.broke_off or len(left) < len(batch)
+            tried = left[:1] if error.broke_off else left
             self._failed(tried, error)
             self._leave(left[len(tried) :])
             return len(batch)
@@ -149,7 +151,7 @@ class Lane:
         if not error.retryable:
             logger.error("%s: %s", self.destination.name, error)
         with self.database.begin() as session:
-            forwarding.failed(session, claimed, detail=str(error), final=not error.retryable, at=self.clock.now())
+            forwarding.failed(session, claimed, obstacle=Obstacle.of(error), detail=str(error), at=self.clock.now())
 
     def _leave(self, claimed: list[Claimed]) -> None:
         """Leave what was not tried to the next batch."""
@@ -162,7 +164,7 @@ class Lane:
         if self.away:
             self.away = 0
             with self.database.begin() as session:
-                forwarding.hurry(session, self.destination.name, at=self.clock.now())
+                forwarding.is_there(session, self.destination.name, at=self.clock.now())
 
 
 class Forwarder:

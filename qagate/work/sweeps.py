@@ -15,6 +15,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from qagate.clock import Clock
 from qagate.domain.backfill import SIGNAL
 from qagate.domain.holding import is_urgent
+from qagate.domain.obstacle import Obstacle
 from qagate.errors import QagateError
 from qagate.settings import Settings
 from qagate.store import outbox, reception, revisions, workers
@@ -27,6 +28,7 @@ from qagate.work.auditing import Auditing
 from qagate.work.committing import Commitments
 from qagate.work.completing import Completing, Waiting
 from qagate.work.noting import Notes
+from qagate.work.pruning import Pruning
 from qagate.work.queues import AFTERWARDS, SCANNERS, URGENT, Engine, Queue
 from qagate.work.reconciling import Reconciling
 from qagate.work.rescue import BEAT_SECONDS, Neighbourhood
@@ -157,8 +159,8 @@ class Sweeps:
                 outbox.failed(
                     session,
                     [item.delivery_id for item in outbox.contents(session, parcel.revision_id, parcel.destination)],
+                    obstacle=Obstacle.NOT_NOW,
                     detail=f"the try ended without a result ({status.lower()})",
-                    final=False,
                     max_attempts=tries.get(parcel.destination, 1),
                     at=now,
                 )
@@ -231,6 +233,7 @@ class Sweeps:
             (Alerting(self.settings, self.database, self.clock).watch, 20),
             (Reconciling(self.settings, self.database, self.clock).sweep, 300),
             (retention.sweep, 600),
+            (Pruning(self.settings, self.database, self.clock).sweep, 600),
         )
         scheduler = BackgroundScheduler(
             timezone="UTC",

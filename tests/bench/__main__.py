@@ -22,6 +22,7 @@ SHORT = {
     "growth": "--series 10 1000 20000",
     "ingest": "--share 0.5 --rounds 1",
     "latency": "--rounds 2",
+    "pruning": "30000",
     "scoring": "--rounds 2",
     "stack": "--repeats 2",
     "viewer": "--repeats 1",

@@ -23,7 +23,7 @@ from tests.bench.bench_ingest import make_objects
 from tests.peers import dcmtk
 from tests.peers.orthanc import Modality, Orthanc
 from tests.peers.orthanc import available as orthanc_available
-from tests.unit.receive.scanner import receiving
+from tests.unit.receive.scanner import found_in, receiving, tidied
 
 pytestmark = [pytest.mark.peers, pytest.mark.skipif(not dcmtk.available(), reason="dcmtk is not installed")]
 
@@ -88,7 +88,7 @@ def test_every_real_series_is_taken(tmp_path: Path) -> None:
         assert instance.series_instance_uid == header.get("SeriesInstanceUID", "")
         assert instance.sop_instance_uid == header.SOPInstanceUID
         assert hashlib.sha256(data_set_of(instance.path)).hexdigest() == instance.sha256
-    adopted = {instance.path: instance.sha256 for instance in Spool(tmp_path, 0).adopt()}
+    adopted = {instance.path: instance.sha256 for instance in found_in(Spool(tmp_path, 0))}
     assert adopted == {instance.path: instance.sha256 for instance in told.instances}
 
 
@@ -175,12 +175,12 @@ def test_a_killed_receiver_keeps_everything_it_acknowledged(tmp_path: Path) -> N
     acknowledged = output.count("Store Response (Success)")
     assert acknowledged >= 10
     spool = Spool(tmp_path / "spool", 0)
-    adopted = list(spool.adopt())
+    adopted = found_in(spool)
     # everything that was acknowledged, and at most the one whose acknowledgement was under way
     assert acknowledged <= len(adopted) <= acknowledged + 1
     for instance in adopted:
         assert hashlib.sha256(data_set_of(instance.path)).hexdigest() == instance.sha256
-    spool.remove_temporary(-1)
+    tidied(spool, -1)
     left = [path for path in spool.root.rglob("*") if path.is_file()]
     assert len(left) == len(adopted)
 

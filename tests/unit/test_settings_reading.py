@@ -138,6 +138,8 @@ def test_every_relative_file_of_authorities_is_found_beside_the_settings(tmp_pat
     ("key", "longest"),
     [
         ("storage.keep_days", {"days": 365_000}),
+        ("storage.keep_events_days", {"days": 365_000}),
+        ("alerts.standstill_minutes", {"minutes": 525_600_000}),
         ("holding.rejected_keep_days", {"days": 365_000}),
         ("holding.commitment_patience_hours", {"hours": 8_760_000}),
         ("people.session_hours", {"hours": 8_760_000}),

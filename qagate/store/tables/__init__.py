@@ -11,7 +11,7 @@ from qagate.store.tables.decision import DecisionRow, ReviewRow, SiteLimitRow
 from qagate.store.tables.event import EventRow
 from qagate.store.tables.holding import CommitmentRow, ForwardRow, HoldingRow
 from qagate.store.tables.kind import KindRow
-from qagate.store.tables.outbox import REFUSED, DeliveryRow, DocumentRow
+from qagate.store.tables.outbox import DeliveryRow, DocumentRow
 from qagate.store.tables.people import InvitationRow, LoginRow, PersonRow, TokenRow, TryRow
 from qagate.store.tables.reception import AssociationRow, InstanceRow, SeriesRow
 from qagate.store.tables.revisions import AssessmentRow, RevisionRow
@@ -19,7 +19,6 @@ from qagate.store.tables.trend import AnnotationRow, PointRow
 from qagate.store.tables.worker import WorkerRow
 
 __all__ = [
-    "REFUSED",
     "AlertRow",
     "AnnotationRow",
     "AssessmentRow",

@@ -40,7 +40,9 @@ class ForwardRow(Base):
     """One original for one destination.
 
     state: held → planned → sent (or warning: taken, with a remark) → committed; rejected: kept back by a person;
-    parked: refused for good. claimed_by, claimed_until: who is sending it now, and until when that is believed.
+    parked: refused for good, or nobody sends it; given_up: by a person.
+    obstacle: a word of qagate.domain.obstacle.Obstacle, of the last try; detail: the same for people. claimed_by,
+    claimed_until: who is sending it now, and until when that is believed.
     """
 
     __tablename__ = "forward"
@@ -55,6 +57,7 @@ class ForwardRow(Base):
     next_attempt_at: Mapped[datetime]
     claimed_by: Mapped[str] = mapped_column(String(128), default="")
     claimed_until: Mapped[datetime | None]
+    obstacle: Mapped[str] = mapped_column(String(16), default="", server_default="")
     detail: Mapped[str] = mapped_column(Text, default="")
     sent_at: Mapped[datetime | None]
     committed_at: Mapped[datetime | None]

@@ -9,9 +9,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from qagate.store.tables.base import Base
 
-REFUSED = "for good: "
-"""What the detail of a delivery begins with that its destination refused for good: it has not got the document."""
-
 
 class DocumentRow(Base):
     """One SR, SC or KO we wrote. `variants` are its files, richest SOP class first."""
@@ -33,7 +30,9 @@ class DocumentRow(Base):
 class DeliveryRow(Base):
     """One document for one destination.
 
-    state: planned → sent (or warning: taken, with a remark) → committed; parked: refused, or tried often enough.
+    state: planned → sent (or warning: taken, with a remark) → committed; parked: refused for good, or nobody
+    sends it; given_up: by a person.
+    obstacle: a word of qagate.domain.obstacle.Obstacle, of the last try; detail: the same for people.
     """
 
     __tablename__ = "delivery"
@@ -45,6 +44,7 @@ class DeliveryRow(Base):
     attempts: Mapped[int] = mapped_column(default=0)
     next_attempt_at: Mapped[datetime]
     sop_instance_uid: Mapped[str] = mapped_column(String(64), default="")
+    obstacle: Mapped[str] = mapped_column(String(16), default="", server_default="")
     detail: Mapped[str] = mapped_column(Text, default="")
     sent_at: Mapped[datetime | None]
     committed_at: Mapped[datetime | None]

@@ -9,8 +9,9 @@ from typer.testing import CliRunner
 from qagate.cli.commands import app
 from qagate.domain.series import StoredInstance
 from qagate.settings import load
-from qagate.store import reception, revisions, worklist
+from qagate.store import audit, reception, revisions, stranded, worklist
 from qagate.store.database import Database
+from qagate.store.forwarding import Route, Routing
 
 T0 = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -62,11 +63,35 @@ def test_a_destination_nobody_knows_is_refused(config: Path) -> None:
     assert result.exit_code == 2
 
 
+def test_what_is_parked_is_given_up_when_somebody_says_who_and_why(config: Path) -> None:
+    database = Database.open(load(config, {}).database_url)
+    instance = StoredInstance(config.parent / "2.dcm", "2", "2", "3", "1.2.3", "1.2", "CT", 1, "b" * 64, "S", T0)
+    with database.begin() as session:
+        reception.register(session, [instance], Routing((Route("OLD", "OLD"),), holds=False))
+        stranded.park(session, "OLD", at=T0)
+
+    def asked(*arguments: str, typed: str = "") -> tuple[int, str]:
+        done = CliRunner().invoke(app, ["give-up", *arguments, "-c", str(config)], input=typed)
+        return done.exit_code, done.output
+
+    assert asked("PACS", "--by", "ann", "--reason", "sold", "--yes")[0] == 2
+    assert asked("OLD", "--by", " ", "--reason", "sold", "--yes")[0] == 2
+    assert asked("OLD", typed="ann\nsold\nn\n")[0] == 1  # no, after all
+    code, said = asked("OLD", typed="ann\nsold\ny\n")
+    assert code == 0, said
+    assert said.endswith("0 documents and 1 images of 1 series are given up\n")
+    with database.read() as session:
+        (act,) = audit.listing(session, audit.Search(what="deliveries_given_up"))
+        assert (act.who, act.detail) == ("ann", "0 documents and 1 image of 1 series to OLD: sold")
+    database.close()
+
+
 @pytest.mark.parametrize(
     "command",
     [
         ("status",),
         ("requeue",),
+        ("give-up", "PACS", "--by", "ann", "--reason", "sold"),
         ("release", "--all"),
         ("reject", "1.2.3", "--yes", "--code", "artifact"),
         ("backfill", "list"),

@@ -165,6 +165,16 @@ def test_a_compressed_file_is_decompressed_for_a_peer_that_cannot() -> None:
     assert len(archive.received[0].PixelData) == original.Rows * original.Columns * 2
 
 
+@pytest.mark.parametrize("folder", ["", "not mounted"])
+def test_a_document_on_a_disk_that_is_away_is_tried_again_and_one_that_is_gone_is_not(
+    tmp_path: Path, folder: str
+) -> None:
+    """Both were parked, and what waited needed a person when the disk was there again."""
+    kind = DeliveryError if folder else ReportError
+    with archiving() as (pacs, _), pytest.raises(kind, match="must be readable"):
+        deliver([(tmp_path / folder / "1.dcm",)], pacs, calling_ae_title="QAGATE")
+
+
 @pytest.mark.parametrize("content", [None, b"", b"hello" * 100])
 def test_documents_that_are_none(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "x.dcm"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pynetdicom.dsutils import split_dataset
 from qagate.deliver import originals
 from qagate.deliver.originals import Original, forward
 from qagate.deliver.receipt import Receipt
-from qagate.errors import DeliveryError, DeliveryRefused, Unreachable
+from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
 from qagate.receive.part10 import FileMeta, encode
 from qagate.settings import Destination
 from tests.unit.deliver.archive import archiving
@@ -160,3 +161,58 @@ def test_a_fault_with_one_image_is_its_own(monkeypatch, tmp_path):
         first, second = send(destination, *paths)
     assert type(first) is DeliveryError  # tried again later
     assert isinstance(second, Receipt)
+
+
+def test_an_archive_that_breaks_off_at_one_image_is_told_from_one_that_is_away(tmp_path):
+    paths = [file("MR_small.dcm", tmp_path, f"1.2.{n}") for n in (1, 2, 3)]
+
+    def abort_at_second(data_set, event):
+        if data_set.SOPInstanceUID == "1.2.2":
+            event.assoc.abort()
+        return 0x0000
+
+    taken = []
+
+    def forward_all(destination):
+        for one, _ in forward([original(p) for p in paths], destination, calling_ae_title="QAGATE"):
+            taken.append(one.sop_instance_uid)
+
+    with archiving(MR) as (destination, archive):
+        archive.answer = abort_at_second
+        with pytest.raises(AssociationRejected) as caught:
+            forward_all(destination)
+    assert taken == ["1.2.1"]
+    assert caught.value.broke_off
+    with pytest.raises(Unreachable) as caught:  # nobody listens there any more
+        send(destination, *paths)
+    assert not caught.value.broke_off
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        (OSError(errno.EMFILE, "Too many open files"), DeliveryError),
+        (OSError(errno.EIO, "Input/output error"), DeliveryError),
+        (OSError(errno.ESTALE, "Stale file handle"), DeliveryError),
+        (FileNotFoundError(errno.ENOENT, "No such file"), DeliveryRefused),
+    ],
+    ids=["descriptors", "disk", "share", "gone"],
+)
+def test_an_image_that_cannot_be_read_at_this_moment_is_tried_again(monkeypatch, fault, kind):
+    """It was parked as refused for good, and needed a person when the disk was there again."""
+
+    def broken(_):
+        raise fault
+
+    monkeypatch.setattr(originals, "split_dataset", broken)
+    image = original(file("MR_small.dcm"))
+    with archiving(MR) as (destination, _):
+        ((_, answer),) = forward([image], destination, calling_ae_title="QAGATE")
+    assert type(answer) is kind
+
+
+def test_an_image_whose_whole_folder_is_away_is_tried_again(tmp_path):
+    image = Original(tmp_path / "not mounted" / "1.dcm", MR, "1.2.2", EXPLICIT, "0" * 64)
+    with archiving(MR) as (destination, _):
+        ((_, answer),) = forward([image], destination, calling_ae_title="QAGATE")
+    assert type(answer) is DeliveryError

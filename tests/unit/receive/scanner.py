@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -100,3 +100,13 @@ def send(port: int, *objects: Dataset, calling: str = "SCANNER") -> list[int]:
 def silent_clients(port: int, count: int) -> list[socket.socket]:
     """Connect and say nothing."""
     return [socket.create_connection(("127.0.0.1", port), timeout=5) for _ in range(count)]
+
+
+def found_in(spool: Spool, known: Container[str] = frozenset()) -> list[StoredInstance]:
+    """Return every object in a spool, rebuilt from its file alone, series by series."""
+    return [instance for folder in spool.folders() for instance in spool.adopt_folder(folder, known)]
+
+
+def tidied(spool: Spool, older_than_seconds: float = -1) -> int:
+    """Remove what writers left behind in a spool; returns how many files."""
+    return sum(spool.remove_temporary(folder, older_than_seconds) for folder in spool.folders())

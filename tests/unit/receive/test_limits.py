@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.sop_class import CTImageStorage, Verification  # type: ignore[attr-defined]
 
-from qagate.receive import incoming
+from qagate.receive import farewell, incoming
 from tests.unit.receive.scanner import associate, make_object, receiving, send, silent_clients
 from tests.unit.receive.test_server import raw_store
 
@@ -52,6 +53,30 @@ def test_one_connection_too_many_is_turned_away_and_the_next_is_not(
     lines = [r.getMessage() for r in caplog.records if "refused: " in r.getMessage()]
     assert len(lines) == 1
     assert f"node.{limit}" in lines[0]
+
+
+def test_who_asks_late_is_told_no_and_not_cut_off(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine the question came after the answer, and the answer was lost with the reset that followed."""
+    monkeypatch.setattr(farewell, "_SILENT_SECONDS", 0.1)
+    sending = DULServiceProvider._send
+
+    def late(self: Any, *arguments: Any) -> None:
+        time.sleep(1.0)
+        sending(self, *arguments)
+
+    with receiving(tmp_path, max_connections=1) as (receiver, _):
+        (silent,) = silent_clients(receiver.port, 1)
+        wait_for(lambda: receiver._server.connections.total == 1)
+        with socket.create_connection(("127.0.0.1", receiver.port), 5) as plain:
+            time.sleep(1.0)
+            for _ in range(3):  # each of them to a socket that must still be there
+                plain.send(bytes(100))
+                time.sleep(0.2)
+            assert plain.recv(100) == TURNED_AWAY
+            assert plain.recv(100) == b""
+        monkeypatch.setattr(DULServiceProvider, "_send", late)
+        assert associate(receiver.port, Verification, timeout_seconds=5).is_rejected
+        silent.close()
 
 
 def test_other_hosts_are_not_affected(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from qagate.receive import server as module
 from qagate.receive.server import Receiver
 from qagate.receive.spool import Spool
 from qagate.settings import Node, Peer
-from tests.unit.receive.scanner import Told, associate, make_object, receiving, send, silent_clients
+from tests.unit.receive.scanner import Told, associate, found_in, make_object, receiving, send, silent_clients
 
 PRIVATE_SOP_CLASS = "1.2.826.0.1.3680043.99.1"
 PRIVATE_SYNTAX = "1.2.826.0.1.3680043.99.2"
@@ -244,7 +244,7 @@ def test_a_database_that_is_down_does_not_refuse_bytes_that_are_safe(tmp_path: P
     with receiving(tmp_path) as (receiver, told):
         told.on_stored = down
         assert send(receiver.port, make_object()) == [0x0000]
-    assert [instance.sop_instance_uid for instance in Spool(tmp_path, 0).adopt()] == ["1.2.3.1"]
+    assert [instance.sop_instance_uid for instance in found_in(Spool(tmp_path, 0))] == ["1.2.3.1"]
 
 
 def test_a_fault_outside_is_a_failure_and_not_an_abort(tmp_path: Path) -> None:

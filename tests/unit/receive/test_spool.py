@@ -18,7 +18,7 @@ from qagate.domain.series import StoredInstance
 from qagate.errors import SpoolError, SpoolFull
 from qagate.receive import spool as module
 from qagate.receive.spool import Spool, remove
-from tests.unit.receive.scanner import make_object
+from tests.unit.receive.scanner import found_in, make_object, tidied
 from tests.unit.receive.test_header import EXPLICIT, encoded
 
 NOON = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -79,9 +79,9 @@ def test_everything_is_rebuilt_from_the_files_alone(spool: Spool) -> None:
         store(spool, b"not a data set at all"),
     ]
     told = [dataclasses.replace(instance, association_id="") for instance in told]
-    assert sorted(Spool(spool.root, 0).adopt(), key=lambda i: str(i.path)) == sorted(told, key=lambda i: str(i.path))
+    assert sorted(found_in(Spool(spool.root, 0)), key=lambda i: str(i.path)) == sorted(told, key=lambda i: str(i.path))
     known = {str(told[0].path), str(told[4].path)}
-    assert len(list(spool.adopt(known))) == 3
+    assert len(found_in(spool, known)) == 3
 
 
 def test_adopting_leaves_alone_what_is_not_dicom(spool: Spool, caplog: pytest.LogCaptureFixture) -> None:
@@ -90,14 +90,14 @@ def test_adopting_leaves_alone_what_is_not_dicom(spool: Spool, caplog: pytest.Lo
     (spool.root / "1.2.3" / "text.dcm").write_text("hello")
     (spool.root / "1.2.3" / ".x.part").write_text("half")
     (spool.root / "note.txt").write_text("hello")
-    assert [instance.sop_instance_uid for instance in spool.adopt()] == ["1.2.3.1"]
+    assert [instance.sop_instance_uid for instance in found_in(spool)] == ["1.2.3.1"]
     assert len(caplog.records) == 2
 
 
 def test_adopting_files_that_others_put_there(spool: Spool) -> None:
     (spool.root / "1.2.3").mkdir()
     make_object().save_as(spool.root / "1.2.3" / "1.2.3.1.dcm", enforce_file_format=True)
-    (adopted,) = spool.adopt()
+    (adopted,) = found_in(spool)
     assert adopted.sha256 == hashlib.sha256(encoded(make_object())).hexdigest()
     assert store(spool, encoded(make_object())).arrival == "repeated"
 
@@ -129,7 +129,7 @@ def test_other_bytes_under_the_same_uid_are_kept_beside(spool: Spool) -> None:
 def test_a_uid_that_looks_like_a_conflict_is_none(spool: Spool) -> None:
     # the last component has twelve digits, as the digest in the name of a conflicting copy
     store(spool, encoded(make_object("1.2.123456789012")))
-    assert [instance.arrival for instance in spool.adopt()] == ["new"]
+    assert [instance.arrival for instance in found_in(spool)] == ["new"]
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_uids_never_become_paths_unchecked(spool: Spool, uid: str) -> None:
     assert stored.path.resolve().is_relative_to(spool.root.resolve())
     assert stored.path.parent.parent == spool.root
     assert stored.path.name.startswith("x-")
-    assert [i.sop_instance_uid for i in spool.adopt()] == [uid.strip()]
+    assert [i.sop_instance_uid for i in found_in(spool)] == [uid.strip()]
 
 
 def test_what_the_data_set_does_not_say_the_request_says(spool: Spool) -> None:
@@ -251,8 +251,8 @@ def test_many_writers_of_the_same_object(spool: Spool) -> None:
 def test_janitor_removes_what_killed_writers_left(spool: Spool) -> None:
     store(spool, encoded(make_object()))
     (spool.root / "1.2.3" / ".dead.part").write_bytes(b"half")
-    assert spool.remove_temporary(3600) == 0
-    assert spool.remove_temporary(-1) == 1
+    assert tidied(spool, 3600) == 0
+    assert tidied(spool, -1) == 1
     assert files(spool.root) == ["1.2.3/1.2.3.1.dcm"]
 
 
@@ -269,10 +269,10 @@ def test_what_was_set_aside_by_one_that_died_has_its_name_again(spool: Spool, mo
         killing.setattr(os, "link", die)
         with pytest.raises(Killed):
             remove(path, newer_than=NOON - timedelta(days=1))  # it came again at that moment, and stays
-    assert list(spool.adopt()) == []  # somebody may be at it
-    spool.remove_temporary(-1)
+    assert found_in(spool) == []  # somebody may be at it
+    tidied(spool, -1)
     monkeypatch.setattr(module, "_ASIDE_SECONDS", -1)
-    assert [one.path for one in spool.adopt()] == [path]
+    assert [one.path for one in found_in(spool)] == [path]
     assert files(spool.root) == ["1.2.3/1.2.3.1.dcm"]
 
 
@@ -311,4 +311,4 @@ def test_a_disk_that_really_is_full(small_disk: Path, monkeypatch: pytest.Monkey
     assert len(files(spool.root)) == len(stored)
     stored[0].path.unlink()
     assert store(spool, bytes(400_000), sop_instance_uid="1.2.5").arrival == "new"
-    assert len(list(spool.adopt())) == len(stored)
+    assert len(found_in(spool)) == len(stored)

@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
+from qagate.domain.obstacle import Obstacle
 from qagate.store import forwarding, reception, worklist
 from qagate.store.database import Database
 from qagate.store.forwarding import Route, Routing
@@ -45,7 +46,7 @@ def test_an_image_and_its_way_on_are_written_together(database, instance):
 def test_what_waits_for_its_next_try_is_tried_at_once_when_it_is_sent_once_more(planned, instance):
     with planned.begin() as session:
         claimed = forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
-        forwarding.failed(session, claimed, detail="away", final=False, at=T0)
+        forwarding.failed(session, claimed, detail="away", obstacle=Obstacle.NOT_NOW, at=T0)
         now = T0 + timedelta(seconds=1)
         assert not forwarding.waits(session, "PACS", at=now)
         reception.register(session, [instance(2, seconds=1)], ROUTING)
@@ -119,7 +120,7 @@ def test_waits_grow_and_end_never(planned, tries, wait):
         for _ in range(tries):
             claimed = forwarding.claim(session, "PACS", by="a", at=at, limit=9)
             assert len(claimed) == 3
-            forwarding.failed(session, claimed, detail="away", final=False, at=at)
+            forwarding.failed(session, claimed, detail="away", obstacle=Obstacle.NOT_NOW, at=at)
             before, at = at, at + timedelta(seconds=300)
         assert forwarding.claim(session, "PACS", by="a", at=before + timedelta(seconds=wait - 1), limit=9) == ()
         assert len(forwarding.claim(session, "PACS", by="a", at=before + timedelta(seconds=wait), limit=9)) == 3
@@ -128,7 +129,11 @@ def test_waits_grow_and_end_never(planned, tries, wait):
 def test_what_waits_for_a_destination_that_is_back_waits_no_longer(planned):
     with planned.begin() as session:
         forwarding.failed(
-            session, forwarding.claim(session, "PACS", by="a", at=T0, limit=9), detail="away", final=False, at=T0
+            session,
+            forwarding.claim(session, "PACS", by="a", at=T0, limit=9),
+            detail="away",
+            obstacle=Obstacle.NOT_NOW,
+            at=T0,
         )
         forwarding.hurry(session, "PACS", at=T0)
         assert len(forwarding.claim(session, "PACS", by="a", at=T0, limit=9)) == 3
@@ -137,7 +142,7 @@ def test_what_waits_for_a_destination_that_is_back_waits_no_longer(planned):
 def test_what_is_refused_for_good_is_parked_seen_and_can_be_tried_again(planned):
     with planned.begin() as session:
         (claimed,) = forwarding.claim(session, "PACS", by="a", at=T0, limit=1)
-        forwarding.failed(session, [claimed], detail="no", final=True, at=T0)
+        forwarding.failed(session, [claimed], detail="no", obstacle=Obstacle.REFUSED, at=T0)
         assert forwarding.counts(session, "1.2.3")["PACS", "parked"] == 1
         assert worklist.events(session, "1.2.3")[-1].detail == "image 1.2.3.1: no"
         assert forwarding.requeue(session, destination="VAULT", at=T0) == 0
@@ -183,7 +188,7 @@ def test_images_that_nobody_forwards_are_noticed(planned):
     with planned.begin() as session:
         assert forwarding.overdue(session, before=T0 + timedelta(minutes=2)) == 6
         claimed = forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
-        forwarding.failed(session, claimed, detail="away", final=False, at=T0)
+        forwarding.failed(session, claimed, detail="away", obstacle=Obstacle.NOT_NOW, at=T0)
         assert forwarding.overdue(session, before=T0 + timedelta(minutes=2)) == 3
 
 
@@ -193,7 +198,7 @@ def test_images_that_wait_for_an_archive_that_is_away_are_not_said_to_be_forward
     with planned.begin() as session:
         claimed = forwarding.claim(session, "PACS", by="a", at=late, limit=1)
         assert forwarding.overdue(session, before=late - timedelta(minutes=2)) == 3  # the other destination's
-        forwarding.failed(session, claimed, detail="away", final=False, at=late)
+        forwarding.failed(session, claimed, detail="away", obstacle=Obstacle.NOT_NOW, at=late)
         assert forwarding.overdue(session, before=late - timedelta(minutes=2)) == 3
         assert forwarding.overdue(session, before=late + timedelta(minutes=2)) == 5
 

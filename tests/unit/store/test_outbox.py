@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.series import StoredInstance
 from qagate.store import outbox, reception, revisions, worklist
 from qagate.store.database import Database
@@ -64,28 +65,61 @@ def test_waits_grow(database, revision_id, tries, wait):
     for _ in range(tries):
         with database.begin() as session:
             (item,) = outbox.contents(session, revision_id, "ARCHIVE")
-            outbox.failed(session, [item.delivery_id], detail="down", final=False, max_attempts=99, at=T0)
+            outbox.failed(session, [item.delivery_id], detail="down", obstacle=Obstacle.NOT_NOW, max_attempts=99, at=T0)
     with database.begin() as session:
         assert "ARCHIVE" not in {p.destination for p in outbox.due(session, T0 + timedelta(seconds=wait - 1))}
         (parcel,) = [p for p in outbox.due(session, T0 + timedelta(seconds=wait)) if p.destination == "ARCHIVE"]
         assert parcel.attempt == tries + 1
 
 
-def test_parked_after_the_last_try_and_requeued_with_all_tries(database, revision_id):
-    def try_once(final=False):
-        with database.begin() as session:
-            (item,) = outbox.contents(session, revision_id, "ARCHIVE")
-            outbox.failed(session, [item.delivery_id], detail="down", final=final, max_attempts=2, at=T0)
-        with database.begin() as session:
-            return worklist.delivery_counts(session).get(("ARCHIVE", "parked"), 0)
+def fail_sr(database, revision_id, obstacle, *, at=T0):
+    with database.begin() as session:
+        (item,) = outbox.contents(session, revision_id, "ARCHIVE")
+        outbox.failed(session, [item.delivery_id], detail="down", obstacle=obstacle, max_attempts=2, at=at)
 
-    assert [try_once(), try_once()] == [0, 1]
+
+@pytest.mark.parametrize("obstacle", [Obstacle.UNREACHABLE, Obstacle.NOT_NOW])
+def test_what_could_not_go_is_tried_slowly_for_ever(database, revision_id, obstacle):
+    """An archive that was down for a night needed a person: after some tries all was parked."""
+    at = T0
+    for wait in (5, 15, 60, 300, 3600, 3600, 3600):  # two quick tries are asked for, five are the least
+        fail_sr(database, revision_id, obstacle, at=at)
+        with database.begin() as session:
+            early, late = at + timedelta(seconds=wait - 1), at + timedelta(seconds=wait)
+            assert "ARCHIVE" not in {p.destination for p in outbox.due(session, early)}
+            assert "ARCHIVE" in {p.destination for p in outbox.due(session, late)}
+        at = late
+
+
+@pytest.mark.parametrize(("tries", "step_minutes"), [(1, 16), (4, 30), (12, 61)])
+def test_a_clock_that_steps_back_lets_nothing_wait_for_as_long_as_the_step(database, revision_id, tries, step_minutes):
+    for _ in range(tries):
+        fail_sr(database, revision_id, Obstacle.NOT_NOW)
     with database.begin() as session:
-        assert outbox.requeue(session, destination="ARCHIVE", at=T0) == 1
-    assert [try_once(), try_once()] == [0, 1]
+        stepped = T0 - timedelta(minutes=step_minutes)
+        assert "ARCHIVE" in {parcel.destination for parcel in outbox.due(session, stepped)}
+
+
+@pytest.mark.parametrize("obstacle", [Obstacle.REFUSED, Obstacle.UNSENDABLE, Obstacle.NO_DESTINATION])
+def test_what_no_try_can_help_is_parked_at_once_and_goes_again_when_told(database, revision_id, obstacle):
+    for destination in ("ARCHIVE", None):
+        fail_sr(database, revision_id, obstacle)
+        with database.begin() as session:
+            assert worklist.delivery_counts(session)["ARCHIVE", "parked"] == 1
+            assert outbox.requeue(session, destination=destination, at=T0) == 1
+
+
+def test_a_destination_that_is_there_again_gets_what_waited_for_it_and_not_what_it_did_not_want(database, revision_id):
     with database.begin() as session:
-        assert outbox.requeue(session, destination=None, at=T0) == 1
-    assert try_once(final=True) == 1
+        sr, sc = outbox.contents(session, revision_id, "PACS")
+        for item, obstacle in ((sr, Obstacle.UNREACHABLE), (sc, Obstacle.NOT_NOW)):
+            for _ in range(5):
+                outbox.failed(session, [item.delivery_id], obstacle=obstacle, detail="no", max_attempts=1, at=T0)
+        outbox.is_there(session, "ARCHIVE", at=T0)
+        assert "PACS" not in {parcel.destination for parcel in outbox.due(session, T0)}
+        outbox.is_there(session, "PACS", at=T0)
+        assert session.get_one(DeliveryRow, sr.delivery_id).next_attempt_at == T0
+        assert session.get_one(DeliveryRow, sc.delivery_id).next_attempt_at == T0 + timedelta(hours=1)
 
 
 def test_the_series_is_delivered_when_every_destination_has_everything(database, revision_id):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from qagate.domain.obstacle import Obstacle
 from qagate.store import forwarding, outbox, reception, undelivered
 from qagate.store.forwarding import Route, Routing
 
@@ -22,10 +23,12 @@ def waiting(database, instance):
     with database.begin() as session:
         reception.register(session, [instance(n) for n in (2, 3, 4)], Routing((Route("PACS", "PACS"),), holds=False))
         (first, *others) = forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
-        forwarding.failed(session, [first], detail="A700 Out of resources", final=True, at=T0)
-        forwarding.failed(session, others, detail="nobody answers", final=False, at=T0)
+        forwarding.failed(session, [first], detail="A700 Out of resources", obstacle=Obstacle.REFUSED, at=T0)
+        forwarding.failed(session, others, detail="nobody answers", obstacle=Obstacle.NOT_NOW, at=T0)
         (sr,) = outbox.contents(session, revision_id, "ARCHIVE")
-        outbox.failed(session, [sr.delivery_id], detail="0122 not supported", final=True, max_attempts=9, at=T0)
+        outbox.failed(
+            session, [sr.delivery_id], detail="0122 not supported", obstacle=Obstacle.REFUSED, max_attempts=9, at=T0
+        )
     return database
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import select
 
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.person import Role
 from qagate.settings.delivering import Destination
 from qagate.store import outbox, undelivered
@@ -30,7 +31,9 @@ def sending_to(site: Site, *destinations: Destination) -> None:
 def refuse(site: Site) -> None:
     with site.database.begin() as session:
         for number in session.scalars(select(DeliveryRow.id)).all():
-            outbox.failed(session, [number], detail=WHY, final=True, max_attempts=9, at=datetime.now(UTC))
+            outbox.failed(
+                session, [number], detail=WHY, obstacle=Obstacle.REFUSED, max_attempts=9, at=datetime.now(UTC)
+            )
 
 
 @pytest.fixture
@@ -101,3 +104,24 @@ def test_who_may_try_again(tmp_path, role, may):
         assert ("an administrator can try again" in page) is not may
         said = site.client.post("/api/v1/deliveries/PACS/again", json={})
         assert said.status_code == (200 if may else 403), said.text
+
+
+def test_what_is_parked_is_given_up_by_an_administrator_with_a_reason(tmp_path):
+    for site in make_site(tmp_path, ONE, anonymous_role=None):
+        people.add(site.database, "physicist", Role.PHYSICIST)
+        people.add(site.database, "admin", Role.ADMIN)
+        refuse(site)
+        where = "/api/v1/deliveries/PACS/give-up"
+        people.log_in(site.client, "physicist")
+        assert "data-give-up" not in site.page("/deliveries")
+        assert site.client.post(where, json={"reason": "sold"}).status_code == 403
+        people.log_in(site.client, "admin")
+        assert 'data-give-up="PACS"' in site.page("/deliveries")
+        for reason in ({}, {"reason": ""}, {"reason": "  "}):
+            assert site.client.post(where, json=reason).status_code == 422
+        assert site.client.post(where, json={"reason": "sold"}).json() == {"series": 1, "documents": 3, "images": 0}
+        assert site.client.post(where, json={"reason": "sold"}).status_code == 404
+        with site.database.read() as session:
+            act = session.scalars(select(AuditRow).where(AuditRow.what == "deliveries_given_up")).one()
+            assert (act.who, act.detail) == ("admin", "3 documents and 0 images of 1 series to PACS: sold")
+            assert undelivered.counts(session) == {}

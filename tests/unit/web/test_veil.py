@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import select
 
 from qagate.domain.holding import Cause
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.person import Permission, Role
 from qagate.store import holding, outbox
 from qagate.store.tables import DeliveryRow
@@ -63,7 +64,9 @@ def test_nor_by_the_document_that_only_flagged_series_have(asked):
     seed(asked.database, asked.settings, FLAGGED, blind=1.0)
     with asked.database.begin() as session:
         for number in session.scalars(select(DeliveryRow.id)).all():
-            outbox.failed(session, [number], detail="refused", final=True, max_attempts=9, at=datetime.now(UTC))
+            outbox.failed(
+                session, [number], detail="refused", obstacle=Obstacle.REFUSED, max_attempts=9, at=datetime.now(UTC)
+            )
     one = asked.json(f"/api/v1/series/{FLAGGED.uid}")
     assert {said["kind"] for said in one["revisions"][0]["documents"]} == {"SR", "SC"}
     assert "KO" not in str(one["events"])

@@ -12,11 +12,12 @@ from sqlalchemy import select
 from qagate.clock import SystemClock
 from qagate.deliver.message import send
 from qagate.domain.alert import certificates
+from qagate.domain.obstacle import Obstacle
 from qagate.errors import DeliveryError, SettingsError
 from qagate.settings import Destination, DestinationTls, NodeTls, Settings
 from qagate.store import alerts, forwarding, undelivered
 from qagate.store.database import Database
-from qagate.store.tables import ForwardRow, InstanceRow
+from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow
 from qagate.tls import expiry
 from qagate.work.alerting import Alerting
 from qagate.work.telling import Telling
@@ -62,7 +63,8 @@ def node(tmp_path, receiver) -> Iterator[Alerting]:
     settings = Settings.model_validate(
         {
             "storage": {"data_dir": tmp_path, "reserve_mb": 0},
-            "alerts": {"urls": [receiver.url], "flagged_of_last": 5, "flagged_share": 0.6},
+            # what is seeded was written a while ago, and nobody sends it
+            "alerts": {"urls": [receiver.url], "flagged_of_last": 5, "flagged_share": 0.6, "standstill_minutes": 9999},
         }
     )
     database = Database.open(settings.database_url)
@@ -197,3 +199,94 @@ def test_an_address_with_a_slip_is_named_without_its_secret(url, caplog):
     with pytest.raises(SettingsError, match=rf"got {url.partition(':')[0]}:\.\.\.") as caught:
         send([url], "a", "b")
     assert "secret" not in str(caught.value) + caplog.text
+
+
+def inline(node: Alerting, state: str = forwarding.PLANNED, **values: object) -> None:
+    """Have one image, which came an hour ago, wait for VAULT."""
+    node.settings.alerts.__dict__["standstill_minutes"] = 15
+    flag(node, range(1), "accept")
+    hour_ago = node.clock.now() - timedelta(hours=1)
+    with node.database.begin() as session:
+        image = session.scalars(select(InstanceRow)).first()
+        image.received_at = hour_ago
+        named = {"instance_id": image.id, "series_instance_uid": image.series_instance_uid, "destination": "VAULT"}
+        session.add(ForwardRow(**{**named, "state": state, "next_attempt_at": hour_ago, **values}))
+
+
+NOBODY = "Nobody sends what waits for VAULT: the process that does so stands still"
+VAIN = "Something that waits for VAULT is tried in vain, again and again"
+
+
+def told(receiver: Receiver) -> list[str]:
+    return [m["message"] for m in receiver.got if "VAULT" in m["message"]]
+
+
+def test_images_that_nobody_forwards_are_told_once_and_when_they_went(node, receiver):
+    inline(node)
+    for _ in range(2):
+        node.watch()
+    assert told(receiver) == [NOBODY]
+    with node.database.begin() as session:
+        (claimed,) = forwarding.claim(session, "VAULT", by="a", at=node.clock.now(), limit=9)
+    node.watch()
+    assert receiver.got[-1]["title"] == "qagate: over"  # somebody is at it
+    with node.database.begin() as session:
+        forwarding.sent(session, [(claimed, "")], at=node.clock.now())
+    node.watch()
+    assert told(receiver) == [NOBODY, NOBODY]
+
+
+@pytest.mark.parametrize("obstacle", [Obstacle.UNREACHABLE, Obstacle.NOT_NOW])
+def test_images_that_are_tried_in_vain_are_told(node, receiver, obstacle):
+    """They are never parked, and an archive could be away for a week without a word."""
+    inline(node, attempts=3, obstacle=obstacle)
+    node.watch()
+    assert told(receiver) == [VAIN]
+
+
+def test_what_waits_for_a_shorter_time_is_not_told(node, receiver):
+    inline(node, attempts=1, obstacle=Obstacle.UNREACHABLE)
+    node.settings.alerts.__dict__["standstill_minutes"] = 90
+    node.watch()
+    assert told(receiver) == []
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_held_images_that_nobody_lets_go_after_their_deadline_are_told(node, receiver, decided):
+    inline(node, forwarding.HELD)
+    with node.database.begin() as session:
+        image, now = session.scalars(select(InstanceRow)).first(), node.clock.now()
+        if decided:
+            row = HoldingRow(series_instance_uid=image.series_instance_uid, state="held", held_at=now, until=now)
+            session.add(row)
+    node.watch()
+    assert told(receiver) == ([] if decided else [NOBODY])
+    if decided:
+        with node.database.begin() as session:
+            session.scalars(select(HoldingRow)).one().until = now - timedelta(minutes=30)
+        node.watch()
+        assert told(receiver) == [NOBODY]
+
+
+def test_documents_that_wait_too_long_are_told_and_those_in_a_long_queue_are_not(node, receiver):
+    node.settings.alerts.__dict__["standstill_minutes"] = 15
+    flag(node, range(2))
+    hour_ago = node.clock.now() - timedelta(hours=1)
+    with node.database.begin() as session:
+        for row in session.scalars(select(DeliveryRow)):
+            row.destination, row.next_attempt_at, row.attempts = "VAULT", hour_ago, 0
+        first = session.scalars(select(DeliveryRow)).first()
+        first.state, first.sent_at = "sent", node.clock.now()
+    node.watch()
+    assert told(receiver) == []
+    with node.database.begin() as session:
+        session.get_one(DeliveryRow, first.id).sent_at = hour_ago
+    node.watch()
+    assert told(receiver) == [NOBODY]
+    with node.database.begin() as session:
+        for row in session.scalars(select(DeliveryRow).where(DeliveryRow.state == "planned")):
+            row.attempts, row.obstacle = 13, Obstacle.UNREACHABLE
+        for row in session.scalars(select(DocumentRow)):
+            row.created_at = hour_ago
+    node.watch()
+    assert told(receiver) == [NOBODY, VAIN]

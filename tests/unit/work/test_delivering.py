@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -8,12 +8,12 @@ import pytest
 from qagate.clock import SystemClock
 from qagate.deliver.receipt import Receipt
 from qagate.domain.series import StoredInstance
-from qagate.errors import DeliveryError, DeliveryRefused
+from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, SettingsError, Unreachable
 from qagate.settings import Settings
 from qagate.store import outbox, reception, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
-from qagate.store.tables import REFUSED, DeliveryRow
+from qagate.store.tables import DeliveryRow
 from qagate.work import delivering
 from qagate.work.delivering import Courier
 
@@ -80,8 +80,8 @@ def test_a_refusal_for_good_is_told_from_one_for_now(courier, monkeypatch):
         monkeypatch.setattr(delivering, "deliver", deliver)
         courier.carry(1, "PACS")
         with courier.database.read() as session:
-            details = {row.detail for row in session.query(DeliveryRow)}
-        assert details == {"busy" if not isinstance(error, DeliveryRefused) else f"{REFUSED}never"}
+            said = {(row.obstacle, row.detail) for row in session.query(DeliveryRow)}
+        assert said == {("refused", "never") if isinstance(error, DeliveryRefused) else ("not_now", "busy")}
 
 
 def test_what_goes_to_a_destination_that_was_taken_out_waits_until_it_is_back(courier):
@@ -95,13 +95,32 @@ def test_what_goes_to_a_destination_that_was_taken_out_waits_until_it_is_back(co
         assert {parcel.attempt for parcel in outbox.due(session, T0)} == {4}  # an id of its own
 
 
-def test_a_document_that_is_refused_again_and_again_is_parked(courier, monkeypatch):
+@pytest.mark.parametrize("error", [Unreachable("down"), AssociationRejected("busy"), SettingsError("no such file")])
+def test_what_is_in_the_way_to_a_destination_parks_nothing(courier, monkeypatch, error):
     def deliver(*_: object, **__: object) -> None:
-        raise DeliveryError("down")
+        raise error
 
     monkeypatch.setattr(delivering, "deliver", deliver)
-    for _ in range(3):
+    for _ in range(5):
         courier.carry(1, "PACS")
-    assert {state for state, _ in states(courier).values()} == {"parked"}
+    assert {state for state, _ in states(courier).values()} == {"planned"}
     with courier.database.begin() as session:
-        assert outbox.due(session, datetime(2030, 1, 1, tzinfo=UTC)) == ()
+        assert {row.obstacle for row in session.query(DeliveryRow)} == {"unreachable"}
+        (parcel,) = outbox.due(session, datetime.now(UTC) + timedelta(hours=1))
+        assert parcel.attempt == 16  # five tries of three documents
+
+
+def test_what_waits_goes_as_soon_as_the_destination_took_something(courier, monkeypatch):
+    def away(*_: object, **__: object) -> None:
+        raise Unreachable("down")
+
+    monkeypatch.setattr(delivering, "deliver", away)
+    for _ in range(4):
+        courier.carry(1, "PACS")
+    with courier.database.begin() as session:
+        assert outbox.due(session, datetime.now(UTC)) == ()
+    with courier.database.read() as session:
+        items = outbox.contents(session, 1, "PACS")
+    courier._taken(items[:1], (Receipt("9.0", "stored", 0),), courier.settings.destinations[0])
+    with courier.database.begin() as session:
+        assert len(outbox.due(session, datetime.now(UTC))) == 1

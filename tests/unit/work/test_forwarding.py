@@ -9,7 +9,7 @@ import pytest
 from qagate.clock import SystemClock
 from qagate.deliver.receipt import Receipt
 from qagate.domain.series import StoredInstance
-from qagate.errors import DeliveryError, DeliveryRefused, Unreachable
+from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
 from qagate.settings import Settings
 from qagate.store import forwarding, holding, reception, worklist
 from qagate.store.database import Database
@@ -118,6 +118,27 @@ def test_a_destination_that_breaks_off_after_some_lets_only_the_next_one_wait(la
     assert lane.carry() == 1  # the third did not wait, and as it was taken, the second does not wait on
     lane.carry()
     assert states(lane) == ["sent"] * 3
+
+
+def test_one_image_at_which_a_destination_breaks_off_does_not_keep_the_others_back(lane, monkeypatch):
+    """It went first each time, all behind it counted as tried, and one image in seconds was all that went."""
+    plan(lane)
+
+    def forward(originals, destination, *, calling_ae_title):
+        for original in originals:
+            if original.sop_instance_uid == "9.1":
+                error = AssociationRejected("aborted")
+                error.broke_off = True
+                raise error
+            yield original, Receipt(original.sop_instance_uid, "stored", 0)
+
+    monkeypatch.setattr(forwarding_work, "forward", forward)
+    for _ in range(4):  # it breaks off; one goes; it breaks off again; the other goes
+        lane.carry()
+    assert states(lane) == ["planned", "sent", "sent"]
+    assert lane.carry() == 0  # it waits
+    with lane.database.read() as session:
+        assert session.query(ForwardRow).order_by(ForwardRow.id).first().obstacle == "not_now"
 
 
 def test_told_to_stop_it_ends_what_it_is_sending_and_frees_the_rest(lane, monkeypatch):

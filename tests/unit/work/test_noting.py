@@ -8,6 +8,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from qagate.clock import SystemClock
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.series import StoredInstance
 from qagate.settings import Settings
 from qagate.store import holding, outbox, reception, revisions
@@ -135,7 +136,7 @@ def test_a_parked_rejection_does_not_go_after_the_release(tmp_path):
     decide(notes, "reject")
     with notes.database.begin() as session:
         (item,) = outbox.contents(session, 1, "ASKS")
-        outbox.failed(session, [item.delivery_id], detail="no", final=True, max_attempts=9, at=T0)
+        outbox.failed(session, [item.delivery_id], detail="no", obstacle=Obstacle.UNREACHABLE, max_attempts=1, at=T0)
     decide(notes, "release")
     with notes.database.begin() as session:
         assert outbox.requeue(session, destination=None, at=T0) == 0
@@ -150,8 +151,8 @@ def test_who_refused_a_rejection_for_good_is_not_told_of_its_withdrawal(tmp_path
     named = {"max_attempts": 1, "at": T0}
     with notes.database.begin() as session:
         (item,), (other,) = outbox.contents(session, 1, "ASKS"), outbox.contents(session, 1, "SILENT")
-        outbox.failed(session, [item.delivery_id], detail="0122 not supported", final=True, refused=True, **named)
-        outbox.failed(session, [other.delivery_id], detail="no answer", final=False, **named)
+        outbox.failed(session, [item.delivery_id], detail="0122 not supported", obstacle=Obstacle.REFUSED, **named)
+        outbox.failed(session, [other.delivery_id], detail="no answer", obstacle=Obstacle.NOT_NOW, **named)
     decide(notes, "release")
     assert ("RW1", "SILENT", "planned") in written(notes)
     assert "RW1" not in {kind for kind, name, _ in written(notes) if name == "ASKS"}
@@ -171,7 +172,7 @@ def test_a_rejection_that_is_being_sent_while_it_is_taken_back_is_withdrawn(tmp_
         if answered:
             outbox.delivered(session, item.delivery_id, sop_instance_uid="9", warning="", at=T0)
         else:
-            named = {"detail": "no answer", "final": False, "max_attempts": 1, "at": T0}
+            named = {"detail": "no answer", "obstacle": Obstacle.NOT_NOW, "max_attempts": 1, "at": T0}
             outbox.failed(session, [item.delivery_id], **named)
     notes.write()
     notes.write()

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from qagate.clock import SystemClock
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.series import StoredInstance
 from qagate.receive.spool import Spool
 from qagate.settings import Settings
@@ -68,7 +69,7 @@ def test_what_was_not_delivered_never_leaves(node):
     assert sweep.sweep() == 0
     with database.begin() as session:  # nor when it was given up
         (item,) = outbox.contents(session, revision_id, "PACS")
-        outbox.failed(session, [item.delivery_id], detail="no", final=True, max_attempts=1, at=T0)
+        outbox.failed(session, [item.delivery_id], detail="no", obstacle=Obstacle.REFUSED, max_attempts=1, at=T0)
     assert sweep.sweep() == 0
     assert all(path.exists() for path in files)
 

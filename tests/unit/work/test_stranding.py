@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from qagate.domain.obstacle import Obstacle
 from qagate.settings import Settings
 from qagate.store import forwarding, holding, undelivered
 from qagate.store.tables import EventRow
@@ -42,7 +43,7 @@ def test_what_was_refused_for_good_stays_parked_when_the_settings_are_read_again
     plan(lane)
     with lane.database.begin() as session:
         (first, *_) = forwarding.claim(session, "PACS", by="a", at=lane.clock.now(), limit=9)
-        forwarding.failed(session, [first], detail="A900", final=True, at=lane.clock.now())
+        forwarding.failed(session, [first], detail="A900", obstacle=Obstacle.REFUSED, at=lane.clock.now())
     Stranding(lane.settings, lane.database, lane.clock).sweep()
     assert states(lane)[0] == "parked"
 

@@ -11,6 +11,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from pydicom import Dataset
 
 from qagate.domain.backfill import SIGNAL
+from qagate.domain.obstacle import Obstacle
 from qagate.domain.series import StoredInstance
 from qagate.settings import Settings
 from qagate.store import outbox, reception, revisions, workers, worklist
@@ -174,7 +175,9 @@ def test_deliveries_do_not_wait_for_a_clock_that_stepped_back(sweeps):
     sweeps.deliver()
     assert sweeps.engine.enqueued == ["deliver:1:PACS:1"]
     with sweeps.database.begin() as session:
-        outbox.failed(session, [1], detail="down", final=False, max_attempts=9, at=T0)  # again at T0 + 5 s
+        outbox.failed(
+            session, [1], detail="down", obstacle=Obstacle.NOT_NOW, max_attempts=9, at=T0
+        )  # again at T0 + 5 s
     sweeps.deliver()
     assert sweeps.engine.enqueued[1:] == ["deliver:1:PACS:2"]
 
@@ -198,12 +201,12 @@ def test_every_try_has_an_id_that_was_never_used(sweeps):
     judged(sweeps, "SR", "SC")
     with sweeps.database.begin() as session:
         outbox.delivered(session, 1, sop_instance_uid="9.SR", warning="", at=T0)
-        outbox.failed(session, [2], detail="no", final=False, max_attempts=5, at=T0)
+        outbox.failed(session, [2], detail="no", obstacle=Obstacle.NOT_NOW, max_attempts=5, at=T0)
     for _ in range(4):
         sweeps.clock.time += timedelta(hours=1)
         sweeps.deliver()
         with sweeps.database.begin() as session:
-            outbox.failed(session, [2], detail="no", final=False, max_attempts=5, at=sweeps.clock.now())
+            outbox.failed(session, [2], detail="no", obstacle=Obstacle.NOT_NOW, max_attempts=5, at=sweeps.clock.now())
     used = set(sweeps.engine.enqueued)
     assert len(used) == 4
     with sweeps.database.begin() as session:
