@@ -73,9 +73,9 @@ def samples(
         send=Way.LATE, late=min(LATE_SLICES, len(half) - 1),
         expectation="judged twice: without and with the late images")  # fmt: skip
     add("ct-abdomen", f"CT abdomen · phantom, {slices} slices", ct("ct-abdomen", good, 2, "Abd venous"))
-    low = phantom.add_noise(scan.voxels[slices // 4 : 3 * slices // 4], spacing, dose=0.035, seed=3)
-    add("ct-noise", f"CT abdomen · phantom, {len(low)} slices, a thirtieth of the dose",
-        ct("ct-noise", low, 3, "Abd venous low dose", tags={"Exposure": 4, "XRayTubeCurrent": 8, "CTDIvol": 0.28}),
+    low = phantom.add_noise(scan.voxels[slices // 4 : 3 * slices // 4], spacing, dose=0.02, seed=3)
+    add("ct-noise", f"CT abdomen · phantom, {len(low)} slices, a fiftieth of the dose",
+        ct("ct-noise", low, 3, "Abd venous low dose", tags={"Exposure": 2, "XRayTubeCurrent": 5, "CTDIvol": 0.16}),
         expectation="flagged for noise")  # fmt: skip
     breath = faults.ct_motion(third, range(len(third) // 4, 3 * len(third) // 4), shift_pixels=size / 40)
     add("ct-motion", f"CT abdomen · phantom, {len(third)} slices, breathing in the middle",
