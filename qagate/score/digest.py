@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from qagate.errors import ModelCorrupt
 
@@ -18,3 +20,15 @@ def verify(path: Path, wanted: str) -> None:
     """Raise ModelCorrupt unless a file has this SHA-256; OSError when it cannot be read."""
     if (digest := sha256(path)) != wanted:
         raise ModelCorrupt(f"{path} must have SHA-256 {wanted}; copy the folder again, got {digest}")
+
+
+def listed(path: Path, about: Mapping[str, Any], name: str) -> bool:
+    """Return whether a sheet has a table of this name; raise ModelCorrupt unless the file is the one it means."""
+    table = about.get(name)
+    if table is None:
+        return False
+    try:
+        verify(path, table["sha256"])
+    except (OSError, KeyError, TypeError) as error:
+        raise ModelCorrupt(f"{path} must be there as its sheet says, got {error!r}") from error
+    return True

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from qagate.errors import ModelCorrupt
 from qagate.score.assessor import MODALITIES, OUTPUTS, Opinion, log_error
-from qagate.score.digest import sha256, verify
+from qagate.score.digest import listed, sha256
 from qagate.score.eye import LENGTH, Eye, coloured
 
 FILE = "practised.safetensors"
@@ -63,14 +63,7 @@ class Practised(nn.Module):
     @classmethod
     def load(cls, folder: Path, about: Mapping[str, Any]) -> Practised | None:
         """Return the practised eye of a bundle, None when its sheet has no table [practised]. Raises ModelCorrupt."""
-        table = about.get("practised")
-        if table is None:
-            return None
-        try:
-            verify(folder / FILE, table["sha256"])
-        except (OSError, KeyError, TypeError) as error:
-            raise ModelCorrupt(f"{folder / FILE} must be there as its sheet says, got {error!r}") from error
-        return cls.load_from(folder)
+        return cls.load_from(folder) if listed(folder / FILE, about, "practised") else None
 
     @classmethod
     def load_from(cls, folder: Path) -> Practised | None:
