@@ -77,6 +77,9 @@ def text(judged: Judged) -> str:
     label = f" [{assessment.source.label}]" if assessment.source.label else ""
     head = f"{SHAPES[verdict.outcome]} {verdict.word:8} {score}{interval}"
     lines = [f"{head}  {words} · {shape}{label} · {assessment.source.path}"]
+    said_by = {one.tag for one in prompt.evidence if one.says.startswith("modality:")}
+    if said_by == {"PixelData"}:
+        lines.append(f"    taken for {prompt.modality} by its values alone; --modality says what it is")
     lines += [f"    {reason}" for reason in verdict.reasons]
     grades = sorted(assessment.attributes.items(), key=lambda item: -item[1])[:4]
     if grades:

@@ -99,9 +99,9 @@ def status(config: Config = None) -> None:
         for compared in reconciliation.latest(session):
             typer.echo(f"{compared.destination:12} {compared.words}")
         for (destination, state), number in sorted(worklist.delivery_counts(session).items()):
-            typer.echo(f"{destination:12} {number} {state}")
+            typer.echo(f"{destination:12} {number} {state.replace('_', ' ')}")
         for (destination, state), number in sorted(forwarding.counts(session).items()):
-            typer.echo(f"{destination:12} {number} images {state}")
+            typer.echo(f"{destination:12} {number} images {state.replace('_', ' ')}")
         held = holding.waiting(session)
         if held:
             typer.echo(

@@ -24,9 +24,11 @@ def read_prompt(volume: Volume, rules: Rules, modality: str | None = None) -> Pr
     words = infer(volume.tags, rules, None if "ImageOrientationPatient" in volume.tags else plane)
     if volume.unscorable or words.exclusions:
         return words
-    if words.modality is None:
-        words = replace(words, modality=modality)
-    return second_opinion(words, glance(volume, words.modality, plane or words.plane), rules)
+    told = words.modality is None and modality is not None
+    words = replace(words, modality=modality) if told else words
+    seen = glance(volume, words.modality, plane or words.plane)
+    # who looked at a CT in greys knows better than its values, which are like those of MR
+    return second_opinion(words, replace(seen, sure=seen.sure - {"CT", "MR"}) if told else seen, rules)
 
 
 def measured_plane(geometry: Geometry) -> str | None:

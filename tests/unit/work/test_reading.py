@@ -140,5 +140,10 @@ def grey_picture() -> Volume:
 
 def test_what_a_person_calls_a_picture_outweighs_its_pixels() -> None:
     assert read_prompt(grey_picture(), RULES).modality == "MR"
-    assert read_prompt(grey_picture(), RULES, "CT").modality == "CT"
+    named = read_prompt(grey_picture(), RULES, "CT")
+    assert (named.modality, named.conflict, named.findings) == (
+        "CT",
+        False,
+        read_prompt(grey_picture(), RULES).findings,
+    )
     assert read_prompt(replace(grey_picture(), tags={"Modality": "MR"}), RULES, "CT").modality == "MR"
