@@ -104,8 +104,8 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args(arguments)
     options.out.mkdir(parents=True, exist_ok=True)
-    network = Practised.load_from(options.out) or begun(bundle.load(options.bundle).eye)
     torch.manual_seed(options.seed)
+    network = Practised.load_from(options.out) or begun(bundle.load(options.bundle).eye)
     looks = shown(lessons(options.pack, options.seed, options.workers), options.seed)
     mean = fit(network.to(options.device), looks, options.steps, options.out)
     if options.mean is not None:

@@ -150,9 +150,14 @@ def test_the_command_goes_on_from_what_lies_there(
     assert practise.main(line) == 0
     assert "practised eye after 2 steps" in capsys.readouterr().out
     first = Practised.load_from(tmp_path / "out")
+    assert first is not None
+    assert practise.main([line[0], str(tmp_path / "again"), *line[2:]]) == 0
+    again = Practised.load_from(tmp_path / "again")
+    assert again is not None
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+    asked.pop()
     assert practise.main(line) == 0
     second = Practised.load_from(tmp_path / "out")
-    assert first is not None
     assert second is not None
     assert len(asked) == 1
     moved = [(a - b).abs().max() for a, b in zip(first.parameters(), second.parameters(), strict=True)]
