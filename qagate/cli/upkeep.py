@@ -180,10 +180,6 @@ def give_up(
         raise typer.Exit(BAD_INPUT)
     if not yes:
         typer.confirm(f"Never send {number} documents and images to {destination}?", abort=True)
-    total, some = giving_up.GivenUp(), None
-    while some is None or some.series:
-        with database.begin() as session:
-            some = giving_up.give_up(session, destination, by=by.strip(), why=reason.strip(), at=datetime.now(UTC))
-        total += some
+    total = giving_up.give_up(database, destination, by=by.strip(), why=reason.strip(), at=datetime.now(UTC))
     database.close()
     typer.echo(f"{total.documents} documents and {total.images} images of {total.series} series are given up")

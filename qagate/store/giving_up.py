@@ -14,6 +14,7 @@ from sqlalchemy import ColumnElement, and_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.store import audit, outbox
+from qagate.store.database import Database
 from qagate.store.events import event
 from qagate.store.forwarding import GIVEN_UP, PARKED
 from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, RevisionRow
@@ -38,11 +39,21 @@ class GivenUp:
         return GivenUp(self.series + other.series, self.documents + other.documents, self.images + other.images)
 
 
-def give_up(session: Session, destination: str, *, by: str, why: str, at: datetime) -> GivenUp:
-    """Give up what some series have parked for a destination; say it again until there is none: series = 0.
+def give_up(database: Database, destination: str, *, by: str, why: str, at: datetime) -> GivenUp:
+    """Give up all that is parked for a destination, some series in each transaction.
 
     by: a person's name. why: without patient data. Both stand in the trail of each series and in the audit trail.
     """
+    total, some = GivenUp(), None
+    while some is None or some.series:
+        with database.begin() as session:
+            some = _some(session, destination, by=by, why=why, at=at)
+        total += some
+    return total
+
+
+def _some(session: Session, destination: str, *, by: str, why: str, at: datetime) -> GivenUp:
+    """Give up what some series have parked for a destination: `series` is 0 when there is none."""
     uids = _series(session, destination)
     if not uids:
         return GivenUp()

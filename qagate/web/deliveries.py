@@ -113,13 +113,8 @@ def try_again(request: Request, destination: Name, person: Admin) -> TriedAgain:
 @router.post("/deliveries/{destination}/give-up", responses=told(404, 422))
 def give_up(request: Request, destination: Name, why: WhyGivenUp, person: Admin) -> GivenUp:
     """Give up for good what is parked for a destination: it never comes back, or never takes it."""
-    database, total = database_of(request), giving_up.GivenUp()
-    while True:
-        with database.begin() as session:
-            some = giving_up.give_up(session, destination, by=person.name, why=why.reason.strip(), at=now(request))
-        if not some.series:
-            break
-        total += some
+    said = {"by": person.name, "why": why.reason.strip()}
+    total = giving_up.give_up(database_of(request), destination, **said, at=now(request))
     if not total.series:
         raise HTTPException(404, f"nothing is parked for this destination, got {destination}")
     return GivenUp.model_validate(total)
