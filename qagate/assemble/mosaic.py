@@ -66,9 +66,8 @@ class Mosaic:
 def says_mosaic(dataset: Dataset) -> bool:
     """Return whether a picture says that it is tiled, and is larger than what was acquired for one slice."""
     words = {word.upper() for word in texts_of(dataset, "ImageType")}
-    tiles = next(
-        iter(private_numbers(dataset, 0x0019, "SIEMENS MR HEADER", 0x0A)), 0.0
-    )  # known without Image Type, too
+    # known without Image Type, too
+    tiles = next(iter(private_numbers(dataset, 0x0019, "SIEMENS MR HEADER", 0x0A)), 0.0)
     if not words & {"MOSAIC", "VFRAME"} and tiles < 2:
         return False
     # Image Type stays when somebody has split the mosaic already.

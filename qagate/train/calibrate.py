@@ -48,7 +48,7 @@ class Said:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Answers:
-    """What was said of volumes. network, assessor, practised: (n, 2) score and spread 0..1; grades (n, 3, 18)
+    """What was said of volumes. network, assessor, practised: (n, 2) score and spread 0..1; grades: (n, 3, 18) theirs.
 
     A judge that is not there says what the network says. judges: (n, 3) scores of the assessor's perceptrons, forest
     and boosted trees. present: (n, 18) strength of the artefacts that are there; quality: (n,) 0..1, the truth.
