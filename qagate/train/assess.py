@@ -4,7 +4,7 @@
         [--beside FOLDER]
 
 What it learns from are `looks`, kept in OUT_DIR/looks. With --beside the judges of the assessor in another folder stay,
-and those that learned from these looks sit beside them: new faults can be learned without the old ones drawn again.
+and those that learned from these looks sit beside them: new faults can be learned without drawing all old ones again.
 `export` puts the fitted assessor into a bundle.
 """
 
@@ -119,7 +119,8 @@ def fit_modality(part: Table, before: Arrays | None, seed: int, recipe: Recipe) 
 def _together(before: Arrays, new: Arrays) -> dict[str, npt.NDArray[Any]]:
     """Return the arrays of old judges and new ones. Old perceptrons name artefacts, as they learned from more of them.
 
-    Trees say the mean of what each says, so two forests are one; the shares of judges have to be chosen again.
+    Trees say the mean of what each says, so two forests are one; of the old one stay as many as there are new ones. The
+    shares of judges have to be chosen again.
     """
     found: dict[str, npt.NDArray[Any]] = {"centre": before["centre"], "scale": before["scale"]}
     for name in LAYERS:
@@ -127,10 +128,11 @@ def _together(before: Arrays, new: Arrays) -> dict[str, npt.NDArray[Any]]:
         found[name] = np.concatenate([scorers, new[name][:-NAMING], names])
     for kind in (TREES, BOOSTED):
         feature, threshold, left, value, root = kind
-        offset = len(before[feature])
+        roots = before[root][: len(new[root])]
+        nodes = before[root][len(roots)] if len(roots) < len(before[root]) else len(before[feature])
         for name in (feature, threshold, value):
-            found[name] = np.concatenate([before[name], new[name]])
+            found[name] = np.concatenate([before[name][:nodes], new[name]])
         inner = new[feature] >= 0
-        found[left] = np.concatenate([before[left], np.where(inner, new[left] + offset, 0)]).astype(np.int32)
-        found[root] = np.concatenate([before[root], new[root] + offset]).astype(np.int32)
+        found[left] = np.concatenate([before[left][:nodes], np.where(inner, new[left] + nodes, 0)]).astype(np.int32)
+        found[root] = np.concatenate([roots, new[root] + nodes]).astype(np.int32)
     return found

@@ -49,8 +49,8 @@ Slices = npt.NDArray[np.float32]
 class Table:
     """Looks at samples as numbers. features: (n, tiles.LENGTH); attributes: (n, 18) 0..1; quality: (n,) 0..1.
 
-    Attributes are NaN where nothing is to be named. subject, modality: (n,) words; artefacts: (n,) names joined by "+"; sample: (n,) number of the sample looked at,
-    two looks at the same one follow each other.
+    Attributes are NaN where nothing is to be named. subject, modality: (n,) words; artefacts: (n,) names joined by "+";
+    sample: (n,) number of the sample looked at, two looks at the same one follow each other.
     """
 
     features: npt.NDArray[np.float32]
@@ -71,7 +71,7 @@ class Table:
 
     def named(self) -> Table:
         """Return the looks at samples that have no nameless fault: the table itself when all are such."""
-        taught = np.isfinite(self.attributes).all(1)
+        taught = np.asarray(np.isfinite(self.attributes).all(1), bool)
         return self if taught.all() else self.some(taught)
 
     def plain(self) -> Table:
