@@ -98,7 +98,7 @@ def fit_modality(part: Table, before: Arrays | None, seed: int, recipe: Recipe) 
     pairs = np.stack([first, first + looks_of - 1], 1)  # a sample looked at once is its own pair
     members = [
         perceptron.fit(pairs, known, part.quality, part.attributes, naming, seed * 100 + number)
-        for number, naming in enumerate(recipe.naming)
+        for number, naming in enumerate(recipe.naming if before is None else recipe.naming[:-NAMING])
     ]
     found: dict[str, npt.NDArray[Any]] = {"centre": centre, "scale": scale}
     for place, name in enumerate(LAYERS):
@@ -107,7 +107,8 @@ def fit_modality(part: Table, before: Arrays | None, seed: int, recipe: Recipe) 
     rows = np.concatenate([np.arange(len(known)), np.repeat(others, recipe.again)])
     known, quality = known[rows], part.quality[rows].astype(np.float64)
     groups = np.unique(part.subject[rows], return_inverse=True)[1]
-    trees = forest.fit(known, quality, groups, trees=recipe.grown, leaf=recipe.leaf, seed=seed)
+    grown = recipe.grown if before is None else recipe.grown // 2  # the others are old
+    trees = forest.fit(known, quality, groups, trees=grown, leaf=recipe.leaf, seed=seed)
     boosted = boost.fit(known, quality, groups, recipe.boosted, seed)
     for name in TREES:
         found[name] = getattr(trees, name.removeprefix("tree_"))
@@ -125,7 +126,7 @@ def _together(before: Arrays, new: Arrays) -> dict[str, npt.NDArray[Any]]:
     found: dict[str, npt.NDArray[Any]] = {"centre": before["centre"], "scale": before["scale"]}
     for name in LAYERS:
         scorers, names = before[name][:-NAMING], before[name][-NAMING:]
-        found[name] = np.concatenate([scorers, new[name][:-NAMING], names])
+        found[name] = np.concatenate([scorers, new[name], names])
     for kind in (TREES, BOOSTED):
         feature, threshold, left, value, root = kind
         roots = before[root][: len(new[root])]
