@@ -23,8 +23,8 @@ NARROWEST = 2.0
 def weighed(shares: Iterable[Any], said: Iterable[Any]) -> npt.NDArray[np.float64]:
     """Return the mean of what judges say, by their shares. Who says nothing leaves its share to the rest.
 
-    shares: of each judge, a number or an array as large as what is said; said: numbers or arrays, None for nothing. The first judge says something, and stands
-    for all where nobody who speaks has a share.
+    shares: of each judge, a number or an array as large as what is said; said: numbers or arrays, None for nothing. The
+    first judge who speaks stands for all where nobody who speaks has a share.
     """
     each = [
         (share, np.asarray(value, np.float64)) for share, value in zip(shares, said, strict=True) if value is not None
