@@ -26,6 +26,8 @@ from qagate.train.looks import Table, side_by_side
 
 LEAST = 20
 """Fewest samples of a modality."""
+BESIDE, TREES_BESIDE = 3, ("MR",)
+"""So many new perceptrons sit beside old ones, and where new trees do: in CT they lose more than they win, ADR 0010."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,42 +100,43 @@ def fit_modality(part: Table, before: Arrays | None, seed: int, recipe: Recipe) 
     pairs = np.stack([first, first + looks_of - 1], 1)  # a sample looked at once is its own pair
     members = [
         perceptron.fit(pairs, known, part.quality, part.attributes, naming, seed * 100 + number)
-        for number, naming in enumerate(recipe.naming if before is None else recipe.naming[:-NAMING])
+        for number, naming in enumerate(recipe.naming if before is None else recipe.naming[:-NAMING][:BESIDE])
     ]
     found: dict[str, npt.NDArray[Any]] = {"centre": centre, "scale": scale}
     for place, name in enumerate(LAYERS):
         found[name] = np.stack([member[place] for member in members])
+    if before is not None:
+        found = _seated(before, found)
+        if part.modality[0] not in TREES_BESIDE:
+            return found | {name: before[name] for name in (*TREES, *BOOSTED)}
     others = np.setdiff1d(np.arange(len(known)), first)
     rows = np.concatenate([np.arange(len(known)), np.repeat(others, recipe.again)])
     known, quality = known[rows], part.quality[rows].astype(np.float64)
     groups = np.unique(part.subject[rows], return_inverse=True)[1]
-    grown = recipe.grown if before is None else recipe.grown // 2  # the others are old
+    grown = recipe.grown if before is None else recipe.grown // 2  # a third of the say, beside as many old ones
     trees = forest.fit(known, quality, groups, trees=grown, leaf=recipe.leaf, seed=seed)
     boosted = boost.fit(known, quality, groups, recipe.boosted, seed)
-    for name in TREES:
-        found[name] = getattr(trees, name.removeprefix("tree_"))
-    for name in BOOSTED:
-        found[name] = getattr(boosted, name.removeprefix("boosted_"))
-    return found if before is None else _together(before, found)
+    for kind, new in ((TREES, trees), (BOOSTED, boosted)):
+        found |= _grove(before, kind, new)
+    return found
 
 
-def _together(before: Arrays, new: Arrays) -> dict[str, npt.NDArray[Any]]:
-    """Return the arrays of old judges and new ones. Old perceptrons name artefacts, as they learned from more of them.
-
-    Trees say the mean of what each says, so two forests are one; of the old one stay as many as there are new ones. The
-    shares of judges have to be chosen again.
-    """
+def _seated(before: Arrays, new: Arrays) -> dict[str, npt.NDArray[Any]]:
+    """Return old and new perceptrons. The old ones name artefacts: they learned from more of them."""
     found: dict[str, npt.NDArray[Any]] = {"centre": before["centre"], "scale": before["scale"]}
     for name in LAYERS:
-        scorers, names = before[name][:-NAMING], before[name][-NAMING:]
-        found[name] = np.concatenate([scorers, new[name], names])
-    for kind in (TREES, BOOSTED):
-        feature, threshold, left, value, root = kind
-        roots = before[root][: len(new[root])]
-        nodes = before[root][len(roots)] if len(roots) < len(before[root]) else len(before[feature])
-        for name in (feature, threshold, value):
-            found[name] = np.concatenate([before[name][:nodes], new[name]])
-        inner = new[feature] >= 0
-        found[left] = np.concatenate([before[left][:nodes], np.where(inner, new[left] + nodes, 0)]).astype(np.int32)
-        found[root] = np.concatenate([roots, new[root] + nodes]).astype(np.int32)
+        found[name] = np.concatenate([before[name][:-NAMING], new[name], before[name][-NAMING:]])
     return found
+
+
+def _grove(before: Arrays | None, kind: tuple[str, ...], new: forest.Trees) -> dict[str, npt.NDArray[Any]]:
+    """Return trees, after all old ones: what they say is a mean over them. kind: names of the arrays."""
+    parts = new.feature, new.threshold, new.left, new.value, new.root
+    if before is None:
+        return dict(zip(kind, parts, strict=True))
+    old = [before[name] for name in kind]
+    nodes = len(old[0])
+    moved = (new.feature, new.threshold, np.where(new.feature >= 0, new.left + nodes, 0), new.value, new.root + nodes)
+    return {
+        name: np.concatenate([one, other]).astype(one.dtype) for name, one, other in zip(kind, old, moved, strict=True)
+    }
