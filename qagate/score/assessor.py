@@ -96,7 +96,7 @@ class Assessor:
             raise ModelCorrupt(f"{path} must be a whole assessor, got {error!r}") from error
 
     def save(self, folder: Path) -> str:
-        """Write the arrays, weights and the forest's values as float16, numbers of features as int16; return the SHA-256."""
+        """Write the arrays, weights and the values of the forest as float16, features as int16; return the SHA-256."""
         path = folder / FILE
         flat = {
             f"{modality}.{name}": np.ascontiguousarray(_small(name, self.arrays[modality][name]))
