@@ -16,7 +16,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ import numpy as np
 import torch
 
 from qagate.score import tiles
+from qagate.score.assessor import Assessor
 from qagate.train import baselines, looks, sampling
 from qagate.train.ablations import FAMILIES, family
 from qagate.train.benchmark import Sizes
@@ -52,26 +53,33 @@ def left_out(
 
     table: all looks; pool: where assessors are fitted.
     """
-    rests = {name: table.without(family(name)) for name in names}
-    fits = {}
-    for name, rest in rests.items():
-        fits[name] = {MODEL: pool.submit(fitted, rest, seed)}
+    tests: dict[str, Test] = {}
+    fits: dict[str, dict[str, Future[Any]]] = {}
+    for name in names:
+        rest = table.without(family(name))
+        tests[name] = _test(list(sampling.samples(held, count, SEEDS["T2"], only=family(name))))
+        fits[name] = {MODEL: pool.submit(fitted, rest, seed), SAME: pool.submit(classic, rest, tests[name], seed)}
         if (named := rest.named()) is not rest:
             fits[name][NAMED] = pool.submit(fitted, named, seed)
     found = {}
-    for name in names:
+    for name, test in tests.items():
         progress(f"without {name}")
-        samples = list(sampling.samples(held, count, SEEDS["T2"], only=family(name)))
-        described = np.array([tiles.describe(looks.standard(s), s.modality) for s in samples])
-        test = Test(samples, np.zeros(count), np.zeros(count), None, described)
-        trees = pool.submit(classic, rests[name], test, seed)
-        predicted = {who: 100.0 * judged(one.result(), test) for who, one in fits[name].items()}
-        predicted[SAME] = 100.0 * trees.result()
-        features = baselines.describe(samples)
+        said = {who: one.result() for who, one in fits[name].items()}
+        predicted = {
+            who: 100.0 * (judged(one, test) if isinstance(one, Assessor) else one) for who, one in said.items()
+        }
+        features = baselines.describe(test.samples)
         others = [s for s in learned if not family(name) & s.artefacts.keys()]
         predicted |= {who: predict(features) for who, predict in fit_baselines(others).items()}
-        found[name] = Heard(samples, [], predicted)
+        found[name] = Heard(test.samples, [], predicted)
     return found
+
+
+def _test(samples: list[Sample]) -> Test:
+    """Return samples as they are described to the assessor; nobody else takes part."""
+    described = np.array([tiles.describe(looks.standard(s), s.modality) for s in samples])
+    nothing = np.zeros(len(samples))
+    return Test(samples, nothing, nothing, None, described)
 
 
 def document(families: Mapping[str, Heard], resamples: int) -> dict[str, Any]:
