@@ -11,7 +11,14 @@ from pydicom.dataset import Dataset
 
 from qagate.assemble.child import Decoders
 from qagate.assemble.copies import without_copies
-from qagate.assemble.exclusion import NO_IMAGE_CLASSES, exclusion, looks_like_localizer, looks_like_scout, modality_of
+from qagate.assemble.exclusion import (
+    NO_IMAGE_CLASSES,
+    exclusion,
+    looks_like_localizer,
+    looks_like_scout,
+    looks_like_watching,
+    modality_of,
+)
 from qagate.assemble.extract import Extracted, extract
 from qagate.assemble.frame import Stack, Vector3
 from qagate.assemble.geometry import stack_frames
@@ -54,7 +61,7 @@ def find_series(paths: Iterable[Path], folder: Folder | None = None) -> Iterator
     Folders are walked. Files that are no DICOM go to `folder.others`; DICOMDIR and hidden files are passed over in
     silence. Series come in the order of their UIDs, files in the order of their names.
     """
-    found: dict[str, list[Path]] = {}
+    found: dict[tuple[str, ...], list[Path]] = {}
     for path in sorted(_files(paths)):
         try:
             dataset = open_header(path).dataset
@@ -64,8 +71,18 @@ def find_series(paths: Iterable[Path], folder: Folder | None = None) -> Iterator
             continue
         if text_of(dataset, "SOPClassUID") == "1.2.840.10008.1.3.10":
             continue
-        found.setdefault(text_of(dataset, "SeriesInstanceUID"), []).append(path)
-    yield from sorted(found.items())
+        found.setdefault(_series_of(path, dataset), []).append(path)
+    for key, files in sorted(found.items()):
+        yield key[0], files
+
+
+def _series_of(path: Path, dataset: Dataset) -> tuple[str, ...]:
+    """Return what the files of one series share: its UID, or where there is none what else tells series apart."""
+    uid = text_of(dataset, "SeriesInstanceUID")
+    if uid:
+        return (uid,)
+    words = (text_of(dataset, word) for word in ("StudyInstanceUID", "Modality", "SeriesNumber", "SeriesDescription"))
+    return (uid, str(path.parent), *words)
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -138,7 +155,7 @@ def _volumes(headers: list[Header], limits: Limits, decoders: Decoders) -> tuple
         extracted += extract(header, source, len(extracted))
     stacks = stack_frames([one.frame for one in extracted])
     planes = [_normal(stack) for stack in stacks if stack.geometry.known]
-    localizer = looks_like_localizer(planes, [len(stack.frames) for stack in stacks])
+    plan = _planning(stacks, planes, all(layout.is_ct for layout in layouts))
     if len(stacks) > 1:
         labels = ", ".join(stack.label for stack in stacks[:8])
         text = f"the series holds {len(stacks)} volumes: {labels}" + (" and more" if len(stacks) > 8 else "")
@@ -147,7 +164,7 @@ def _volumes(headers: list[Header], limits: Limits, decoders: Decoders) -> tuple
     room = limits.max_volume_bytes
     for index, stack in enumerate(stacks):
         refs = [extracted[frame.key] for frame in stack.frames]
-        volumes.append(_volume(index, stack, refs, layouts, images, room, localizer, decoders))
+        volumes.append(_volume(index, stack, refs, layouts, images, room, plan, decoders))
         room -= volumes[-1].voxels.nbytes
     return tuple(volumes), findings
 
@@ -194,7 +211,7 @@ def _volume(
     layouts: list[Layout],
     images: list[Header],
     room_bytes: int,
-    localizer: bool,
+    plan: str,
     decoders: Decoders,
 ) -> Volume:
     shape = stack.geometry.shape
@@ -203,10 +220,9 @@ def _volume(
         SliceRef(f.sop_instance_uid, f.sop_class_uid, f.frame_number, mm, f.instance_number)
         for f, mm in zip(stack.frames, stack.positions_mm, strict=True)
     )
-    scout = layouts[refs[0].pixels.source].is_ct and stack.geometry.known and _lies_as_scouts_do(stack)
     findings = [
         *stack.findings,
-        *_structure(stack, localizer, scout),
+        *_structure(stack, layouts[refs[0].pixels.source].is_ct, plan),
         *lossy([(images[s], layouts[s]) for s in dict.fromkeys(ref.pixels.source for ref in refs)]),
     ]
     findings += calibration(tags, layouts, refs)
@@ -235,15 +251,24 @@ def _lies_as_scouts_do(stack: Stack) -> bool:
     return looks_like_scout(image_type, _normal(stack), len(stack.frames))
 
 
-def _structure(stack: Stack, localizer: bool, scout: bool) -> list[Finding]:
+def _planning(stacks: Sequence[Stack], planes: Sequence[Vector3], is_ct: bool) -> str:
+    """Return as what all volumes of a series together are not read, "" when they are."""
+    counts = [len(stack.frames) for stack in stacks]
+    if looks_like_localizer(planes, counts):
+        return "the series holds a few slices in each of several planes, as localizers do"
+    places = [stack.frames[0].position for stack in stacks]
+    if is_ct and len(planes) == len(stacks) and looks_like_watching(places, counts):
+        return f"the series shows one place {len(stacks)} times, as the arrival of a bolus is watched"
+    return ""
+
+
+def _structure(stack: Stack, is_ct: bool, plan: str) -> list[Finding]:
     keys = dict(stack.frames[0].apart)
     kind = FindingCode(str(keys["kind"])) if "kind" in keys else None
-    if kind is None and localizer:
-        text = "the series holds a few slices in each of several planes, as localizers do"
-        return [Finding(FindingCode.LOCALIZER, Severity.NONE, text)]
-    if kind is None and scout:
-        text = "a CT acquires no such plane: this is a scout, made to plan other series"
-        return [Finding(FindingCode.LOCALIZER, Severity.NONE, text)]
+    if kind is None and is_ct and stack.geometry.known and _lies_as_scouts_do(stack):
+        plan = plan or "a CT acquires no such plane: this is a scout, made to plan other series"
+    if kind is None and plan:
+        return [Finding(FindingCode.LOCALIZER, Severity.NONE, plan)]
     found = exclusion(kind, str(keys.get("component", "")))
     return [found] if found else []
 

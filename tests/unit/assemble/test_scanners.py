@@ -302,7 +302,7 @@ SERIES: dict[str, tuple[list[Dataset], list[tuple[int, int, str]], list[str]]] =
     ),
     "one place at several times": (
         [ct(0, i, SliceLocation=0.0, AcquisitionNumber=i) for i in range(1, 5)],
-        [(4, 1, "")],
+        [(4, 1, "localizer")],
         ["acquisition 1", "acquisition 2"],
     ),
     "two ranges that overlap by a few slices": (
