@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,7 @@ from qagate.assemble.headers import Header, flatten, open_header
 from qagate.assemble.layout import Layout, layout_of
 from qagate.assemble.parts import promised
 from qagate.assemble.pixels import Pixels, read_pixels
-from qagate.assemble.provenance import calibration, lossy
+from qagate.assemble.provenance import calibration, cut_short, lossy
 from qagate.assemble.values import text_of, whole_of
 from qagate.domain.filling import filled, without_filling
 from qagate.domain.finding import Finding, FindingCode, Severity
@@ -46,53 +46,6 @@ class Limits:
 
     max_object_bytes: int = 4 << 30
     max_volume_bytes: int = 8 << 30
-
-
-@dataclass(slots=True)
-class Folder:
-    """What a walk over files found beside DICOM series: (file name, one sentence) of each file that is none."""
-
-    others: list[tuple[str, str]] = field(default_factory=list)
-
-
-def find_series(paths: Iterable[Path], folder: Folder | None = None) -> Iterator[tuple[str, list[Path]]]:
-    """Yield (Series Instance UID, its files) for files and folders that may hold several series.
-
-    Folders are walked. Files that are no DICOM go to `folder.others`; DICOMDIR and hidden files are passed over in
-    silence. Series come in the order of their UIDs, files in the order of their names.
-    """
-    found: dict[tuple[str, ...], list[Path]] = {}
-    for path in sorted(_files(paths)):
-        try:
-            dataset = open_header(path).dataset
-        except NotDicom as error:
-            if folder is not None:
-                folder.others.append((path.name, str(error)))
-            continue
-        if text_of(dataset, "SOPClassUID") == "1.2.840.10008.1.3.10":
-            continue
-        found.setdefault(_series_of(path, dataset), []).append(path)
-    for key, files in sorted(found.items()):
-        yield key[0], files
-
-
-def _series_of(path: Path, dataset: Dataset) -> tuple[str, ...]:
-    """Return what the files of one series share: its UID, or where there is none what else tells series apart."""
-    uid = text_of(dataset, "SeriesInstanceUID")
-    if uid:
-        return (uid,)
-    words = (text_of(dataset, word) for word in ("StudyInstanceUID", "Modality", "SeriesNumber", "SeriesDescription"))
-    return (uid, str(path.parent), *words)
-
-
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from (
-                p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".") and p.name != "DICOMDIR"
-            )
-        else:
-            yield path
 
 
 def read_series(
@@ -220,10 +173,12 @@ def _volume(
         SliceRef(f.sop_instance_uid, f.sop_class_uid, f.frame_number, mm, f.instance_number)
         for f, mm in zip(stack.frames, stack.positions_mm, strict=True)
     )
+    objects = [(images[s], layouts[s]) for s in dict.fromkeys(ref.pixels.source for ref in refs)]
     findings = [
         *stack.findings,
         *_structure(stack, layouts[refs[0].pixels.source].is_ct, plan),
-        *lossy([(images[s], layouts[s]) for s in dict.fromkeys(ref.pixels.source for ref in refs)]),
+        *lossy(objects),
+        *cut_short(objects),
     ]
     findings += calibration(tags, layouts, refs)
     pixels: Pixels | None = None

@@ -11,7 +11,8 @@ import pydicom
 import pytest
 
 from qagate.assemble.child import Decoders
-from qagate.assemble.series import Folder, Limits, find_series, read_series
+from qagate.assemble.folder import Folder, find_series
+from qagate.assemble.series import Limits, read_series
 from qagate.domain.finding import FindingCode
 from qagate.domain.volume import SeriesVolumes, Volume
 from tests.unit.assemble.expected_series import FOLDERS, Ser
