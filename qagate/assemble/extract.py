@@ -153,7 +153,7 @@ def _multi(
         reader = _Reader(own, base)
         frame = _frame(reader, dataset, first_key + index, rows, columns, index + 1)
         if not at_one_place:
-            frame = replace(frame, position=None, row=None, column=None)
+            frame = replace(frame, position=None, row=None, column=None, point=None)
         yield Extracted(frame, PixelRef(source, index, _rescale(reader)))
 
 
@@ -192,6 +192,7 @@ def _frame(reader: _Reader, dataset: Dataset, key: int, rows: int, columns: int,
         slice_thickness=reader.number("SliceThickness"),
         spacing_between_slices=reader.number("SpacingBetweenSlices"),
         slice_location=_location(reader),
+        point=(position[0], position[1], position[2]) if row is None and len(position) == 3 else None,
         frame_of_reference_uid=text_of(dataset, "FrameOfReferenceUID"),
         offset=whole_of(dataset, "ConcatenationFrameOffsetNumber") or 0,
         apart=_apart(reader, dataset, image_type),

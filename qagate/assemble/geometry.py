@@ -57,8 +57,8 @@ def _stack(group: Group, normal: Vector) -> Stack:
     along = positions @ normal  # (slices,)
     findings = list(group.findings)
     if group.located:
-        by = "Slice Location" if group.frames[0].frame_number is None else "In-Stack Position Number"
-        text = f"{len(group.frames)} images say neither where nor how they lie, so they were stacked by {by}"
+        what = "do not say how" if group.located == "Image Position" else "say neither where nor how"
+        text = f"{len(group.frames)} images {what} they lie, so they were stacked by {group.located}"
         findings.append(Finding(FindingCode.NO_POSITION, Severity.MODERATE, text))
     elif not group.known:
         text = "the images do not say how large a pixel is, so it is taken for 1 mm"
