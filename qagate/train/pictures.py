@@ -65,7 +65,7 @@ def read_index(path: Path, modality: str | None = None) -> tuple[list[Row], list
     """Return usable rows, and one sentence for each row that is not. `modality` stands in where the file is silent.
 
     Paths are taken from the folder of the CSV. Without a group each image is its own group, however many rows (one for
-    each rater, say) name it. Commas, semicolons or tabs part the columns. Raises InputError when there is no such file
+    each rater, say) name it. What may part the columns is in `index`. Raises InputError when there is no such file
     or no columns `path` and `score`.
     """
     rows, problems = [], []

@@ -142,6 +142,22 @@ def test_unicode_text_of_a_spreadsheet(folder: Path, encoding: str) -> None:
     assert ([row.score for row in rows], problems) == ([3.5], [])
 
 
+def test_letters_of_western_windows(folder: Path) -> None:
+    (folder / "Schädel 1.npy").write_bytes((folder / "stack.npy").read_bytes())
+    (folder / "labels.csv").write_bytes("Path;Score;Group\r\nSchädel 1.npy;3,5;Müller\r\n".encode("cp1252"))
+    rows, problems = pictures.read_index(folder / "labels.csv")
+    assert ([(row.path.name, row.group) for row in rows], problems) == ([("Schädel 1.npy", "Müller")], [])
+    assert rows[0].path.exists()
+
+
+@pytest.mark.parametrize("before", ["sep=;\r\n", '"sep=;"\n', "\n \n", ";;\n"])
+def test_lines_before_the_header_that_say_nothing(folder: Path, before: str) -> None:
+    (folder / "labels.csv").write_bytes((before + "PATH;SCORE\ngrey.png;high\ngrey.png;3,5\n").encode("utf-8-sig"))
+    rows, problems = pictures.read_index(folder / "labels.csv")
+    assert [row.score for row in rows] == [3.5]
+    assert problems == [f"line {before.count(chr(10)) + 2}: score must be a finite number, got 'high'"]
+
+
 def test_what_was_left_of_a_nifti_file_is_said(folder: Path) -> None:
     nifti(folder / "four.nii", np.arange(4 * 3 * 9 * 10, dtype=np.int16).reshape(12, 9, 10))
     data = bytearray((folder / "four.nii").read_bytes())
@@ -166,6 +182,7 @@ def test_semicolons_and_decimal_commas(folder: Path) -> None:
     "text",
     [
         "path\tscore\ngrey.png\t3,5\n",
+        "path|score\ngrey.png|3,5\n",
         'path, score\r\n"grey.png", "3,5"\r\n',
         "Path,score,,\ngrey.png,3.5,,\n",  # columns that a spreadsheet left empty
         "path,score\ngrey.png,3.5,,\n",
