@@ -27,5 +27,6 @@ def read(path: Path) -> Volume:
         found += volumes.volumes
         why = why or (volumes.why_empty.detail if not volumes.volumes else "")
     if not found:
-        raise InputError(f"{path} must hold pictures, got {why or 'nothing that can be read'}")
+        why = f": {why}" if why else ", got nothing that can be read"
+        raise InputError(f"{path} must be DICOM, NIfTI, .npy, PNG, JPEG, TIFF, BMP or GIF{why}")
     return max(found, key=lambda one: one.voxels.size)

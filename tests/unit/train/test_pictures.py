@@ -60,6 +60,35 @@ def test_every_kind_of_image_is_read(folder: Path, name: str, shape: tuple[int, 
     assert (spacing == (3.0, 0.5, 0.5), known) == ((name == "volume.nii.gz"),) * 2
 
 
+@pytest.mark.parametrize(
+    ("shape", "read"),
+    [
+        ((1, 1, 20, 30), (1, 20, 30)),
+        ((20, 30, 1), (1, 20, 30)),
+        ((5, 20, 30, 1), (5, 20, 30)),
+        ((20, 30, 3), (1, 20, 30)),
+    ],
+)
+def test_arrays_with_other_axes(folder: Path, shape: tuple[int, ...], read: tuple[int, ...]) -> None:
+    colours = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    np.save(folder / "axes.npy", colours)
+    found = pictures.read_volume(folder / "axes.npy")
+    assert found.voxels.shape == read
+    assert (found.colour is not None) == (shape[-1] == 3)
+
+
+def test_slices_that_stand_last_are_not_taken_for_columns(folder: Path) -> None:
+    np.save(folder / "last.npy", np.random.default_rng(0).random((64, 64, 20)))
+    with pytest.raises(InputError, match=r"got \(rows, columns, slices\) by its \(64, 64, 20\)"):
+        pictures.read_volume(folder / "last.npy")
+
+
+def test_one_value_and_nothing_else_shows_nothing(folder: Path) -> None:
+    np.save(folder / "one.npy", np.where(np.eye(20) > 0, np.nan, 3.0))
+    with pytest.raises(InputError, match="one value everywhere"):
+        pictures.read_volume(folder / "one.npy")
+
+
 def test_filling_is_no_part_of_the_grey_scale(folder: Path) -> None:
     np.save(folder / "filled.npy", np.pad(np.full((20, 20), 900, np.int16) + np.arange(20), 4, constant_values=-9999))
     assert pictures.read_image(folder / "filled.npy")[0].min() == 0
