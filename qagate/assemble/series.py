@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset
 
+from qagate.assemble.blank import blank_slices
 from qagate.assemble.child import Decoders
 from qagate.assemble.copies import without_copies
 from qagate.assemble.exclusion import (
@@ -192,7 +193,10 @@ def _volume(
     if pixels is None:
         voxels, valid = np.zeros((0, 0, 0), np.int16), np.zeros(0, np.bool_)
     else:
-        voxels, valid = pixels.voxels, pixels.valid
+        blank = blank_slices(pixels.voxels, pixels.valid)
+        voxels, valid = pixels.voxels, pixels.valid.copy()
+        valid[list(blank)] = False
+        findings += _blank_findings(blank, slices)
         findings += _pixel_findings(pixels, slices, layouts[refs[0].pixels.source].signed)
         if not layouts[refs[0].pixels.source].is_ct:
             voxels, filling = without_filling(voxels)
@@ -248,6 +252,14 @@ def _pixel_findings(pixels: Pixels, slices: tuple[SliceRef, ...], signed: bool) 
         uids = _uids(slices, pixels.contradicted)
         findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, f"{text}, or {otherwise}", uids))
     return findings
+
+
+def _blank_findings(blank: Sequence[int], slices: tuple[SliceRef, ...]) -> list[Finding]:
+    if not blank:
+        return []
+    text = f"{len(blank)} of {len(slices)} slices show nothing, amid slices that do"
+    severity = Severity.MODERATE if len(blank) <= 0.1 * len(slices) else Severity.SEVERE
+    return [Finding(FindingCode.UNREADABLE_SLICE, severity, text, _uids(slices, blank))]
 
 
 def _uids(slices: tuple[SliceRef, ...], indices: Iterable[int]) -> tuple[str, ...]:
