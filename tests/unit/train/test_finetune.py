@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
-from qagate.errors import InputError
+from qagate.errors import InputError, ScoringError
 from qagate.score import bundle, handcrafted, head
 from qagate.score.head import Described
 from qagate.score.scorer import Scorer
@@ -169,6 +169,11 @@ def test_processes_side_by_side_find_the_same(index: Path, tmp_path: Path, monke
     assert together.names == alone.names
     assert together.problems == alone.problems
     assert len(alone.problems) == 1
+
+
+def test_a_process_that_ends_is_told(index: Path, tmp_path: Path) -> None:
+    with pytest.raises(ScoringError, match="--workers must be fewer, got 2"):
+        described.describe(index, Means(), model=tmp_path / "nothing", workers=2)
 
 
 def test_a_tuned_bundle_has_every_file_of_the_one_it_stands_on(index: Path, tmp_path: Path) -> None:
