@@ -91,16 +91,18 @@ NAMES: dict[str, dict[str, str]] = {
         "DE_BoneRemoval; Bone removal",
         "projection": "tAVG; Temporal Average 5.0; AIP; Ave-IP; tMIP",
         "secondary_capture": "RAPID Summary; iSchemaView; Brainomix ASPECTS; AIF/VOF; CaScore Report; 3D Saved State",
-        "localizer": "i-Fluoro; CT Fluoro; CTAC; AC CT; WB CTAC 3.75; Attenuation Map",
+        "localizer": "ScanoView LAT; SCANOGRAPH; Uebersichtsaufnahme; Skanogram; ScanoscopeFront; Mode radio; "
+        "i-Fluoro; CT Fluoro; CTAC; AC CT; WB CTAC 3.75; Attenuation Map",
         "": "MonoE 70keV[HU]; Mono+ 65 keV; Abdomen 70 keV; Thorax 120 kV; CT AC joint; NNR washout 15 min; "
-        "Monitoring of tumour; SnapShot Pulse 75%; Thorax 1.0 mm; 40 kVp; Abd Fat",
+        "With iodine; Iodine contrast ven.; Monitoring of tumour; SnapShot Pulse 75%; Thorax 1.0 mm; 40 kVp; Abd Fat",
     },
     "MR": {
         "derived": "ep2d_diff_CALC_BVAL; ep2d_diff_tra_CALC_BVAL_1500; cDWI b1400; computed b1400; Synthetic b 2000; "
         "ep2d_perf_GBP; Negative Enhancement Integral; Time to Peak; Average DC; Fractional Aniso.; MTE map; "
         "Wash-in; Washout; T2Star Images; dixon_F_frac; vibe_dixon_FF; Goodness of fit; Wave images; "
         "95% confidence map; BOLD t-test; Mean_&_t-Maps; EvaSeries_GLM; DTI tractography; Colored FA; MPR Range",
-        "localizer": "3-pl T2* FGRE S; AAHScout; Cal 8HRBRAIN; ARRAY SPATIAL SENSITIVITY; Head_MRAC_PET; UMAP",
+        "localizer": "Tri-plane; FastView; Lokalisator; Pilotscan; BolusTrak; "
+        "3-pl T2* FGRE S; AAHScout; Cal 8HRBRAIN; ARRAY SPATIAL SENSITIVITY; Head_MRAC_PET; UMAP",
         "": "t1_mpr_sag; ep2d_diff_TRACEW; dReg - DWI; WATER: IDEAL IQ; SWI_Images; t2_tse_fs; Calcaneus sag; "
         "DWI b 1000; MoCoSeries; Washington protocol T2; 3D T1 PLAN",
     },
