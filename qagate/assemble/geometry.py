@@ -189,7 +189,7 @@ def _without_position(group: Group) -> Stack:
     """Stack frames that have no usable position, by Instance Number, as a stand-in."""
     frames = group.frames
     thickness = _median(f.slice_thickness for f in frames)
-    spacing = _median(f.spacing_between_slices for f in frames) or thickness or 1.0
+    spacing = abs(_median(f.spacing_between_slices for f in frames) or thickness or 1.0)  # its sign means nothing
     geometry = Geometry(
         shape=(len(frames), group.rows, group.columns),
         spacing_mm=(spacing, *group.pixel_spacing),
