@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 
 from qagate.domain.finding import Finding, FindingCode, Severity
@@ -32,6 +33,8 @@ SECONDARY_CAPTURE_CLASSES = frozenset(
 )
 NO_IMAGE_CLASSES = frozenset({"1.2.840.10008.5.1.4.1.1.4.2", "1.2.840.10008.5.1.4.1.1.66"})
 """MR spectroscopy and raw data: they may have rows and columns, but no picture."""
+FEWEST_WATCHED, SAME_PLACE_MM = 4, 0.5
+"""So many images of one place, and no other, are no scan of it: fewer may be the kernels of one slice."""
 _MODALITY_OF = dict.fromkeys(CT_CLASSES, "CT") | dict.fromkeys(MR_CLASSES, "MR")
 
 # Words of Image Type, Frame Type and Volume Based Calculation Technique, as scanners and workstations write them.
@@ -54,6 +57,7 @@ _MAP = frozenset(
     | {"MAT_SPECIFIC", "MAT_REMOVED", "MAT_FRACTIONAL", "MAT_MODIFIED", "MAT_VALUE_BASED"}  # PS3.3 C.8.15.3.8
     | {"EFF_ATOMIC_NUM", "ELECTRON_DENSITY", "VNC", "VUE", "OVERLAY", "FUSION", "FUSED", "QSM", "R2_STAR"}
     | {"EXP_ADC", "EXPONENTIAL ADC", "ISO_TENSOR", "FMRI_STAT", "PARAMETER MAP", "PERFUSION_MAP", "FAT FRACTION"}
+    | {"CALC_BVALUE", "CALC_BVAL", "MEAN_TRANSIT", "TIME_TO_PEAK"}
     | {"QUANTITY", "STD_DEVIATION", "DIVISION", "MULTIPLICATION"}  # value 4 of Enhanced objects, PS3.3 C.8.16.1.4
 )
 # Words for what was made of other images, which rules name for people: here they part volumes only.
@@ -170,6 +174,17 @@ def _apart_by(normals: Sequence[tuple[float, float, float]], cosine: float) -> l
         if all(abs(n[0] * m[0] + n[1] * m[1] + n[2] * m[2]) < cosine for m in distinct):
             distinct.append(n)
     return distinct
+
+
+def looks_like_watching(places: Sequence[tuple[float, float, float] | None], counts: Sequence[int]) -> bool:
+    """Return whether the volumes of a CT are one slice each, all of one place: a bolus or a needle was watched.
+
+    places: of the first slice of each volume, None where it has none.
+    """
+    first = places[0] if places else None
+    if len(places) < FEWEST_WATCHED or max(counts) > 1 or first is None:
+        return False
+    return all(place is not None and math.dist(first, place) < SAME_PLACE_MM for place in places)
 
 
 def looks_like_scout(image_type: str, normal: tuple[float, float, float], count: int) -> bool:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
@@ -17,12 +16,15 @@ from qagate.assemble.label import plane_of
 from qagate.assemble.mosaic import mosaic_of, says_mosaic
 from qagate.assemble.parts import frames_of
 from qagate.assemble.pixels import PixelRef, Rescale
-from qagate.assemble.values import items_of, numbers_of, tag_of, text_of, texts_of, whole_of
+from qagate.assemble.reader import Reader
+from qagate.assemble.values import items_of, text_of, whole_of
 from qagate.assemble.vendors import b_value, gradient_direction, private_numbers
 from qagate.domain.finding import FindingCode
 
 SHORTEST, LONGEST = 0.5, 2.0
 """Cosines of which the length is within these still say a direction; what is shorter or longer is something else."""
+FARTHEST_MM, SMALLEST_MM, LARGEST_RESCALE = 1e6, 1e-4, 1e30
+"""Lengths and factors beyond these are errors of a writer, and would make all that is reckoned with them no number."""
 _SHARED, _PER_FRAME = "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"
 # Attributes that tell apart images at the same position, most telling first.
 _REPEATS = (
@@ -80,63 +82,16 @@ def extract(header: Header, source: int, first_key: int) -> tuple[Extracted, ...
         return tuple(_multi(dataset, source, first_key, (rows, columns, count), per_frame))
     mosaic = mosaic_of(dataset, rows, columns)
     if mosaic is None:
-        frame = _frame(_Reader((dataset,)), dataset, first_key, rows, columns, None)
+        frame = _frame(Reader((dataset,)), dataset, first_key, rows, columns, None)
         if says_mosaic(dataset):  # in front, so that another reason not to score it outweighs this one
             frame = replace(frame, apart=(("kind", FindingCode.NO_GEOMETRY.value), *frame.apart))
-        return (Extracted(frame, PixelRef(source, 0, _rescale(_Reader((dataset,))))),)
-    base = _frame(_Reader((dataset,)), dataset, first_key, mosaic.rows, mosaic.columns, None)
-    rescale = _rescale(_Reader((dataset,)))
+        return (Extracted(frame, PixelRef(source, 0, _rescale(Reader((dataset,))))),)
+    base = _frame(Reader((dataset,)), dataset, first_key, mosaic.rows, mosaic.columns, None)
+    rescale = _rescale(Reader((dataset,)))
     return tuple(
         Extracted(mosaic.placed(base, first_key + i, i), PixelRef(source, 0, rescale, mosaic.corner(i)))
         for i in range(mosaic.tiles)
     )
-
-
-class _Reader:
-    """Looks attributes up in several data sets, first come first served; then in `base`, which remembers its answers.
-
-    The frames of a multi-frame object share their base: most facts are the same for thousands of frames.
-    """
-
-    def __init__(self, layers: tuple[Dataset, ...], base: _Reader | None = None) -> None:
-        self.layers = layers
-        self.base = base
-        self._known: dict[tuple[str, str], Any] = {}
-        self._held: dict[int, Dataset] = {}
-        if base is not None:
-            for layer in reversed(layers):
-                self._held.update(dict.fromkeys(layer.keys(), layer))
-
-    def numbers(self, keyword: str) -> tuple[float, ...]:
-        found: tuple[float, ...] = self._look("numbers", keyword, numbers_of)
-        return found
-
-    def number(self, keyword: str) -> float | None:
-        return next(iter(self.numbers(keyword)), None)
-
-    def texts(self, keyword: str) -> tuple[str, ...]:
-        found: tuple[str, ...] = self._look("texts", keyword, texts_of)
-        return found
-
-    def text(self, keyword: str) -> str:
-        return "\\".join(self.texts(keyword))
-
-    def vendor(self, name: str, read: Callable[[Dataset], Any]) -> Any:
-        """Return what a private attribute of the whole object says."""
-        base = self.base or self
-        if ("vendor", name) not in base._known:
-            base._known["vendor", name] = read(base.layers[-1])
-        return base._known["vendor", name]
-
-    def _look(self, kind: str, keyword: str, read: Callable[[Dataset, str], Any]) -> Any:
-        if self.base is None:
-            if (kind, keyword) not in self._known:
-                found = next((found for layer in self.layers if (found := read(layer, keyword))), ())
-                self._known[kind, keyword] = found
-            return self._known[kind, keyword]
-        holder = self._held.get(tag_of(keyword))
-        own = read(holder, keyword) if holder is not None else ()
-        return own or self.base._look(kind, keyword, read)
 
 
 def _multi(
@@ -145,15 +100,15 @@ def _multi(
     """Yield the frames of a multi-frame object. Source: PS3.3 C.7.6.16."""
     rows, columns, count = size
     shared = items_of(dataset, _SHARED)[:1]
-    base = _Reader((*_layers(shared), dataset))
+    base = Reader((*_layers(shared), dataset))
     # One position for many frames, and no functional groups: it is true of the first one, unless they follow in time.
     at_one_place = bool(per_frame or shared or base.numbers("FrameTime") or base.numbers("FrameTimeVector"))
     for index in range(count):
         own = _layers(per_frame[index : index + 1])
-        reader = _Reader(own, base)
+        reader = Reader(own, base)
         frame = _frame(reader, dataset, first_key + index, rows, columns, index + 1)
         if not at_one_place:
-            frame = replace(frame, position=None, row=None, column=None)
+            frame = replace(frame, position=None, row=None, column=None, point=None)
         yield Extracted(frame, PixelRef(source, index, _rescale(reader)))
 
 
@@ -171,8 +126,10 @@ def _layers(groups: tuple[Dataset, ...]) -> tuple[Dataset, ...]:
     return tuple(layers)
 
 
-def _frame(reader: _Reader, dataset: Dataset, key: int, rows: int, columns: int, frame_number: int | None) -> Frame:
+def _frame(reader: Reader, dataset: Dataset, key: int, rows: int, columns: int, frame_number: int | None) -> Frame:
     orientation, position = reader.numbers("ImageOrientationPatient"), reader.numbers("ImagePositionPatient")
+    if any(abs(mm) > FARTHEST_MM for mm in position):
+        position = ()
     row, column = _directions(orientation)
     placed = row is not None and len(position) == 3
     image_type = reader.texts("FrameType") or reader.texts("ImageType")
@@ -189,9 +146,10 @@ def _frame(reader: _Reader, dataset: Dataset, key: int, rows: int, columns: int,
         row=row if placed else None,
         column=column if placed else None,
         pixel_spacing_mm=_spacing(reader),
-        slice_thickness=reader.number("SliceThickness"),
-        spacing_between_slices=reader.number("SpacingBetweenSlices"),
+        slice_thickness=_length(reader, "SliceThickness"),
+        spacing_between_slices=_length(reader, "SpacingBetweenSlices"),
         slice_location=_location(reader),
+        point=(position[0], position[1], position[2]) if row is None and len(position) == 3 else None,
         frame_of_reference_uid=text_of(dataset, "FrameOfReferenceUID"),
         offset=whole_of(dataset, "ConcatenationFrameOffsetNumber") or 0,
         apart=_apart(reader, dataset, image_type),
@@ -218,28 +176,36 @@ def _directions(cosines: tuple[float, ...]) -> tuple[Vector3 | None, Vector3 | N
     return row, (rest[0] / size, rest[1] / size, rest[2] / size)
 
 
-def _location(reader: _Reader) -> float | None:
+def _length(reader: Reader, keyword: str) -> float | None:
+    """Return a length in mm, None when there is none or no scanner reaches so far."""
+    mm = reader.number(keyword)
+    return None if mm is None or abs(mm) > FARTHEST_MM else mm
+
+
+def _location(reader: Reader) -> float | None:
     """Return Slice Location, or what In-Stack Position Number makes of it, in mm. Source: PS3.3 C.7.6.16.2.2."""
-    location, number = reader.number("SliceLocation"), reader.number("InStackPositionNumber")
+    location, number = _length(reader, "SliceLocation"), reader.number("InStackPositionNumber")
     if location is not None or number is None:
         return location
-    return number * abs(reader.number("SpacingBetweenSlices") or reader.number("SliceThickness") or 1.0)
+    return number * abs(_length(reader, "SpacingBetweenSlices") or _length(reader, "SliceThickness") or 1.0)
 
 
-def _spacing(reader: _Reader) -> tuple[float, float] | None:
+def _spacing(reader: Reader) -> tuple[float, float] | None:
     for keyword in ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing"):
         found = reader.numbers(keyword)
-        if found and all(0 < abs(mm) < 1000 for mm in found[:2]):
+        if found and all(SMALLEST_MM < abs(mm) < 1000 for mm in found[:2]):
             return (abs(found[0]), abs(found[min(1, len(found) - 1)]))
     return None
 
 
-def _rescale(reader: _Reader) -> Rescale:
+def _rescale(reader: Reader) -> Rescale:
     slope, intercept = reader.number("RescaleSlope"), reader.number("RescaleIntercept")
+    if max(abs(slope or 0.0), abs(intercept or 0.0)) > LARGEST_RESCALE:
+        return Rescale(1.0, 0.0, False)
     return Rescale(slope if slope else 1.0, intercept if intercept is not None else 0.0, intercept is not None)
 
 
-def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tuple[tuple[str, KeyValue], ...]:
+def _apart(reader: Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tuple[tuple[str, KeyValue], ...]:
     component = component_of(image_type, reader.text("ComplexImageComponent"))
     if not component:
         # GE says it in private: 0 magnitude, 1 phase, 2 real, 3 imaginary
@@ -259,14 +225,14 @@ def _apart(reader: _Reader, dataset: Dataset, image_type: tuple[str, ...]) -> tu
     return tuple((name, value) for name, value in found if value)
 
 
-def _normal_without_position(reader: _Reader) -> Vector3 | None:
+def _normal_without_position(reader: Reader) -> Vector3 | None:
     """Return the normal of a frame that says how it lies but not where: planes are kept apart all the same."""
     row, column = _directions(reader.numbers("ImageOrientationPatient"))
     placed = len(reader.numbers("ImagePositionPatient")) == 3
     return cross(row, column) if row and column and not placed else None
 
 
-def _inner(reader: _Reader) -> Iterator[tuple[str, KeyValue]]:
+def _inner(reader: Reader) -> Iterator[tuple[str, KeyValue]]:
     echo_time = reader.number("EffectiveEchoTime")
     echo_time = reader.number("EchoTime") if echo_time is None else echo_time
     if echo_time is not None:
@@ -279,7 +245,7 @@ def _inner(reader: _Reader) -> Iterator[tuple[str, KeyValue]]:
         yield "b", float(round(b))
 
 
-def _repeats(reader: _Reader, image_type: tuple[str, ...]) -> Iterator[tuple[str, KeyValue]]:
+def _repeats(reader: Reader, image_type: tuple[str, ...]) -> Iterator[tuple[str, KeyValue]]:
     direction = reader.numbers("DiffusionGradientOrientation") or reader.vendor("direction", gradient_direction)
     if direction:
         yield "direction", " ".join(f"{part:.3f}" for part in direction)

@@ -9,6 +9,8 @@ from qagate.assemble.layout import Layout
 from qagate.errors import UnreadablePixels
 
 _ITEM, _END = 0xE000FFFE, 0xE0DDFFFE  # as little endian words: (FFFE,E000) and (FFFE,E0DD)
+_RLE_HEADER_BYTES = struct.pack("<L", 64)
+"""Where the first segment begins: an RLE frame starts with the number of its segments and this. PS3.5 section G.5."""
 _JPEG_STARTS = (b"\xff\xd8", b"\xff\x4f")
 MAX_FRAGMENTS = 1_000_000
 
@@ -47,16 +49,26 @@ def _grouped(file: BinaryIO, layout: Layout) -> list[list[tuple[int, int]]]:
         return [fragments] if fragments else []
     if len(fragments) == layout.frames:
         return [[fragment] for fragment in fragments]
-    starts = _offsets(file, layout, table_at, table_length)
-    if not starts:
+    first = fragments[0][0] - 8 if fragments else 0
+    starts = [first + start + 8 for start in _offsets(file, layout, table_at, table_length)]
+    if not _point_at(starts, fragments):
         starts = _by_marker(file, fragments)
         if len(starts) != layout.frames:
             raise UnreadablePixels(
                 f"{layout.frames} frames in {len(fragments)} fragments need an offset table, got none"
             )
-        return _cut(fragments, starts)
-    first = fragments[0][0] - 8 if fragments else 0
-    return _cut(fragments, [first + start + 8 for start in starts])
+    return _cut(fragments, starts)
+
+
+def _point_at(starts: list[int], fragments: list[tuple[int, int]]) -> bool:
+    """Return whether an offset table points at fragments, the first one first: some archives write zeros or rubbish."""
+    known = {at for at, _ in fragments}
+    return (
+        bool(starts and fragments)
+        and starts[0] == fragments[0][0]
+        and set(starts) <= known
+        and sorted(set(starts)) == starts
+    )
 
 
 def _cut(fragments: list[tuple[int, int]], starts: list[int]) -> list[list[tuple[int, int]]]:
@@ -102,6 +114,7 @@ def _by_marker(file: BinaryIO, fragments: list[tuple[int, int]]) -> list[int]:
     starts = []
     for at, _ in fragments:
         file.seek(at)
-        if file.read(2) in _JPEG_STARTS:
+        start = file.read(8)
+        if start[:2] in _JPEG_STARTS or (start[4:] == _RLE_HEADER_BYTES and 0 < start[0] < 16 and not any(start[1:4])):
             starts.append(at)
     return starts

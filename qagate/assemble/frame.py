@@ -18,8 +18,8 @@ class Frame:
     key: the caller's own number for it. frame_number: 1-based, None for single-frame objects. position: centre of the
     first pixel, LPS mm. row, column: unit vectors along which the column index and the row index grow; all three None
     when absent or malformed. pixel_spacing_mm: between rows, between columns. slice_location: only to find out
-    positions that cannot be true, and to stand in for those that are not there. offset: frames of a concatenation
-    before its object.
+    positions that cannot be true, and to stand in for those that are not there. point: Image Position where nothing
+    says how an image lies. offset: frames of a concatenation before its object.
     apart: (name, value) that always part volumes (kernel, phase or magnitude). inner: those that do so where each
     value has several frames (echo, b-value). repeats: those that do so only where positions repeat (time, acquisition).
     """
@@ -38,6 +38,7 @@ class Frame:
     slice_thickness: float | None = None
     spacing_between_slices: float | None = None
     slice_location: float | None = None
+    point: Vector3 | None = None
     frame_of_reference_uid: str = ""
     offset: int = 0
     apart: tuple[tuple[str, KeyValue], ...] = ()

@@ -57,8 +57,8 @@ def _stack(group: Group, normal: Vector) -> Stack:
     along = positions @ normal  # (slices,)
     findings = list(group.findings)
     if group.located:
-        by = "Slice Location" if group.frames[0].frame_number is None else "In-Stack Position Number"
-        text = f"{len(group.frames)} images say neither where nor how they lie, so they were stacked by {by}"
+        what = "do not say how" if group.located == "Image Position" else "say neither where nor how"
+        text = f"{len(group.frames)} images {what} they lie, so they were stacked by {group.located}"
         findings.append(Finding(FindingCode.NO_POSITION, Severity.MODERATE, text))
     elif not group.known:
         text = "the images do not say how large a pixel is, so it is taken for 1 mm"
@@ -189,7 +189,7 @@ def _without_position(group: Group) -> Stack:
     """Stack frames that have no usable position, by Instance Number, as a stand-in."""
     frames = group.frames
     thickness = _median(f.slice_thickness for f in frames)
-    spacing = _median(f.spacing_between_slices for f in frames) or thickness or 1.0
+    spacing = abs(_median(f.spacing_between_slices for f in frames) or thickness or 1.0)  # its sign means nothing
     geometry = Geometry(
         shape=(len(frames), group.rows, group.columns),
         spacing_mm=(spacing, *group.pixel_spacing),

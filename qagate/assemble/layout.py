@@ -16,6 +16,8 @@ from qagate.assemble.parts import frames_of
 from qagate.assemble.values import MALFORMED, items_of, number_of, text_of, value_of, whole_of
 
 Array = npt.NDArray[Any]
+PACKED_BITS = 12
+"""Bits Allocated of pixels that fill no whole bytes, two in three, as ACR-NEMA has them."""
 AIR_IS_STORED_FROM = -500.0
 """With a Rescale Intercept above this, air at -1000 HU is stored as a negative value."""
 
@@ -68,6 +70,16 @@ class Layout:
     def frame_bytes(self) -> int:
         """Bytes of one decoded frame."""
         return (self.rows * self.columns * self.samples * self.allocated + 7) // 8
+
+    @property
+    def spare_bytes(self) -> int:
+        """Bytes of the last frame that may lack, less than a row: a writer that counts wrongly cost no more."""
+        return self.columns * self.samples * self.allocated // 8 if self.allocated > 1 else 0
+
+    @property
+    def lacking_bytes(self) -> int:
+        """Bytes that lack at the end of uncompressed pixels, by the length that their element says."""
+        return max(0, self.frames * self.frame_bytes - self.length)
 
     @property
     def whole(self) -> bool:
@@ -156,8 +168,8 @@ def layout_of(header: Header, max_object_bytes: int) -> Layout:
         problem = "the object ends before its pixel data"
     elif samples not in (1, 3):
         problem = f"a pixel must have 1 or 3 samples, got {samples}"
-    elif allocated not in (1, 8, 16, 32, 64):
-        problem = f"Bits Allocated must be 1, 8, 16, 32 or 64, got {allocated}"
+    elif allocated not in (1, 8, PACKED_BITS, 16, 32, 64):
+        problem = f"Bits Allocated must be 1, 8, 12, 16, 32 or 64, got {allocated}"
     elif frame_bytes > max_object_bytes:
         problem = f"a frame may take {max_object_bytes} bytes, got {rows} x {columns} x {samples}, {frame_bytes} bytes"
     offsets = value_of(dataset, "ExtendedOffsetTable"), value_of(dataset, "ExtendedOffsetTableLengths")
@@ -205,7 +217,7 @@ def _padding(dataset: Dataset, signed: bool, allocated: int) -> tuple[float, flo
     found = (first, first if last is None else last)
     if allocated <= 16:
         # Written with the other signedness now and then: the bits count.
-        kind = f"{'i' if signed else 'u'}{max(1, allocated // 8)}"
+        kind = f"{'i' if signed else 'u'}{1 if allocated <= 8 else 2}"
         low, high = (float(np.array(int(v) & 0xFFFF, "u2").astype(kind)) for v in found)
         found = low, high
     return min(found), max(found)

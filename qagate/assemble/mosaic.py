@@ -47,7 +47,7 @@ class Mosaic:
         slice.
         """
         frame = replace(whole, key=key, frame_number=None)
-        away = (whole.spacing_between_slices or whole.slice_thickness or 1.0) * index
+        away = abs(whole.spacing_between_slices or whole.slice_thickness or 1.0) * index
         if self.positions and whole.row is not None:
             return replace(frame, position=self.positions[index])
         if whole.position is None or whole.row is None or whole.column is None or whole.pixel_spacing_mm is None:

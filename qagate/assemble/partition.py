@@ -27,7 +27,7 @@ MOST_LOST, MOST_FIRST = 0.1, 9
 class Group:
     """Frames of one volume, before they are ordered. normal is None when they have no usable position.
 
-    located: their Slice Locations stand in for positions, along a normal that nobody knows.
+    located: name of what stands in for positions, along a normal that nobody knows; "" when they have any or nothing.
     """
 
     frames: tuple[Frame, ...]
@@ -38,7 +38,7 @@ class Group:
     normal: Vector3 | None
     pixel_spacing: tuple[float, float]
     known: bool
-    located: bool = False
+    located: str = ""
     findings: tuple[Finding, ...] = ()
 
 
@@ -71,10 +71,9 @@ def _types(frames: list[Frame]) -> set[KeyValue | None]:
 
 def _volumes(frames: list[Frame]) -> list[Group]:
     frames, doubts = _without_false_positions(frames)
-    located = frames[0].position is None and len({f.slice_location for f in frames}) > 1
-    located = located and all(f.slice_location is not None for f in frames)
-    if located:
-        frames = [_at_location(frame) for frame in frames]
+    located = ""
+    if frames[0].position is None:
+        frames, located = _located(frames)
     placed = frames[0].position is not None
     parts, notes = _by_reference(frames) if placed and not located else ([frames], doubts)
     found: list[Group] = []
@@ -101,11 +100,30 @@ def _without_false_positions(frames: list[Frame]) -> tuple[list[Frame], tuple[Fi
     return [replace(frame, position=None, row=None, column=None) for frame in frames], (finding,)
 
 
-def _at_location(frame: Frame) -> Frame:
-    return replace(frame, position=(0.0, 0.0, frame.slice_location or 0.0), row=(1.0, 0.0, 0.0), column=(0.0, 1.0, 0.0))
+def _located(frames: list[Frame]) -> tuple[list[Frame], str]:
+    """Place frames without positions by what else says where along the stack they lie; return its name, too."""
+    places = [frame.slice_location for frame in frames if frame.slice_location is not None]
+    name = "Slice Location" if frames[0].frame_number is None else "In-Stack Position Number"
+    points = [frame.point for frame in frames if frame.point is not None]
+    if (len(places) < len(frames) or len(set(places)) < 2) and len(points) == len(frames):
+        places, name = _along(points), "Image Position"
+    if len(places) < len(frames) or len(set(places)) < 2:
+        return frames, ""
+    x, y = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0)
+    return [replace(f, position=(0.0, 0.0, mm), row=x, column=y) for f, mm in zip(frames, places, strict=True)], name
 
 
-def _group(frames: list[Frame], findings: tuple[Finding, ...], located: bool) -> Group:
+def _along(points: list[Vector3]) -> list[float]:
+    """Return where points lie along the line through the two that are furthest apart, upwards along its main axis."""
+    start = points[0]
+    end = max(points, key=lambda point: math.dist(start, point))
+    start = max(points, key=lambda point: math.dist(end, point))
+    across = (end[0] - start[0], end[1] - start[1], end[2] - start[2])
+    length = math.copysign(math.hypot(*across), max(across, key=abs)) or 1.0
+    return [dot((p[0], p[1], p[2]), across) / length for p in points]
+
+
+def _group(frames: list[Frame], findings: tuple[Finding, ...], located: str) -> Group:
     first = frames[0]
     row, column = first.row or (1.0, 0.0, 0.0), first.column or (0.0, 1.0, 0.0)
     normal = cross(row, column) if first.position is not None and first.row is not None else None

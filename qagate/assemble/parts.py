@@ -10,19 +10,27 @@ from qagate.assemble.values import items_of, text_of, whole_of
 from qagate.domain.finding import Finding, FindingCode, Severity
 
 MAX_FRAMES = 200_000
+BELIEVED = 1000
+"""So many frames are looked for whatever an object can hold, so that those that were cut off are told one by one."""
 
 
 def frames_of(header: Header) -> int:
     """Return how many frames an object holds, 1 to MAX_FRAMES. Source: PS3.3 C.7.6.6 and C.7.6.16.
 
-    Number of Frames is believed, unless it is absent or 0, or functional groups and pixels agree that there are more.
+    Number of Frames is believed, unless it is absent or 0, functional groups and pixels agree that there are more, or
+    no such object could hold so many.
     """
     said, described, held = _counts(header)
     if said < 1:
         said = described or held
     elif described == held > said:
         said = held
-    return max(1, min(said, MAX_FRAMES))
+    return max(1, min(said, max(described, 2 * _room(header, held), BELIEVED), MAX_FRAMES))
+
+
+def _room(header: Header, held: int) -> int:
+    """Return how many frames there is room for: each compressed one takes an item's head and two bytes at least."""
+    return header.path.stat().st_size // 10 if header.pixel_length == UNDEFINED_LENGTH else held
 
 
 def _counts(header: Header) -> tuple[int, int, int]:
@@ -50,9 +58,12 @@ def _frames_unsaid(headers: Sequence[Header]) -> list[Finding]:
     for header in headers:
         said, described, held = _counts(header)
         there = max(described if held >= described else 0, held)
+        used = frames_of(header)
+        if said > used:
+            uids.append(text_of(header.dataset, "SOPInstanceUID"))
+            sentence = sentence or f"Number of Frames says {said}, which no object of this size holds; {used} were used"
         if there > max(1, said):
             uids.append(text_of(header.dataset, "SOPInstanceUID"))
-            used = frames_of(header)
             sentence = sentence or (
                 f"Number of Frames says {said or 'nothing'}, the pixel data hold {there} frames; {used} "
                 + ("was used" if used == 1 else "were used")

@@ -9,6 +9,9 @@ from qagate.assemble.values import numbers_of, text_of
 from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.volume import Tags
 
+STEEPEST = 64.0
+"""No CT needs a larger Rescale Slope: so much stretches 8 bits over 16,000 HU."""
+
 
 def lossy(objects: list[tuple[Header, Layout]]) -> list[Finding]:
     """Say which images were compressed with loss. Source: PS3.3 C.7.6.1.1.5."""
@@ -28,12 +31,26 @@ def lossy(objects: list[tuple[Header, Layout]]) -> list[Finding]:
     return [Finding(FindingCode.LOSSY_COMPRESSION, Severity.MILD, text, uids)]
 
 
+def cut_short(objects: list[tuple[Header, Layout]]) -> list[Finding]:
+    """Say which images lack the very end of their pixels, which was filled up."""
+    cut = [(header, layout) for header, layout in objects if 0 < layout.lacking_bytes <= layout.spare_bytes]
+    if not cut:
+        return []
+    most = max(layout.lacking_bytes for _, layout in cut)
+    text = f"the pixel data of {len(cut)} of {len(objects)} images end up to {most} bytes too early, which count as 0"
+    uids = tuple(text_of(header.dataset, "SOPInstanceUID") for header, _ in cut)
+    return [Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, text, uids)]
+
+
 def calibration(tags: Tags, layouts: list[Layout], refs: list[Extracted]) -> list[Finding]:
     """Say when nothing proves that the values of a CT are Hounsfield units. Source: PS3.3 C.8.2.1.1.4, C.11.1.1.2."""
     first = layouts[refs[0].pixels.source]
     if not first.is_ct or first.lut is not None or first.samples > 1:
         return []
     unit = str(tags.get("RescaleType", "HU")).upper()
+    steepest = max(abs(ref.pixels.rescale.slope) for ref in refs)
+    lowest = min(ref.pixels.rescale.intercept for ref in refs)
+    airless = sum(ref.pixels.rescale.intercept >= 0 for ref in refs)
     silent = sum(not ref.pixels.rescale.stated for ref in refs)
     if silent:
         why = "there is no Rescale Intercept" + (f" in {silent} of {len(refs)} images" if silent < len(refs) else "")
@@ -41,8 +58,12 @@ def calibration(tags: Tags, layouts: list[Layout], refs: list[Extracted]) -> lis
         why = "Rescale Slope is 0, which was taken for 1"
     elif not unit.startswith("HU"):
         why = f"Rescale Type says {unit}"
-    elif not first.signed and first.whole and all(ref.pixels.rescale.intercept >= 0 for ref in refs):
+    elif steepest > STEEPEST:
+        why = f"Rescale Slope says {steepest:g}"
+    elif not first.signed and first.whole and airless == len(refs):
         why = "air at -1000 could not be stored: values are unsigned and nothing is taken off"
+    elif not first.signed and first.whole and airless and lowest <= -500:
+        why = f"Rescale Intercept is 0 or more in {airless} of {len(refs)} images, and {lowest:g} in others"
     else:
         return []
     text = f"the values may not be Hounsfield units: {why}"

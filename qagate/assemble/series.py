@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
 
+from qagate.assemble.blank import blank_slices
 from qagate.assemble.child import Decoders
 from qagate.assemble.copies import without_copies
-from qagate.assemble.exclusion import NO_IMAGE_CLASSES, exclusion, looks_like_localizer, looks_like_scout, modality_of
+from qagate.assemble.exclusion import (
+    NO_IMAGE_CLASSES,
+    exclusion,
+    looks_like_localizer,
+    looks_like_scout,
+    looks_like_watching,
+    modality_of,
+)
 from qagate.assemble.extract import Extracted, extract
 from qagate.assemble.frame import Stack, Vector3
 from qagate.assemble.geometry import stack_frames
@@ -19,7 +27,7 @@ from qagate.assemble.headers import Header, flatten, open_header
 from qagate.assemble.layout import Layout, layout_of
 from qagate.assemble.parts import promised
 from qagate.assemble.pixels import Pixels, read_pixels
-from qagate.assemble.provenance import calibration, lossy
+from qagate.assemble.provenance import calibration, cut_short, lossy
 from qagate.assemble.values import text_of, whole_of
 from qagate.domain.filling import filled, without_filling
 from qagate.domain.finding import Finding, FindingCode, Severity
@@ -39,43 +47,6 @@ class Limits:
 
     max_object_bytes: int = 4 << 30
     max_volume_bytes: int = 8 << 30
-
-
-@dataclass(slots=True)
-class Folder:
-    """What a walk over files found beside DICOM series: (file name, one sentence) of each file that is none."""
-
-    others: list[tuple[str, str]] = field(default_factory=list)
-
-
-def find_series(paths: Iterable[Path], folder: Folder | None = None) -> Iterator[tuple[str, list[Path]]]:
-    """Yield (Series Instance UID, its files) for files and folders that may hold several series.
-
-    Folders are walked. Files that are no DICOM go to `folder.others`; DICOMDIR and hidden files are passed over in
-    silence. Series come in the order of their UIDs, files in the order of their names.
-    """
-    found: dict[str, list[Path]] = {}
-    for path in sorted(_files(paths)):
-        try:
-            dataset = open_header(path).dataset
-        except NotDicom as error:
-            if folder is not None:
-                folder.others.append((path.name, str(error)))
-            continue
-        if text_of(dataset, "SOPClassUID") == "1.2.840.10008.1.3.10":
-            continue
-        found.setdefault(text_of(dataset, "SeriesInstanceUID"), []).append(path)
-    yield from sorted(found.items())
-
-
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from (
-                p for p in path.rglob("*") if p.is_file() and not p.name.startswith(".") and p.name != "DICOMDIR"
-            )
-        else:
-            yield path
 
 
 def read_series(
@@ -138,7 +109,7 @@ def _volumes(headers: list[Header], limits: Limits, decoders: Decoders) -> tuple
         extracted += extract(header, source, len(extracted))
     stacks = stack_frames([one.frame for one in extracted])
     planes = [_normal(stack) for stack in stacks if stack.geometry.known]
-    localizer = looks_like_localizer(planes, [len(stack.frames) for stack in stacks])
+    plan = _planning(stacks, planes, all(layout.is_ct for layout in layouts))
     if len(stacks) > 1:
         labels = ", ".join(stack.label for stack in stacks[:8])
         text = f"the series holds {len(stacks)} volumes: {labels}" + (" and more" if len(stacks) > 8 else "")
@@ -147,7 +118,7 @@ def _volumes(headers: list[Header], limits: Limits, decoders: Decoders) -> tuple
     room = limits.max_volume_bytes
     for index, stack in enumerate(stacks):
         refs = [extracted[frame.key] for frame in stack.frames]
-        volumes.append(_volume(index, stack, refs, layouts, images, room, localizer, decoders))
+        volumes.append(_volume(index, stack, refs, layouts, images, room, plan, decoders))
         room -= volumes[-1].voxels.nbytes
     return tuple(volumes), findings
 
@@ -194,7 +165,7 @@ def _volume(
     layouts: list[Layout],
     images: list[Header],
     room_bytes: int,
-    localizer: bool,
+    plan: str,
     decoders: Decoders,
 ) -> Volume:
     shape = stack.geometry.shape
@@ -203,11 +174,12 @@ def _volume(
         SliceRef(f.sop_instance_uid, f.sop_class_uid, f.frame_number, mm, f.instance_number)
         for f, mm in zip(stack.frames, stack.positions_mm, strict=True)
     )
-    scout = layouts[refs[0].pixels.source].is_ct and stack.geometry.known and _lies_as_scouts_do(stack)
+    objects = [(images[s], layouts[s]) for s in dict.fromkeys(ref.pixels.source for ref in refs)]
     findings = [
         *stack.findings,
-        *_structure(stack, localizer, scout),
-        *lossy([(images[s], layouts[s]) for s in dict.fromkeys(ref.pixels.source for ref in refs)]),
+        *_structure(stack, layouts[refs[0].pixels.source].is_ct, plan),
+        *lossy(objects),
+        *cut_short(objects),
     ]
     findings += calibration(tags, layouts, refs)
     pixels: Pixels | None = None
@@ -221,7 +193,10 @@ def _volume(
     if pixels is None:
         voxels, valid = np.zeros((0, 0, 0), np.int16), np.zeros(0, np.bool_)
     else:
-        voxels, valid = pixels.voxels, pixels.valid
+        blank = blank_slices(pixels.voxels, pixels.valid)
+        voxels, valid = pixels.voxels, pixels.valid.copy()
+        valid[list(blank)] = False
+        findings += _blank_findings(blank, slices)
         findings += _pixel_findings(pixels, slices, layouts[refs[0].pixels.source].signed)
         if not layouts[refs[0].pixels.source].is_ct:
             voxels, filling = without_filling(voxels)
@@ -235,15 +210,24 @@ def _lies_as_scouts_do(stack: Stack) -> bool:
     return looks_like_scout(image_type, _normal(stack), len(stack.frames))
 
 
-def _structure(stack: Stack, localizer: bool, scout: bool) -> list[Finding]:
+def _planning(stacks: Sequence[Stack], planes: Sequence[Vector3], is_ct: bool) -> str:
+    """Return as what all volumes of a series together are not read, "" when they are."""
+    counts = [len(stack.frames) for stack in stacks]
+    if looks_like_localizer(planes, counts):
+        return "the series holds a few slices in each of several planes, as localizers do"
+    places = [stack.frames[0].position for stack in stacks]
+    if is_ct and len(planes) == len(stacks) and looks_like_watching(places, counts):
+        return f"the series shows one place {len(stacks)} times, as the arrival of a bolus is watched"
+    return ""
+
+
+def _structure(stack: Stack, is_ct: bool, plan: str) -> list[Finding]:
     keys = dict(stack.frames[0].apart)
     kind = FindingCode(str(keys["kind"])) if "kind" in keys else None
-    if kind is None and localizer:
-        text = "the series holds a few slices in each of several planes, as localizers do"
-        return [Finding(FindingCode.LOCALIZER, Severity.NONE, text)]
-    if kind is None and scout:
-        text = "a CT acquires no such plane: this is a scout, made to plan other series"
-        return [Finding(FindingCode.LOCALIZER, Severity.NONE, text)]
+    if kind is None and is_ct and stack.geometry.known and _lies_as_scouts_do(stack):
+        plan = plan or "a CT acquires no such plane: this is a scout, made to plan other series"
+    if kind is None and plan:
+        return [Finding(FindingCode.LOCALIZER, Severity.NONE, plan)]
     found = exclusion(kind, str(keys.get("component", "")))
     return [found] if found else []
 
@@ -268,6 +252,14 @@ def _pixel_findings(pixels: Pixels, slices: tuple[SliceRef, ...], signed: bool) 
         uids = _uids(slices, pixels.contradicted)
         findings.append(Finding(FindingCode.CONTRADICTORY_TAGS, Severity.MILD, f"{text}, or {otherwise}", uids))
     return findings
+
+
+def _blank_findings(blank: Sequence[int], slices: tuple[SliceRef, ...]) -> list[Finding]:
+    if not blank:
+        return []
+    text = f"{len(blank)} of {len(slices)} slices show nothing, amid slices that do"
+    severity = Severity.MODERATE if len(blank) <= 0.1 * len(slices) else Severity.SEVERE
+    return [Finding(FindingCode.UNREADABLE_SLICE, severity, text, _uids(slices, blank))]
 
 
 def _uids(slices: tuple[SliceRef, ...], indices: Iterable[int]) -> tuple[str, ...]:

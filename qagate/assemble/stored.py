@@ -17,7 +17,7 @@ from qagate.assemble.codestream import size_of, syntax_of
 from qagate.assemble.deflate import INFLATED_UID, inflate
 from qagate.assemble.fragments import Fragments
 from qagate.assemble.headers import MAX_FILE_BYTES, UNDEFINED_LENGTH
-from qagate.assemble.layout import Layout
+from qagate.assemble.layout import PACKED_BITS, Layout
 from qagate.assemble.values import MALFORMED
 from qagate.errors import NotDicom, UnreadablePixels
 
@@ -143,7 +143,7 @@ def _options(layout: Layout) -> dict[str, Any]:
         "columns": layout.columns,
         "samples_per_pixel": layout.samples,
         "number_of_frames": 1,
-        "bits_allocated": layout.allocated,
+        "bits_allocated": 16 if layout.allocated == PACKED_BITS else layout.allocated,
         "bits_stored": layout.stored,
         "photometric_interpretation": photometric,
         "pixel_representation": int(layout.signed),
@@ -161,14 +161,17 @@ def _native(file: BinaryIO, layout: Layout, number: int) -> Array:
         raw = _read_at(file, layout.offset + first // 8, (pixels + first % 8 + 7) // 8)
         bits: Array = np.asarray(unpack_bits(raw))[first % 8 : first % 8 + pixels]
         return bits.reshape(layout.rows, layout.columns)
+    if layout.allocated == PACKED_BITS:
+        return _packed(file, layout, number)
     if layout.photometric == "YBR_FULL_422":
         raise UnreadablePixels("uncompressed colour with shared chroma is not read, got YBR_FULL_422")
     at = layout.offset + number * size
-    if layout.length < 0xFFFFFFFF and (number + 1) * size > layout.length:
+    lacking = (number + 1) * size - layout.length
+    if lacking > layout.spare_bytes:
         raise UnreadablePixels(
             f"frame {number + 1} needs {(number + 1) * size} bytes of pixel data, got {layout.length}"
         )
-    raw = _read_at(file, at, size)
+    raw = _read_at(file, at, size - max(0, lacking)) + bytes(max(0, lacking))
     order = ">" if layout.transfer_syntax_uid in _BIG_ENDIAN else "<"
     kind = "f" if not layout.whole else "i" if layout.signed else "u"
     array = np.frombuffer(raw, f"{order}{kind}{layout.allocated // 8}")
@@ -179,6 +182,20 @@ def _native(file: BinaryIO, layout: Layout, number: int) -> Array:
     if layout.planar == 1:
         return array.reshape(layout.samples, layout.rows, layout.columns).transpose(1, 2, 0)
     return array.reshape(layout.rows, layout.columns, layout.samples)
+
+
+def _packed(file: BinaryIO, layout: Layout, number: int) -> Array:
+    """Read one frame of 12 bits: two in three bytes, the first in the lower bits. Source: PS3.5 section 8.1.1."""
+    pixels = layout.rows * layout.columns * layout.samples
+    first = number * pixels
+    pairs = (pixels + first % 2 + 1) // 2
+    size = (3 * (pixels + first % 2) + 1) // 2
+    raw = _read_at(file, layout.offset + 3 * (first // 2), size) + bytes(3 * pairs - size)
+    low, middle, high = np.frombuffer(raw, np.uint8).reshape(pairs, 3).astype(np.uint16).T
+    values = np.stack([low | (middle & 15) << 8, middle >> 4 | high << 4], -1).reshape(-1)[first % 2 :][:pixels]
+    if layout.signed:
+        values = (values << 4).view(np.int16) >> 4
+    return values.reshape(layout.rows, layout.columns, layout.samples).squeeze(-1 if layout.samples == 1 else ())
 
 
 def _read_at(file: BinaryIO, at: int, size: int) -> bytes:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from qagate.assemble.series import Limits
+from qagate.domain.finding import Finding, FindingCode, Severity
 from qagate.domain.volume import Volume
 from qagate.errors import InputError
 from qagate.work.inputs import find
@@ -27,5 +29,10 @@ def read(path: Path) -> Volume:
         found += volumes.volumes
         why = why or (volumes.why_empty.detail if not volumes.volumes else "")
     if not found:
-        raise InputError(f"{path} must hold pictures, got {why or 'nothing that can be read'}")
-    return max(found, key=lambda one: one.voxels.size)
+        why = f": {why}" if why else ", got nothing that can be read"
+        raise InputError(f"{path} must be DICOM, NIfTI, .npy, PNG, JPEG, TIFF, BMP or GIF{why}")
+    largest = max(found, key=lambda one: one.voxels.size)
+    if len(found) == 1:
+        return largest
+    text = f"{len(found)} volumes are there, of which the largest was read"
+    return replace(largest, findings=(*largest.findings, Finding(FindingCode.MULTIPLE_VOLUMES, Severity.NONE, text)))

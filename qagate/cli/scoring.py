@@ -19,6 +19,7 @@ SHAPES = {"accept": "●", "review": "▲", "reject": "⬣", "unscored": "◌"}
 
 def given_prompt(modality: str | None, region: str | None, organ: str | None) -> Prompt | None:
     """Return the words given on the command line as a prompt; None when there are none. Raises InputError."""
+    region, organ = _spelt(region), _spelt(organ)
     for word, name, known in (
         (modality and modality.upper(), "modality", MODALITIES),
         (region, "region", REGIONS),
@@ -36,6 +37,11 @@ def given_prompt(modality: str | None, region: str | None, organ: str | None) ->
         confidence=1.0,
         rules_version="given",
     )
+
+
+def _spelt(word: str | None) -> str | None:
+    """Return a word as qagate spells it, however people write it: "Wrist/Hand", "lower extremity"."""
+    return word and word.strip().lower().replace(" ", "_").replace("/", "_").replace("-", "_")
 
 
 def judge_path(item: Input, rules: Rules, scorer: Scorer, settings: Settings, given: Prompt | None) -> list[Judged]:

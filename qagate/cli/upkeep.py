@@ -71,6 +71,7 @@ def check(
 @plain_errors
 def status(config: Config = None) -> None:
     """Say where every received series is, and what waits for delivery."""
+    from qagate.domain.delivery import DELIVERY_WORDS
     from qagate.store import accounting, backfills, forwarding, holding, reconciliation, revisions, workers, worklist
     from qagate.store.accounting import midnights
     from qagate.work.retention import disk_words
@@ -99,9 +100,9 @@ def status(config: Config = None) -> None:
         for compared in reconciliation.latest(session):
             typer.echo(f"{compared.destination:12} {compared.words}")
         for (destination, state), number in sorted(worklist.delivery_counts(session).items()):
-            typer.echo(f"{destination:12} {number} {state.replace('_', ' ')}")
+            typer.echo(f"{destination:12} {number} {DELIVERY_WORDS[state]}")
         for (destination, state), number in sorted(forwarding.counts(session).items()):
-            typer.echo(f"{destination:12} {number} images {state.replace('_', ' ')}")
+            typer.echo(f"{destination:12} {number} images {DELIVERY_WORDS[state]}")
         held = holding.waiting(session)
         if held:
             typer.echo(

@@ -9,39 +9,24 @@ import sys
 import tempfile
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from qagate.clock import Clock, SystemClock
 from qagate.demo import scanner
-from qagate.demo.lines import counts, series_line
-from qagate.demo.node import NodeHandle, SeriesStatus, demo_settings, free_port
+from qagate.demo.lines import counts
+from qagate.demo.node import NodeHandle, demo_settings, free_port
 from qagate.demo.pacs import MiniPacs
-from qagate.demo.sample import Expect, Sample, Way
+from qagate.demo.progress import Progress, look, record
+from qagate.demo.sample import Sample
 from qagate.demo.samples import folder_samples, samples
+from qagate.demo.speaker import Speaker
 from qagate.settings import Settings
 
-SCHEMA = "qagate.demo/1"
 POLL_SECONDS = 0.25
 SENDERS = 3  # scanners at one time
 INTERRUPTED = 130  # as shells say it: 128 + SIGINT
-_CLEAR = "\r\x1b[K"
-_UNDER_WAY = {"receiving": "not yet complete", "queued": "not yet scored", "scored": "not yet delivered"}
-
-
-@dataclass(slots=True)
-class _Progress:
-    """Where one sample stands. answered: its first answer is there; late images wait for it."""
-
-    sample: Sample
-    sending: Future[scanner.Sending] | None = None
-    printed_revision: int = 0
-    printed: str = ""
-    seconds: float | None = None
-    missing: str = "nothing was heard of it"
-    answered: threading.Event = field(default_factory=threading.Event)
 
 
 def run(
@@ -70,7 +55,7 @@ def run(
     out = out or sys.stdout
     clock = clock or SystemClock()
     stop = stop or threading.Event()
-    say = _Speaker(out, quiet=as_json)
+    say = Speaker(out, quiet=as_json)
     work = data_dir or Path(tempfile.mkdtemp(prefix="qagate-demo-"))
     work.mkdir(parents=True, exist_ok=True)
     code = 1
@@ -93,7 +78,7 @@ def run(
                 page = f"http://{settings.web.host}:{settings.web.port}"
                 say(f"node on 127.0.0.1:{settings.node.port} · mini PACS on 127.0.0.1:{pacs.port} · page {page}")
                 say("")
-                progress = [_Progress(sample) for sample in chosen]
+                progress = [Progress(sample) for sample in chosen]
                 done = _follow(node, pacs, settings, progress, say, clock, stop, timeout_seconds)
                 _close(node, pacs, progress, say, page, done=done, as_json=as_json)
                 code = 0 if done else 1
@@ -121,7 +106,7 @@ def _choose(
     folder: Path | None,
     make_samples: Callable[[Path], Sequence[Sample]] | None,
     scans: Path,
-    say: _Speaker,
+    say: Speaker,
     clock: Clock,
 ) -> Sequence[Sample]:
     if folder is not None:
@@ -137,30 +122,12 @@ def _choose(
     return chosen
 
 
-class _Speaker:
-    """Prints lines at once, or nothing at all. colour: whether `out` is a terminal."""
-
-    def __init__(self, out: TextIO, *, quiet: bool) -> None:
-        self.out, self.quiet = out, quiet
-        self.colour = not quiet and out.isatty()
-
-    def __call__(self, line: str) -> None:
-        """Print one line."""
-        if not self.quiet:
-            print(f"{_CLEAR}{line}" if self.colour else line, file=self.out, flush=True)
-
-    def passing(self, text: str) -> None:
-        """Show a text that the next line takes the place of; only on a terminal."""
-        if self.colour:
-            print(f"{_CLEAR}{text}", end="", file=self.out, flush=True)
-
-
 def _follow(
     node: NodeHandle,
     pacs: MiniPacs,
     settings: Settings,
-    progress: list[_Progress],
-    say: _Speaker,
+    progress: list[Progress],
+    say: Speaker,
     clock: Clock,
     stop: threading.Event,
     timeout_seconds: float,
@@ -176,7 +143,7 @@ def _follow(
             )  # fmt: skip
         while clock.monotonic_seconds() < deadline and not stop.is_set():
             known = {status["series_instance_uid"]: status for status in node.series()}
-            settled = [_look(item, known.get(item.sample.series_instance_uid), pacs, say) for item in progress]
+            settled = [look(item, known.get(item.sample.series_instance_uid), pacs, say) for item in progress]
             if all(settled):
                 return True
             waiting = [item for item, ready in zip(progress, settled, strict=True) if not ready]
@@ -189,76 +156,11 @@ def _follow(
         pool.shutdown(cancel_futures=True)
 
 
-def _look(item: _Progress, status: SeriesStatus | None, pacs: MiniPacs, say: _Speaker) -> bool:
-    """Print the sample's line when there is news; return whether nothing more is expected of it."""
-    sending = item.sending.result() if item.sending is not None and _finished(item.sending) else None
-    if status is None:
-        item.missing = _why_unheard(item)
-        return False
-    state = status["state"]
-    revision = status.get("revision", 1)
-    here = {stored.sop_instance_uid: stored for stored in pacs.objects()}
-    documents = status.get("documents") or []
-    arrived = [here[d["sop_instance_uid"]] for d in documents if d["sop_instance_uid"] in here]
-    if state in ("receiving", "queued", "scored"):
-        item.missing = {"receiving": "not yet complete", "queued": "not yet scored", "scored": "not yet delivered"}[
-            state
-        ]
-        return False
-    if state == "delivered" and len(arrived) < len(documents):
-        lost = [d["kind"] for d in documents if d["sop_instance_uid"] not in here]
-        item.missing = f"{' '.join(sorted(lost))} not in the mini PACS"
-        return False
-    if revision > item.printed_revision or not item.printed:
-        last = sending.last_image_at if sending else 0.0
-        newest = max((stored.at for stored in arrived), default=0.0)
-        item.seconds = newest - last if last and newest > last else None
-        kinds = tuple(sorted({d["kind"] for d in documents}, key=("SR", "SC", "KO").index))
-        item.printed = series_line(item.sample, status, seconds=item.seconds, kinds=kinds, colour=say.colour)
-        item.printed_revision = revision
-        item.answered.set()
-        say(item.printed)
-    item.missing = _what_is_wrong(item, status, arrived_kinds={stored.kind for stored in arrived})
-    return not item.missing and sending is not None
-
-
-def _finished(future: Future[scanner.Sending]) -> bool:
-    return future.done() and not future.cancelled() and future.exception() is None
-
-
-def _why_unheard(item: _Progress) -> str:
-    future = item.sending
-    if future is not None and future.done() and not future.cancelled():
-        error = future.exception()
-        if error is not None:
-            return f"it could not be sent: {error}"
-        refused = {f"0x{s:04X}" for s in future.result().statuses if s}
-        if refused:
-            return f"the node answered {', '.join(sorted(refused))}"
-    return "nothing was heard of it"
-
-
-def _what_is_wrong(item: _Progress, status: SeriesStatus, arrived_kinds: set[str]) -> str:
-    """Return what is still missing for this sample, in words; empty when all is as expected."""
-    sample, state = item.sample, status["state"]
-    if state == "failed":
-        return "the node failed on it: " + (status.get("reasons") or ["no reason given"])[0]
-    if sample.expect is Expect.EXCLUDED and state != "excluded":
-        return f"expected to be excluded, got {state}"
-    if sample.expect is Expect.DOCUMENTS and state == "excluded":
-        return "expected documents, but it was excluded: " + (status.get("reasons") or ["no rule given"])[0]
-    if sample.expect is Expect.DOCUMENTS and "SR" not in arrived_kinds:
-        return "no SR in the mini PACS"
-    if sample.send is Way.LATE and status.get("revision", 1) < 2:
-        return "no second revision for its late images"
-    return ""
-
-
 def _close(
     node: NodeHandle,
     pacs: MiniPacs,
-    progress: list[_Progress],
-    say: _Speaker,
+    progress: list[Progress],
+    say: Speaker,
     page: str,
     *,
     done: bool,
@@ -274,36 +176,8 @@ def _close(
         if item.missing:
             say(f"missing: {item.sample.description}: {item.missing}")
     if as_json:
-        json.dump(_record(progress, known, pacs, page, complete=done), say.out, indent=1, ensure_ascii=False)
+        json.dump(record(progress, known, pacs, page, complete=done), say.out, indent=1, ensure_ascii=False)
         print(file=say.out, flush=True)
-
-
-def _record(
-    progress: list[_Progress], known: dict[str, SeriesStatus], pacs: MiniPacs, page: str, *, complete: bool
-) -> dict[str, Any]:
-    held = {stored.sop_instance_uid for stored in pacs.objects()}
-    rows = []
-    for item in progress:
-        status = known.get(item.sample.series_instance_uid)
-        row: dict[str, Any] = {
-            "name": item.sample.name,
-            "description": item.sample.description,
-            "sent": item.sample.send.value,
-            "expectation": item.sample.expectation,
-            "series_instance_uid": item.sample.series_instance_uid,
-            "state": status["state"] if status else None,
-            "revision": status.get("revision", 1) if status else None,
-            "verdict": status.get("verdict") if status else None,
-            "score": status.get("score") if status else None,
-            "reasons": list(status.get("reasons") or []) if status else [],
-            "documents": [dict(d) | {"in_pacs": d["sop_instance_uid"] in held} for d in (status.get("documents") or [])]
-            if status
-            else [],
-            "seconds_after_last_image": None if item.seconds is None else round(item.seconds, 2),
-            "missing": None if complete else item.missing or None,
-        }
-        rows.append(row)
-    return {"schema": SCHEMA, "complete": complete, "page": page, "series": rows}
 
 
 def _port_or_free(port: int) -> int:

@@ -6,36 +6,16 @@ raises for that; what cannot be read is left empty, what identifies the patient 
 
 from __future__ import annotations
 
-import re
-import struct
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from types import MappingProxyType
-from typing import Any
 
 from pydicom import Dataset
-from pydicom.errors import InvalidDicomError
-from pydicom.multival import MultiValue
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from qagate.report import uids
-
-READ_FAULTS = (
-    ArithmeticError,
-    AttributeError,
-    EOFError,
-    InvalidDicomError,
-    LookupError,
-    NotImplementedError,
-    OSError,
-    TypeError,
-    ValueError,
-    struct.error,
-)
-"""What reading one malformed element can raise; OSError comes from values that are fetched from the file late."""
+from qagate.report.attribute import items, number, said, text, uid
 
 REQUIRED = (
     "PatientName",
@@ -94,21 +74,6 @@ _ESSENTIAL = tuple(
     )
 )
 """All that `normalise` reads."""
-
-WHOLE = frozenset({"PatientName", "PatientID", "IssuerOfPatientID", "AccessionNumber", "StudyID"})
-"""What identifies is kept at any length, and with all its values: a shortened number is another patient's."""
-
-LONGEST = 1024
-LENGTHS = MappingProxyType({"SH": 16, "CS": 16, "LO": 64, "PN": 64, "LT": 1024})
-
-_DATE = re.compile(r"(\d{4})[-./]?(\d{2})[-./]?(\d{2})")
-_TIME = re.compile(r"([01]\d|2[0-3])(?::?([0-5]\d)(?::?([0-5]\d|60)(\.\d{1,6})?)?)?")
-_AGE = re.compile(r"\d{3}[DWMY]")
-_OFFSET = re.compile(r"[+-](0\d|1[0-4])[0-5]\d")
-_UID = re.compile(r"[0-9]+(\.[0-9]+)*")
-_CODE_STRING = re.compile(r"[A-Z0-9_ ]{1,16}")
-_ESCAPE = re.compile(r"\x1b[ -/]+[0-~]")
-"""What switches character sets: pydicom leaves that of GB 2312 (ISO 2022 IR 58) in the text. PS3.5 annex K."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,76 +152,13 @@ def normalise(headers: Sequence[Dataset], study_instance_uid: str, series_instan
         instances=tuple(instances.values()),
         attributes=MappingProxyType(attributes),
         issuers=MappingProxyType(
-            {keyword: words for keyword in ISSUERS for item in _items(chosen, keyword)[:1] if (words := _issuer(item))}
+            {keyword: words for keyword in ISSUERS for item in items(chosen, keyword)[:1] if (words := _issuer(item))}
         ),
         timezone=text(chosen, "TimezoneOffsetFromUTC"),
         requests=_requests(chosen),
         words=MappingProxyType({keyword: text(chosen, keyword) for keyword in WORDS}),
         lossy=any(text(header, "LossyImageCompression") == "01" for header in headers),
     )
-
-
-def text(header: Dataset, keyword: str) -> str:
-    """Return an attribute as clean text, empty when it is absent, malformed or not readable.
-
-    Of several values the first; all of them, as the source has them, of what identifies (a number with a backslash).
-    """
-    try:
-        if keyword not in header:
-            return ""
-        element = header[keyword]
-        value, vr = element.value, str(element.VR)
-        values = list(value) if isinstance(value, (MultiValue, list, tuple)) else [value]
-        kept = [v for v in (values if keyword in WHOLE else values[:1]) if v is not None]
-        if any(isinstance(one, (bytes, bytearray, Dataset)) for one in kept):
-            return ""
-        words = [clean(str(one)) for one in kept]
-    except READ_FAULTS:
-        return ""
-    return _checked(keyword, vr, "\\".join(words))
-
-
-def uid(header: Dataset, keyword: str) -> str:
-    """Return a UID, empty when it is absent or could not be one."""
-    found = text(header, keyword)
-    return found if _UID.fullmatch(found) and len(found) <= 64 else ""
-
-
-def clean(raw: str) -> str:
-    """Return text without escape sequences, control characters, lone surrogates and backslashes, trimmed."""
-    kept = (c for c in _ESCAPE.sub("", raw).replace("\\", "/") if unicodedata.category(c) not in ("Cc", "Cs"))
-    return "".join(kept).strip(" ")
-
-
-def _checked(keyword: str, vr: str, value: str) -> str:
-    """Return the value if it is what its attribute allows, else empty: type 2, so empty beats wrong."""
-    if keyword == "TimezoneOffsetFromUTC":
-        return value if _OFFSET.fullmatch(value) else ""
-    if keyword == "PatientSex":
-        return value if value in ("M", "F", "O") else ""
-    if vr == "DA":
-        return _date(value)
-    if vr == "TM":
-        found = _TIME.fullmatch(value)
-        return "".join(part for part in found.groups() if part) if found else ""
-    if vr == "AS":
-        return value if _AGE.fullmatch(value) else ""
-    if vr == "CS":
-        return value if _CODE_STRING.fullmatch(value) else ""
-    if keyword in WHOLE:
-        return value[:LONGEST]
-    return value[: LENGTHS.get(vr, LONGEST)]
-
-
-def _date(value: str) -> str:
-    found = _DATE.fullmatch(value)
-    if not found:
-        return ""
-    year, month, day = (int(part) for part in found.groups())
-    try:
-        return date(year, month, day).strftime("%Y%m%d").rjust(8, "0")
-    except ValueError:
-        return ""
 
 
 def _instance(header: Dataset, study: str, series: str) -> Instance | None:
@@ -266,18 +168,11 @@ def _instance(header: Dataset, study: str, series: str) -> Instance | None:
     sop_class = uid(header, "SOPClassUID") or uid(meta, "MediaStorageSOPClassUID")
     if not sop_instance or not sop_class or (own_study and own_study != study):
         return None
-    frames = max(1, _number(header, "NumberOfFrames") or 0)
+    frames = max(1, number(header, "NumberOfFrames") or 0)
     keyword = UID(sop_class).keyword if UID(sop_class).is_valid else ""
-    image = "Image" in keyword or (_number(header, "Rows") or 0) > 0
-    number = _number(header, "InstanceNumber")
-    return Instance(sop_class, sop_instance, uid(header, "SeriesInstanceUID") or series, frames, image, number)
-
-
-def _number(header: Dataset, keyword: str) -> int | None:
-    try:
-        return int(text(header, keyword))
-    except ValueError:
-        return None
+    image = "Image" in keyword or (number(header, "Rows") or 0) > 0
+    instance_number = number(header, "InstanceNumber")
+    return Instance(sop_class, sop_instance, uid(header, "SeriesInstanceUID") or series, frames, image, instance_number)
 
 
 def _requests(header: Dataset) -> tuple[Mapping[str, str], ...]:
@@ -287,8 +182,8 @@ def _requests(header: Dataset) -> tuple[Mapping[str, str], ...]:
     """
     keywords = ("RequestedProcedureID", "RequestedProcedureDescription", "AccessionNumber")
     found: list[Mapping[str, str]] = []
-    for item in _items(header, "RequestAttributesSequence"):
-        words = _said(item, keywords)
+    for item in items(header, "RequestAttributesSequence"):
+        words = said(item, keywords)
         if ("RequestedProcedureID" in words or "AccessionNumber" in words) and words not in found:
             found.append(words)
     return tuple(found)
@@ -296,19 +191,7 @@ def _requests(header: Dataset) -> tuple[Mapping[str, str], ...]:
 
 def _issuer(item: Dataset) -> dict[str, str]:
     """Return who gave a number. An entity and its type are one or nothing. PS3.3 Table 10-17."""
-    words = _said(item, _ISSUER)
+    words = said(item, _ISSUER)
     if not {"UniversalEntityID", "UniversalEntityIDType"} <= words.keys():
         return {keyword: value for keyword, value in words.items() if keyword == "LocalNamespaceEntityID"}
     return words
-
-
-def _items(header: Dataset, keyword: str) -> list[Dataset]:
-    try:
-        items: Any = list(header.get(keyword) or ())
-    except READ_FAULTS:
-        return []
-    return [item for item in items if isinstance(item, Dataset)]
-
-
-def _said(item: Dataset, keywords: Sequence[str]) -> dict[str, str]:
-    return {keyword: value for keyword in keywords if (value := text(item, keyword))}

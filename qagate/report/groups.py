@@ -29,8 +29,9 @@ from qagate.domain.assessment import Assessment
 from qagate.domain.verdict import Verdict
 from qagate.report import uids
 from qagate.report.alike import Alike, extend
+from qagate.report.attribute import clean
 from qagate.report.codes import Code, Vocabulary
-from qagate.report.evidence import Origin, clean
+from qagate.report.evidence import Origin
 from qagate.report.measured import finite, grade_of, rounded, share
 from qagate.report.numbering import counted
 from qagate.report.observer import concept

@@ -28,9 +28,10 @@ from qagate.domain.verdict import Verdict
 from qagate.errors import ReportError
 from qagate.report import uids
 from qagate.report.alike import Alike, extend
+from qagate.report.attribute import clean
 from qagate.report.codes import Code, Vocabulary
 from qagate.report.document import Document
-from qagate.report.evidence import Instance, Origin, clean
+from qagate.report.evidence import Instance, Origin
 from qagate.report.measured import finite, grade_of
 from qagate.report.numbering import counted
 from qagate.report.observer import concept, device_observer

@@ -16,7 +16,8 @@ from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID
 from qagate.errors import ReportError
 from qagate.report import uids
 from qagate.report.alike import pointer
-from qagate.report.evidence import Instance, Origin, clean
+from qagate.report.attribute import clean
+from qagate.report.evidence import Instance, Origin
 from qagate.report.request import ReportRequest
 
 MANUFACTURER = "qagate project"

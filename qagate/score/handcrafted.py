@@ -15,11 +15,23 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy import fft, ndimage, special
+from scipy import ndimage
 
 from qagate.score.grey import scale_of
-
-Picture = npt.NDArray[np.floating[Any]]
+from qagate.score.statistic import (
+    Picture,
+    aggd,
+    diagonal_laplacian,
+    edge_width,
+    ggd,
+    haar,
+    local_sd,
+    log,
+    mad,
+    mscn,
+    shape,
+    spectrum,
+)
 
 CT_LIMITS_HU = (-1000.0, 1000.0)
 EIGHT_BITS_FROM = 32.0
@@ -105,50 +117,50 @@ def _values(x: Picture, more: bool) -> Iterator[float]:
     sample = x[::2, ::2]
     p01, p10, p50, p90, p99 = np.percentile(sample, (1, 10, 50, 90, 99))
     mean, sd = float(x.mean()), float(x.std())
-    yield from (mean, sd, *_shape(sample), p01, p10, p50, p90, p99)
+    yield from (mean, sd, *shape(sample), p01, p10, p50, p90, p99)
     counts = np.histogram(sample, 64, (0.0, 1.0))[0]
     share = counts[counts > 0] / max(1, counts.sum())
     yield float(-(share * np.log2(share)).sum())
     yield float((sample <= sample.min() + 1e-6).mean())
     yield float((sample >= sample.max() - 1e-6).mean())
 
-    deviations = {size: _local_sd(x, size) for size in (3, 7, 15)}
+    deviations = {size: local_sd(x, size) for size in (3, 7, 15)}
     for deviation in deviations.values():
         yield from np.percentile(deviation[::2, ::2], (50, 90))
 
     down, across = (np.asarray(slope, np.float32) for slope in np.gradient(x))
     gradient = np.hypot(down, across)
     p95, gradient_p99 = np.percentile(gradient[::2, ::2], (95, 99))
-    yield from (float(gradient.mean()), p95, _shape(gradient[::2, ::2])[1])
+    yield from (float(gradient.mean()), p95, shape(gradient[::2, ::2])[1])
     laplacian = ndimage.laplace(x)
     yield float(laplacian.std())
-    yield _mad(laplacian)
-    mask = laplacian[1:-1, 1:-1] * 2 - (_diagonal_laplacian(x))
+    yield mad(laplacian)
+    mask = laplacian[1:-1, 1:-1] * 2 - (diagonal_laplacian(x))
     yield float(np.sqrt(np.pi / 2) * np.abs(mask).mean() / 6)
 
-    bands = list(_haar(x, 3))
-    yield _mad(bands[0][2])
+    bands = list(haar(x, 3))
+    yield mad(bands[0][2])
     for h, v, d in bands:
-        yield _log(np.mean(h * h) + np.mean(v * v))
-        yield _log(np.mean(d * d))
+        yield log(np.mean(h * h) + np.mean(v * v))
+        yield log(np.mean(d * d))
     for h, _, _ in bands[:2]:
-        yield _shape(h)[1]
+        yield shape(h)[1]
 
-    first = _mscn(x)
-    yield from _ggd(first)
-    yield from _aggd(first[:, 1:] * first[:, :-1])
-    second = _mscn(ndimage.uniform_filter(x, 2)[::2, ::2])
-    yield from _ggd(second)
+    first = mscn(x)
+    yield from ggd(first)
+    yield from aggd(first[:, 1:] * first[:, :-1])
+    second = mscn(ndimage.uniform_filter(x, 2)[::2, ::2])
+    yield from ggd(second)
 
-    power, radius, angle = _spectrum(x)
+    power, radius, angle = spectrum(x)
     ring = np.minimum((radius * 64).astype(int), 63)
     count = np.maximum(np.bincount(ring.ravel(), minlength=64), 1)
     profile = np.bincount(ring.ravel(), power.ravel(), minlength=64) / count
     useful = np.arange(2, 62)
     yield float(np.polyfit(np.log(useful), np.log(profile[useful] + 1e-12), 1)[0])
     for low, high in ((2, 16), (16, 32), (32, 64)):
-        yield _log(profile[low:high].mean())
-    yield _edge_width(x, gradient, across)
+        yield log(profile[low:high].mean())
+    yield edge_width(x, gradient, across)
     energy = float(np.sqrt((x * x).sum())) + 1e-9
     part = x / energy
     worst = x.size / np.sqrt(x.size) * np.log(np.sqrt(x.size))
@@ -156,13 +168,13 @@ def _values(x: Picture, more: bool) -> Iterator[float]:
     if not more:
         return
 
-    yield from _aggd(first[1:] * first[:-1])
-    yield from _aggd(first[1:, 1:] * first[:-1, :-1])
-    yield from _aggd(first[1:, :-1] * first[:-1, 1:])
-    yield from _aggd(second[:, 1:] * second[:, :-1])
-    yield from _aggd(second[1:] * second[:-1])
-    yield from _aggd(second[1:, 1:] * second[:-1, :-1])
-    yield from _aggd(second[1:, :-1] * second[:-1, 1:])
+    yield from aggd(first[1:] * first[:-1])
+    yield from aggd(first[1:, 1:] * first[:-1, :-1])
+    yield from aggd(first[1:, :-1] * first[:-1, 1:])
+    yield from aggd(second[:, 1:] * second[:, :-1])
+    yield from aggd(second[1:] * second[:-1])
+    yield from aggd(second[1:, 1:] * second[:-1, :-1])
+    yield from aggd(second[1:, :-1] * second[:-1, 1:])
 
     # foreground: smoothed grey well above the darkest decile, so that air around the body does not count as flat tissue
     smooth = ndimage.uniform_filter(x, 9)
@@ -179,7 +191,7 @@ def _values(x: Picture, more: bool) -> Iterator[float]:
         band = previous - blurred
         previous = blurred
         for region in (flat, inside, edge):
-            yield _log(float(np.mean(band[region] ** 2)))
+            yield log(float(np.mean(band[region] ** 2)))
         if index == 0:
             flat_noise = float(band[flat].std())
             residual = np.where(flat, band, 0.0)
@@ -190,121 +202,24 @@ def _values(x: Picture, more: bool) -> Iterator[float]:
             pair = (residual[:, ahead], residual[:, behind]) if axis else (residual[ahead], residual[behind])
             yield float((pair[0] * pair[1]).sum()) / power_flat
     for h, v, _ in bands:
-        yield _log(np.mean(h * h)) - _log(np.mean(v * v))
+        yield log(np.mean(h * h)) - log(np.mean(v * v))
     for steps in (np.abs(np.diff(x, axis=1)).mean(axis=0), np.abs(np.diff(x, axis=0)).mean(axis=1)):
         at = (np.arange(len(steps)) + 1) % 8 == 0
         yield float(steps[at].mean() / (steps[~at].mean() + 1e-6))
     air = ~inside
     yield float(x[air].std()) if air.any() else 0.0
-    yield (_log(float(np.mean(x[inside] ** 2))) - _log(float(np.mean(x[air] ** 2)))) if air.any() else 0.0
+    yield (log(float(np.mean(x[inside] ** 2))) - log(float(np.mean(x[air] ** 2)))) if air.any() else 0.0
     yield float(inside.mean())
     a, b, c = (ndimage.uniform_filter(t, 7) for t in (across * across, down * down, across * down))
     yield float(np.median((np.hypot(a - b, 2 * c) / (a + b + 1e-9))[inside]))
     beyond = radius > 0.1
     upright = np.abs(np.cos(angle)) > 0.5**0.5
-    yield _log(power[beyond & upright].mean()) - _log(power[beyond & ~upright].mean())
+    yield log(power[beyond & upright].mean()) - log(power[beyond & ~upright].mean())
     for band_index in range(8):
-        yield _log(profile[band_index * 8 + (band_index == 0) : band_index * 8 + 8].mean())
+        yield log(profile[band_index * 8 + (band_index == 0) : band_index * 8 + 8].mean())
     local = deviations[7][inside]
     yield float(np.percentile(local[::4], 10))
     contrast = float(np.percentile(x[inside][::4], 90) - np.percentile(x[inside][::4], 10))
     yield contrast
     yield flat_noise / (contrast + 1e-3)
     yield float(gradient_p99 / (p99 - p01 + 1e-3))
-
-
-def _shape(x: Picture) -> tuple[float, float]:
-    """Return skewness and excess kurtosis, the latter on a log scale (signed)."""
-    centred = x - x.mean()
-    square = centred * centred
-    variance = float(square.mean()) + 1e-12
-    kurtosis = float((square * square).mean()) / variance**2 - 3.0
-    return float((square * centred).mean()) / variance**1.5, float(np.sign(kurtosis) * np.log1p(abs(kurtosis)))
-
-
-def _log(energy: Any) -> float:
-    return float(np.log10(float(energy) + 1e-9))
-
-
-def _mad(x: Picture) -> float:
-    sample = x[::2, ::2] if x.size > 65536 else x
-    return float(np.median(np.abs(sample - np.median(sample))) / 0.6745)
-
-
-def _local_sd(x: Picture, size: int) -> Picture:
-    mean = ndimage.uniform_filter(x, size)
-    deviation: Picture = np.sqrt(np.maximum(ndimage.uniform_filter(x * x, size) - mean * mean, 0.0))
-    return deviation
-
-
-def _diagonal_laplacian(x: Picture) -> Picture:
-    corners: Picture = x[:-2, :-2] + x[:-2, 2:] + x[2:, :-2] + x[2:, 2:] - 4 * x[1:-1, 1:-1]
-    return corners
-
-
-def _haar(x: Picture, levels: int) -> Iterator[tuple[Picture, Picture, Picture]]:
-    """Yield (across, down, diagonal) orthonormal Haar bands, the finest first."""
-    for _ in range(levels):
-        x = x[: x.shape[0] // 2 * 2, : x.shape[1] // 2 * 2]
-        a, b, c, d = x[::2, ::2], x[::2, 1::2], x[1::2, ::2], x[1::2, 1::2]
-        yield (a - b + c - d) / 2, (a + b - c - d) / 2, (a - b - c + d) / 2
-        x = (a + b + c + d) / 2
-
-
-def _mscn(x: Picture) -> Picture:
-    """Return mean-subtracted, contrast-normalised grey values (Gaussian window, sigma 7/6; C = 1/255)."""
-    mean = ndimage.gaussian_filter(x, 7 / 6, truncate=2.6)
-    variance = ndimage.gaussian_filter(x * x, 7 / 6, truncate=2.6) - mean * mean
-    normalised: Picture = (x - mean) / (np.sqrt(np.maximum(variance, 0.0)) + np.float32(1 / 255))
-    return normalised
-
-
-_ALPHAS = np.linspace(0.1, 10.0, 1000)
-_RATIOS = special.gamma(2 / _ALPHAS) ** 2 / (special.gamma(1 / _ALPHAS) * special.gamma(3 / _ALPHAS))
-
-
-def _alpha(ratio: float) -> float:
-    """Return the shape of a generalised Gaussian whose (E|x|)² / E x² is `ratio` (rises with the shape)."""
-    return float(np.interp(ratio, _RATIOS, _ALPHAS))
-
-
-def _ggd(x: Picture) -> tuple[float, float]:
-    power = float(np.mean(x * x)) + 1e-9
-    return _alpha(float(np.mean(np.abs(x))) ** 2 / power), power**0.5
-
-
-def _aggd(x: Picture) -> tuple[float, float, float, float]:
-    """Return shape, mean, left and right SD of an asymmetric generalised Gaussian."""
-    below, above = x[x < 0], x[x > 0]
-    left = float(np.sqrt(np.mean(below * below))) if below.size else 1e-6
-    right = float(np.sqrt(np.mean(above * above))) if above.size else 1e-6
-    skew = left / max(right, 1e-6)
-    ratio = float(np.mean(np.abs(x))) ** 2 / (float(np.mean(x * x)) + 1e-12)
-    alpha = _alpha(ratio * (skew**3 + 1) * (skew + 1) / (skew**2 + 1) ** 2)
-    spread = float(np.sqrt(special.gamma(1 / alpha) / special.gamma(3 / alpha)))
-    mean = (right - left) * spread * float(special.gamma(2 / alpha) / special.gamma(1 / alpha))
-    return alpha, mean, left, right
-
-
-def _spectrum(x: Picture) -> tuple[Picture, Picture, Picture]:
-    """Return power per pixel, radius (1 = Nyquist) and angle of the half plane of frequencies, Hann-windowed."""
-    rows, columns = x.shape
-    window = np.outer(np.hanning(rows), np.hanning(columns)).astype(np.float32)
-    transform = fft.rfft2((x - x.mean()) * window)
-    power = (transform.real**2 + transform.imag**2) / x.size
-    down, across = np.meshgrid(fft.fftfreq(rows) * 2, fft.rfftfreq(columns) * 2, indexing="ij")
-    return power, np.hypot(down, across), np.arctan2(down, across)
-
-
-def _edge_width(x: Picture, gradient: Picture, across: Picture) -> float:
-    """Return the median width in pixels of edges crossed along rows: rise between extremes over steepest slope."""
-    strong = (gradient > np.percentile(gradient[::2, ::2], 95)) & (np.abs(across) > 0.7 * gradient)
-    strong[:, :8] = strong[:, -8:] = False
-    rows, columns = np.nonzero(strong)
-    if len(rows) == 0:
-        return 0.0
-    keep = np.linspace(0, len(rows) - 1, min(len(rows), 1500)).astype(int)
-    rows, columns = rows[keep], columns[keep]
-    profile = x[rows[:, None], columns[:, None] + np.arange(-6, 7)]  # (edges, 13)
-    rise = profile.max(axis=1) - profile.min(axis=1)
-    return float(np.median(rise / (np.abs(across[rows, columns]) + 1e-6)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy.typing as npt
 
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
-from qagate.errors import InputError, QagateError
+from qagate.errors import InputError, QagateError, ScoringError
 from qagate.score.head import Described
 from qagate.train.evaluate import worst
 from qagate.train.pictures import Reader, Row, pictures, read_index
@@ -127,7 +128,11 @@ def _seen(
         yield from (_see(row, scorer, reader) for row in rows)
         return
     with ProcessPoolExecutor(workers, get_context("spawn"), _start, (model, reader)) as pool:
-        yield from pool.map(_see_there, rows, chunksize=4)
+        try:
+            yield from pool.map(_see_there, rows, chunksize=4)
+        except BrokenProcessPool:
+            why = "a process that looked at pictures was ended, as for lack of memory"
+            raise ScoringError(f"{why}; --workers must be fewer, got {workers}") from None
 
 
 def _see(row: Row, scorer: Describes, reader: Reader | None) -> Described | str:

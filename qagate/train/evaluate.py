@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from qagate.train import bootstrap, metrics
 from qagate.train.pictures import Reader, pictures, read_index
 
 SCHEMA = "qagate.evaluate/1"
+EVERY = 50
+"""So many images go by between two lines of progress."""
 FIGURES: dict[str, Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], float]] = {
     "srcc": metrics.srcc,
     "plcc": metrics.plcc,
@@ -147,7 +150,9 @@ def worst(problems: Sequence[str]) -> str:
 def table(found: Evaluation) -> str:
     """Return the figures for a person to read."""
     f = found.figures
-    lines = [f"{found.model.name} {found.model.version}: {f.n} images in {found.groups} groups"]
+    lines = [
+        f"{found.model.name} {found.model.version}: {f.n} images in {found.groups} group{'s' * (found.groups != 1)}"
+    ]
     for name, figure in found.intervals.items():
         inside = "" if figure.low is None else f"  (95 %: {figure.low:.3f} to {figure.high:.3f})"
         lines.append(f"  {name.upper():14}{figure.value:7.3f}{inside}")
@@ -180,7 +185,14 @@ def run(options: argparse.Namespace, reader: Reader | None = None) -> int:
     """Evaluate as the options say. Returns the exit status."""
     from qagate.score.scorer import Scorer
 
-    found = evaluate(options.index, Scorer.load(options.model), reader=reader, modality=options.modality)
+    started = time.monotonic()
+
+    def progress(done: int, total: int) -> None:
+        if done == total or done % EVERY == 0:
+            print(f"images {done}/{total}, {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+
+    scorer = Scorer.load(options.model)
+    found = evaluate(options.index, scorer, reader=reader, modality=options.modality, progress=progress)
     say(found.problems)
     print(table(found), file=sys.stderr if options.json else sys.stdout)
     if options.json:

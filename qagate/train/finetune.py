@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
 import sys
@@ -27,10 +28,10 @@ import numpy.typing as npt
 from qagate.errors import InputError
 from qagate.score.head import Head
 from qagate.train import bootstrap, metrics
-from qagate.train.described import Labelled, describe
-from qagate.train.evaluate import FIGURES, add_arguments, say
+from qagate.train.described import FEWEST, Labelled, describe
+from qagate.train.evaluate import FIGURES, add_arguments, say, worst
 from qagate.train.members import fit_head, folds_of
-from qagate.train.pictures import Reader
+from qagate.train.pictures import Reader, read_index
 
 SCHEMA = "qagate.finetune/1"
 FOLDS = 10
@@ -43,6 +44,7 @@ ALONE = (
     "no two pictures share a group: if several show the same content or subject, name it in a column group, or the "
     "figures below are too good"
 )
+ONE_GROUP = "cross-validation needs at least two groups; leave the column group out to part rows, got 1"
 MOST_WORKERS = 4
 """Processes that look at images side by side, if not said otherwise: each takes some hundred MB."""
 
@@ -52,7 +54,7 @@ def cross_validate(
 ) -> npt.NDArray[np.float64]:
     """Return (items,) predictions, each by a head fitted without the item's fold. Raises InputError with one group."""
     if len(np.unique(data.groups)) < 2:
-        raise InputError("cross-validation needs at least two groups; leave the column group out to part rows, got 1")
+        raise InputError(ONE_GROUP)
     numbers = folds_of(data.groups, folds, seed)
     predicted = np.zeros(len(data.labels))
     # a fold may leave labels that are all the same, which make no scale of their own; predictions do not depend on it
@@ -94,6 +96,35 @@ def document(data: Labelled, predicted: npt.NDArray[np.float64]) -> dict[str, An
     }
 
 
+def check(options: argparse.Namespace) -> None:
+    """Raise InputError for what would stop the work at its end, after every picture was looked at."""
+    from qagate.score import bundle
+
+    if options.folds < 2:
+        raise InputError(f"--folds must be at least 2, got {options.folds}")
+    for name, label in (("--worst", options.worst), ("--best", options.best)):
+        if label is not None and not math.isfinite(label):
+            raise InputError(f"{name} must be a number, got {label}")
+    rows, problems = read_index(options.index, options.modality)
+    if len(rows) < FEWEST:
+        raise InputError(f"{options.index} must have at least {FEWEST} usable rows, got {len(rows)}{worst(problems)}")
+    labels = [row.score for row in rows]
+    if min(labels) == max(labels):
+        raise InputError(f"{options.index} must have scores that differ, got {labels[0]:g} everywhere")
+    lowest = min(labels) if options.worst is None else options.worst
+    highest = max(labels) if options.best is None else options.best
+    if lowest == highest:
+        raise InputError(f"the labels that become 0 and 100 must differ, got {lowest:g} for both")
+    if len({row.group for row in rows}) < 2:
+        raise InputError(ONE_GROUP)
+    if (options.out / bundle.SHEET).exists():
+        raise InputError(f"--out must be a new folder, got {options.out}, which holds a bundle")
+    try:
+        options.out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out must be a folder that can be made, got {options.out}: {error.strerror}") from error
+
+
 def run(options: argparse.Namespace, reader: Reader | None = None) -> int:
     """Fine-tune as the options say. Returns the exit status."""
     from qagate.score import bundle
@@ -109,10 +140,7 @@ def run(options: argparse.Namespace, reader: Reader | None = None) -> int:
         return line
 
     model = options.model or bundle.find()
-    if options.folds < 2:
-        raise InputError(f"--folds must be at least 2, got {options.folds}")
-    if (options.out / bundle.SHEET).exists():
-        raise InputError(f"--out must be a new folder, got {options.out}, which holds a bundle")
+    check(options)
     data = describe(
         options.index,
         Scorer.load(model),

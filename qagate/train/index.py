@@ -33,17 +33,20 @@ class Record:
 
 
 def read(path: Path, needed: Sequence[str], others: Sequence[str]) -> list[Record]:
-    """Return the rows of an index with the columns `needed` and `others`. Commas, semicolons or tabs part the columns.
+    """Return the rows of an index with the columns `needed` and `others`, parted by commas, semicolons, tabs or bars.
 
     Raises InputError when there is no such file or a needed column is not there.
     """
     wanted = f"{','.join(needed)}[,{','.join(others)}]"
     try:
         text = _text(path.read_bytes())
-        header = text.split("\n", 1)[0]
-        between = next((one for one in ",;\t" if set(needed) <= set(_parted(header, one))), ",")
         # not splitlines: that would also part rows at letters such as U+2028
-        reader = csv.DictReader(io.StringIO(text), delimiter=between, skipinitialspace=True)
+        lines = text.split("\n")
+        before = next((number for number, line in enumerate(lines) if not _says_nothing(line)), 0)
+        header = lines[before]
+        between = next((one for one in ",;\t|" if set(needed) <= set(_parted(header, one))), ",")
+        rest = io.StringIO("\n".join(lines[before:]))
+        reader = csv.DictReader(rest, delimiter=between, skipinitialspace=True)
         columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
         if any(name not in columns for name in needed):
             raise InputError(f"{path} must have the columns {wanted}, got {header[:200]!r}")
@@ -51,16 +54,30 @@ def read(path: Path, needed: Sequence[str], others: Sequence[str]) -> list[Recor
         for row in reader:
             words = {name: (row.get(columns.get(name, "")) or "").strip() for name in (*needed, *others)}
             spare = tuple(word for word in row.get(None, ()) if word.strip())
-            found.append(Record(reader.line_num, words, spare))
+            found.append(Record(before + reader.line_num, words, spare))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} must be a readable CSV with the columns {wanted}, got {error}") from error
     return found
 
 
 def _text(raw: bytes) -> str:
-    """Return the text of a CSV: UTF-8, or UTF-16 where it begins with its mark, as spreadsheets save "Unicode text"."""
-    text = raw.decode("utf-16" if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else "utf-8-sig")
+    """Return the text of a CSV: UTF-8, UTF-16 where it begins with its mark, else the letters of western Windows.
+
+    Spreadsheets save all three: as "CSV UTF-8", as "Unicode text", and as "CSV" alone.
+    """
+    if raw[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        text = raw.decode("utf-16")
+    else:
+        try:
+            text = raw.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            text = raw.decode("cp1252")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _says_nothing(line: str) -> bool:
+    """Return whether a line before the header is empty, or only tells a spreadsheet what parts the columns."""
+    return not line.strip(" ,;\t|") or line.lower().strip(' "').startswith("sep=")
 
 
 def _parted(header: str, between: str) -> list[str]:

@@ -65,7 +65,7 @@ def read_index(path: Path, modality: str | None = None) -> tuple[list[Row], list
     """Return usable rows, and one sentence for each row that is not. `modality` stands in where the file is silent.
 
     Paths are taken from the folder of the CSV. Without a group each image is its own group, however many rows (one for
-    each rater, say) name it. Commas, semicolons or tabs part the columns. Raises InputError when there is no such file
+    each rater, say) name it. What may part the columns is in `index`. Raises InputError when there is no such file
     or no columns `path` and `score`.
     """
     rows, problems = [], []
@@ -150,7 +150,7 @@ def _read(path: Path) -> tuple[npt.NDArray[Any], Spacing, bool, Colour | None, i
         image = nifti.read(path)
         found, spacing, known, times = image.voxels, image.spacing_mm, image.sized, image.times
     elif name.endswith(".npy"):
-        found = _read_npy(path)
+        found, colour = _read_npy(path)
     elif name.endswith(SUFFIXES):
         found, colour = _read_picture(path)
     else:
@@ -168,18 +168,29 @@ def _check(path: Path, voxels: npt.NDArray[Any]) -> None:
     """Raise InputError when there is nothing to see."""
     if min(voxels.shape[1:]) < 8:
         raise InputError(f"{path} must be at least 8 x 8 pixels, got {voxels.shape[1]} x {voxels.shape[2]}")
-    if not np.isfinite(voxels).any() or voxels.min() == voxels.max():
+    shown = voxels[np.isfinite(voxels)]
+    if not shown.size or shown.min() == shown.max():
         raise InputError(f"{path} must show something, got one value everywhere")
 
 
-def _read_npy(path: Path) -> npt.NDArray[Any]:
+def _read_npy(path: Path) -> tuple[npt.NDArray[Any], Colour | None]:
+    """Return (slices, rows, columns) or (rows, columns), and colours where the last axis holds those as bytes.
+
+    Axes of length 1 say nothing.
+    """
     try:
         found: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     except BROKEN as error:
         raise InputError(f"{path} must be a .npy array of numbers, got {error}") from error
     if found.dtype.kind not in "iufb":
         raise InputError(f"{path} must hold real numbers, got {found.dtype}")
-    return found
+    found = found.reshape([n for n in found.shape if n > 1])
+    if found.ndim in (3, 4) and found.shape[-1] in (3, 4) and found.dtype == np.uint8:
+        pages = found[..., :3].reshape(-1, *found.shape[-3:-1], 3)
+        return luma(pages), pages if all(colourful(page) for page in pages) else None
+    if found.ndim == 3 and found.shape[0] == found.shape[1] > 2 * found.shape[2]:
+        raise InputError(f"{path} must hold (slices, rows, columns), got (rows, columns, slices) by its {found.shape}")
+    return found, None
 
 
 def _read_picture(path: Path) -> tuple[npt.NDArray[np.float32], Colour | None]:

@@ -9,6 +9,7 @@ from fastapi.templating import Jinja2Templates
 from qagate.domain import measurement
 from qagate.domain.assessment import severity_of
 from qagate.domain.decision import REASONS, owner
+from qagate.domain.delivery import DELIVERY_WORDS
 from qagate.domain.finding import FindingCode
 from qagate.domain.verdict import WORDS
 from qagate.store.places import MOST_COUNTED
@@ -31,18 +32,6 @@ STATE_SENTENCES = {
     "queued": "Complete and waiting for its score.",
     "excluded": "This series is not for us to judge",
     "failed": "This series could not be judged",
-}
-
-DELIVERY_WORDS = {
-    "held": "held",
-    "planned": "waiting",
-    "sent": "sent",
-    "warning": "sent, with a remark",
-    "committed": "kept by the archive",
-    "parked": "parked",
-    "rejected": "kept back",
-    "withdrawn": "withdrawn",
-    "given_up": "given up",
 }
 
 COMPLETED_WORDS = {

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from qagate.assemble.folder import Folder, find_series
 from qagate.assemble.nifti import read_nifti
 from qagate.assemble.picture import read_picture
-from qagate.assemble.series import Folder, Limits, find_series, read_series
+from qagate.assemble.series import Limits, read_series
 from qagate.domain.volume import SeriesVolumes
 from qagate.errors import InputError
 

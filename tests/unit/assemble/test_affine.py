@@ -19,7 +19,8 @@ import numpy.typing as npt
 import pytest
 
 from qagate.assemble.child import Decoders
-from qagate.assemble.series import find_series, read_series
+from qagate.assemble.folder import find_series
+from qagate.assemble.series import read_series
 from qagate.domain.volume import SeriesVolumes, Volume
 from tests.unit.assemble.expected_series import FOLDERS
 

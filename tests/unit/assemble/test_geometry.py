@@ -197,6 +197,26 @@ def test_without_positions_instance_numbers_stand_in() -> None:
     assert codes(stack) == [Code.NO_POSITION]
 
 
+def test_a_spacing_below_zero_is_one_all_the_same() -> None:
+    (stack,) = stack_frames([frame(i, None, spacing_between_slices=-4.0) for i in range(3)])
+    assert stack.geometry.spacing_mm[0] == 4.0
+    assert stack.positions_mm == (0.0, 4.0, 8.0)
+
+
+@pytest.mark.parametrize("along", [(0.0, 0.0, 2.5), (0.0, 0.5, -2.0), (3.0, 0.0, 0.1)])
+def test_positions_of_images_that_do_not_say_how_they_lie_order_them(along: tuple[float, ...]) -> None:
+    order = [3, 0, 4, 1, 5, 2]
+    points = [(along[0] * i, along[1] * i - 70, along[2] * i) for i in order]
+    frames = [frame(k, None, point=points[k]) for k in range(6)]
+    (stack,) = stack_frames(frames)
+    found = [points[one.key] for one in stack.frames]
+    assert found in (sorted(points), sorted(points)[::-1])
+    assert stack.geometry.spacing_mm[0] == pytest.approx(math.hypot(*along))
+    assert [finding.detail for finding in stack.findings] == [
+        "6 images do not say how they lie, so they were stacked by Image Position"
+    ]
+
+
 def test_overlap_and_tilt() -> None:
     (stack,) = stack_frames(stack_of([0, 1, 2], slice_thickness=2.0))
     assert codes(stack) == [Code.OVERLAPPING_SLICES]

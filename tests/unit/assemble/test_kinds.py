@@ -207,6 +207,7 @@ def test_spacing_between_slices(tmp_path: Path, attributes: dict[str, Any], code
         ({"RescaleType": "US"}, np.uint16, "says US"),
         ({"RescaleType": None}, np.uint16, None),  # optional in CT, HU by default
         ({"RescaleType": "HU_MOD"}, np.uint16, None),
+        ({"RescaleSlope": "1e30"}, np.uint16, "Slope says 1e+30"),
     ],
 )
 def test_values_that_nothing_proves_to_be_hounsfield_units(
@@ -216,6 +217,16 @@ def test_values_that_nothing_proves_to_be_hounsfield_units(
     assert codes(volume) == (["hu_unproven"] if why else [])
     assert why is None or why in volume.findings[0].detail
     assert volume.unscorable == ()
+
+
+def test_images_of_one_ct_that_are_a_thousand_hounsfield_units_apart(tmp_path: Path) -> None:
+    files = [
+        save(ct_slice(SMOOTH.astype(np.uint16), (0, 0, i), i, RescaleIntercept=at, SOPInstanceUID=uid(i)), tmp_path)
+        for i, at in enumerate([-1024, -1024, 0, -1024])
+    ]
+    (volume,) = read_series(files).volumes
+    (finding,) = (finding for finding in volume.findings if finding.code.value == "hu_unproven")
+    assert "0 or more in 1 of 4 images, and -1024 in others" in finding.detail
 
 
 def grid(tiles: int, across: int, *, items: int | None = None, implicit: bool = False) -> Dataset:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
+from pydicom.uid import RLELossless
 
 from qagate.assemble.series import read_series
 from tests.unit.assemble.made import AXIAL, MR_CLASS, enhanced_mr, image, save, uid
@@ -44,6 +45,17 @@ def test_frames(tmp_path: Path, make: Callable[[], Dataset], said: int | None, s
     assert [volume.geometry.shape[0] for volume in series.volumes] == [slices]
     assert [finding.code.value for finding in series.findings] == ["contradictory_tags"] * told
     assert not told or f"hold 6 frames; {slices} were used" in series.findings[0].detail
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_frames_that_no_object_of_its_size_can_hold(tmp_path: Path, compressed: bool) -> None:
+    dataset = image(PICTURE, MR_CLASS, Modality="MR")
+    if compressed:
+        dataset.compress(RLELossless)
+    dataset.NumberOfFrames = 100_000_000
+    (volume, *_), (finding, *_) = (found := read_series([save(dataset, tmp_path)])).volumes, found.findings
+    assert volume.geometry.shape[0] <= 1000
+    assert "Number of Frames says 100000000, which no object of this size holds" in finding.detail
 
 
 def concatenation(places: bool) -> list[Dataset]:

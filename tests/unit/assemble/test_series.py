@@ -11,7 +11,8 @@ import pydicom
 import pytest
 
 from qagate.assemble.child import Decoders
-from qagate.assemble.series import Folder, Limits, find_series, read_series
+from qagate.assemble.folder import Folder, find_series
+from qagate.assemble.series import Limits, read_series
 from qagate.domain.finding import FindingCode
 from qagate.domain.volume import SeriesVolumes, Volume
 from tests.unit.assemble.expected_series import FOLDERS, Ser
@@ -126,6 +127,15 @@ def test_find_series_walks_folders(tmp_path: Path) -> None:
     found = dict(find_series([tmp_path], folder))
     assert {key: len(files) for key, files in found.items()} == {uid("series"): 3, uid("another"): 1}
     assert [name for name, _ in folder.others] == ["readme"]
+
+
+def test_images_without_a_series_uid_are_not_one_series_for_that(tmp_path: Path) -> None:
+    for number, folder in ((1, "a"), (2, "a"), (1, "b")):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        for i in range(2):
+            attributes = {"SeriesInstanceUID": "", "SeriesNumber": number, "SOPInstanceUID": uid(number, folder, i)}
+            save(ct_slice(ramp(i), (0.0, 0.0, i), i, **attributes), tmp_path / folder)
+    assert [(name, len(files)) for name, files in find_series([tmp_path])] == [("", 2)] * 3
 
 
 def test_too_large_is_refused_before_anything_is_allocated(tmp_path: Path) -> None:

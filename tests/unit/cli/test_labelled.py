@@ -49,6 +49,19 @@ def test_a_row_that_says_no_modality_has_that_of_the_file(tmp_path: Path) -> Non
     assert [p.prompt.modality for p in pictures(rows, problems, read)] == ["MR", "CT"]
 
 
+def test_of_several_volumes_the_largest_is_read_and_that_is_said(tmp_path: Path) -> None:
+    stored = np.arange(400, dtype=np.uint16).reshape(20, 20)
+    (tmp_path / "series").mkdir()
+    for number, echo in enumerate((10, 20, 20)):
+        one = mr_slice(stored, (0.0, 0.0, 3.0 * number), number, EchoTime=echo, SeriesInstanceUID=f"1.2.{echo}")
+        one.save_as(tmp_path / "series" / f"{number}.dcm", enforce_file_format=True)
+    (tmp_path / "labels.csv").write_text("path,score\nseries,1\n")
+    rows, problems = read_index(tmp_path / "labels.csv")
+    (found,) = pictures(rows, problems, read)
+    assert len(found.volume.voxels) == 2
+    assert problems == [f"line 2: {tmp_path / 'series'}: 2 volumes are there, of which the largest was read"]
+
+
 def test_what_is_no_dicom_is_said_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "one.dcm").write_bytes(b"nothing")
     with pytest.raises(InputError, match=r"one\.dcm"):

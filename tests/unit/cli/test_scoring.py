@@ -18,6 +18,7 @@ from qagate.errors import InputError
         (None, "chest", ("chest",), None),
         ("neck", "aorta", ("neck",), "aorta"),  # what was said stands
         ("abdomen", None, ("abdomen",), None),
+        ("Lower extremity", "Ankle/Foot", ("lower_extremity",), "ankle_foot"),
     ],
 )
 def test_words_of_the_command_line_become_a_prompt(

@@ -63,6 +63,15 @@ def test_a_destination_nobody_knows_is_refused(config: Path) -> None:
     assert result.exit_code == 2
 
 
+def test_status_says_where_deliveries_stand_in_the_words_of_the_pages(config: Path) -> None:
+    database = Database.open(load(config, {}).database_url)
+    instance = StoredInstance(config.parent / "2.dcm", "2", "2", "3", "1.2.3", "1.2", "CT", 1, "b" * 64, "S", T0)
+    with database.begin() as session:
+        reception.register(session, [instance], Routing((Route("OLD", "OLD"),), holds=False))
+    assert "1 images waiting\n" in run("status", "-c", config)  # "planned" in the database
+    database.close()
+
+
 def test_what_is_parked_is_given_up_when_somebody_says_who_and_why(config: Path) -> None:
     database = Database.open(load(config, {}).database_url)
     instance = StoredInstance(config.parent / "2.dcm", "2", "2", "3", "1.2.3", "1.2", "CT", 1, "b" * 64, "S", T0)

@@ -81,6 +81,48 @@ CASES: list[tuple[Tags, list[str]]] = [
     ({"Modality": "CT", "SeriesDescription": "Aquilion head"}, []),
 ]  # fmt: skip
 
+# names that scanners and workstations give, on CT and on MR
+NAMES: dict[str, dict[str, str]] = {
+    "CT": {
+        "derived": "MonoE 40keV[HU]; Monoenergetic Plus 40 keV; Mono+ 55keV; Abdomen 50 keV; MONO 190 keV; VMI 40; "
+        "MonoE 140keV[HU]; Iodine Density[mg/ml]; Contrast-Enhanced Structures[HU]; Calcium Supp 70 Index[HU]; "
+        "Electron Density[%EDW]; MD Water; HAP(Water); Water(Iodine); Calcium (Water); Iodkarte 1.0; GMeanTT; "
+        "Delay Map; Permeability; TTD; Mean Transit Time; Parallel Range; Curved Range[1]; MPR Range[1]; "
+        "DE_BoneRemoval; Bone removal",
+        "projection": "tAVG; Temporal Average 5.0; AIP; Ave-IP; tMIP",
+        "secondary_capture": "RAPID Summary; iSchemaView; Brainomix ASPECTS; AIF/VOF; CaScore Report; 3D Saved State",
+        "localizer": "ScanoView LAT; SCANOGRAPH; Uebersichtsaufnahme; Skanogram; ScanoscopeFront; Mode radio; "
+        "i-Fluoro; CT Fluoro; CTAC; AC CT; WB CTAC 3.75; Attenuation Map",
+        "": "MonoE 70keV[HU]; Mono+ 65 keV; Abdomen 70 keV; Thorax 120 kV; CT AC joint; NNR washout 15 min; "
+        "With iodine; Iodine contrast ven.; Monitoring of tumour; SnapShot Pulse 75%; Thorax 1.0 mm; 40 kVp; Abd Fat",
+    },
+    "MR": {
+        "derived": "ep2d_diff_CALC_BVAL; ep2d_diff_tra_CALC_BVAL_1500; cDWI b1400; computed b1400; Synthetic b 2000; "
+        "ep2d_perf_GBP; Negative Enhancement Integral; Time to Peak; Average DC; Fractional Aniso.; MTE map; "
+        "Wash-in; Washout; T2Star Images; dixon_F_frac; vibe_dixon_FF; Goodness of fit; Wave images; "
+        "95% confidence map; BOLD t-test; Mean_&_t-Maps; EvaSeries_GLM; DTI tractography; Colored FA; MPR Range",
+        "localizer": "Tri-plane; FastView; Lokalisator; Pilotscan; BolusTrak; "
+        "3-pl T2* FGRE S; AAHScout; Cal 8HRBRAIN; ARRAY SPATIAL SENSITIVITY; Head_MRAC_PET; UMAP",
+        "": "t1_mpr_sag; ep2d_diff_TRACEW; dReg - DWI; WATER: IDEAL IQ; SWI_Images; t2_tse_fs; Calcaneus sag; "
+        "DWI b 1000; MoCoSeries; Washington protocol T2; 3D T1 PLAN",
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("modality", "name", "code"),
+    [(m, name, code) for m, by in NAMES.items() for code, names in by.items() for name in names.split("; ")],
+)
+def test_what_scanners_call_images_that_are_not_read(modality: str, name: str, code: str) -> None:
+    found = infer({"Modality": modality, "SeriesDescription": name}, RULES).exclusions
+    assert [finding.code.value for finding in found] == ([code] if code else [])
+
+
+def test_an_image_at_the_energy_of_the_scan_is_read_and_others_are_not() -> None:
+    for energy, codes in ((40.0, ["derived"]), (60, []), ("70", []), (80.0, []), (140.0, ["derived"])):
+        found = infer({"Modality": "CT", "MonoenergeticEnergyEquivalent": energy}, RULES).exclusions
+        assert [finding.code.value for finding in found] == codes
+
 
 @pytest.mark.parametrize(("tags", "codes"), CASES)
 def test_exclusions(tags: Tags, codes: list[str]) -> None:

@@ -19,8 +19,9 @@ from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from qagate.report.attribute import text
 from qagate.report.build import build
-from qagate.report.evidence import OPTIONAL, REQUIRED, essentials, normalise, text
+from qagate.report.evidence import OPTIONAL, REQUIRED, essentials, normalise
 from qagate.settings import Report
 from tests.unit.report import making
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from qagate.score import handcrafted
+from qagate.score import handcrafted, statistic
 
 ALL = handcrafted.NAMES + handcrafted.MORE_NAMES
 
@@ -55,8 +55,8 @@ def test_blur_widens_edges_and_steepens_the_spectrum(phantom: np.ndarray) -> Non
 
 def test_gaussian_noise_has_the_shape_of_a_gaussian() -> None:
     noise = np.random.default_rng(2).normal(0, 1, (256, 256)).astype(np.float32)
-    assert handcrafted._ggd(noise) == pytest.approx((2.0, 1.0), abs=0.1)
-    alpha, _, left, right = handcrafted._aggd(noise)
+    assert statistic.ggd(noise) == pytest.approx((2.0, 1.0), abs=0.1)
+    alpha, _, left, right = statistic.aggd(noise)
     assert (alpha, left, right) == pytest.approx((2.0, 1.0, 1.0), abs=0.1)
 
 

@@ -80,3 +80,9 @@ def test_too_few_rows_are_refused(tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("path,score\nabsent.png,1\n")
     with pytest.raises(InputError, match="got 0\n  line 2"):
         evaluate.evaluate(tmp_path / "labels.csv", Sharpness())
+
+
+def test_every_figure_is_explained(index: Path) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "own-scores.md").read_text(encoding="utf-8")
+    said = evaluate.evaluate(index, Sharpness(), resamples=20).document()
+    assert [name for name in said if f"`{name}`" not in page and name != "schema"] == []

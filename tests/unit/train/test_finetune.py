@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from qagate.domain.prompt import Prompt
 from qagate.domain.volume import Volume
-from qagate.errors import InputError
+from qagate.errors import InputError, ScoringError
 from qagate.score import bundle, handcrafted, head
 from qagate.score.head import Described
 from qagate.score.scorer import Scorer
@@ -95,6 +95,35 @@ def test_a_fold_may_leave_labels_that_are_all_the_same() -> None:
     assert finetune.cross_validate(data).tolist() == [3.0] * 12 + [1.0] * 12
 
 
+@pytest.mark.parametrize(
+    ("asked", "got"),
+    [
+        (["--folds", "1"], "got 1"),
+        (["--worst", "nan"], "--worst must be a number, got nan"),
+        (["--worst", "3", "--best", "3"], "got 3 for both"),
+        (["--index", "alike.csv"], "must have scores that differ, got 2"),
+        (["--index", "one.csv"], "at least two groups"),
+        (["--index", "few.csv"], "at least 10 usable rows, got 1\n  line 3"),
+        (["--out", "labels.csv"], "--out must be a folder that can be made"),
+        (["--out", "labels.csv/out"], "--out must be a folder that can be made"),
+    ],
+)
+def test_what_would_stop_it_at_the_end_stops_it_before_a_picture_is_read(
+    index: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str], got: str
+) -> None:
+    monkeypatch.chdir(index.parent)
+    lines = index.read_text().splitlines()
+    for name, score, group in (("alike", "2", None), ("one", None, "c")):
+        rows = [line.split(",") for line in lines[1:]]
+        text = [",".join([a, score or b, c, group or d]) for a, b, c, d in rows]
+        Path(f"{name}.csv").write_text("\n".join([lines[0], *text]))
+    Path("few.csv").write_text("\n".join([*lines[:2], "0_1.png,high,CT,c0"]))
+    monkeypatch.setattr(Scorer, "load", lambda model, **how: pytest.fail("the model was loaded"))
+    with pytest.raises(InputError) as told:
+        finetune.main(["--index", "labels.csv", "--out", "out", *asked])
+    assert got in str(told.value)
+
+
 def test_the_last_line_of_json_holds_six_figures(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -140,6 +169,11 @@ def test_processes_side_by_side_find_the_same(index: Path, tmp_path: Path, monke
     assert together.names == alone.names
     assert together.problems == alone.problems
     assert len(alone.problems) == 1
+
+
+def test_a_process_that_ends_is_told(index: Path, tmp_path: Path) -> None:
+    with pytest.raises(ScoringError, match="--workers must be fewer, got 2"):
+        described.describe(index, Means(), model=tmp_path / "nothing", workers=2)
 
 
 def test_a_tuned_bundle_has_every_file_of_the_one_it_stands_on(index: Path, tmp_path: Path) -> None:

@@ -60,6 +60,35 @@ def test_every_kind_of_image_is_read(folder: Path, name: str, shape: tuple[int, 
     assert (spacing == (3.0, 0.5, 0.5), known) == ((name == "volume.nii.gz"),) * 2
 
 
+@pytest.mark.parametrize(
+    ("shape", "read"),
+    [
+        ((1, 1, 20, 30), (1, 20, 30)),
+        ((20, 30, 1), (1, 20, 30)),
+        ((5, 20, 30, 1), (5, 20, 30)),
+        ((20, 30, 3), (1, 20, 30)),
+    ],
+)
+def test_arrays_with_other_axes(folder: Path, shape: tuple[int, ...], read: tuple[int, ...]) -> None:
+    colours = np.random.default_rng(0).integers(0, 255, shape).astype(np.uint8)
+    np.save(folder / "axes.npy", colours)
+    found = pictures.read_volume(folder / "axes.npy")
+    assert found.voxels.shape == read
+    assert (found.colour is not None) == (shape[-1] == 3)
+
+
+def test_slices_that_stand_last_are_not_taken_for_columns(folder: Path) -> None:
+    np.save(folder / "last.npy", np.random.default_rng(0).random((64, 64, 20)))
+    with pytest.raises(InputError, match=r"got \(rows, columns, slices\) by its \(64, 64, 20\)"):
+        pictures.read_volume(folder / "last.npy")
+
+
+def test_one_value_and_nothing_else_shows_nothing(folder: Path) -> None:
+    np.save(folder / "one.npy", np.where(np.eye(20) > 0, np.nan, 3.0))
+    with pytest.raises(InputError, match="one value everywhere"):
+        pictures.read_volume(folder / "one.npy")
+
+
 def test_filling_is_no_part_of_the_grey_scale(folder: Path) -> None:
     np.save(folder / "filled.npy", np.pad(np.full((20, 20), 900, np.int16) + np.arange(20), 4, constant_values=-9999))
     assert pictures.read_image(folder / "filled.npy")[0].min() == 0
@@ -142,6 +171,22 @@ def test_unicode_text_of_a_spreadsheet(folder: Path, encoding: str) -> None:
     assert ([row.score for row in rows], problems) == ([3.5], [])
 
 
+def test_letters_of_western_windows(folder: Path) -> None:
+    (folder / "Schädel 1.npy").write_bytes((folder / "stack.npy").read_bytes())
+    (folder / "labels.csv").write_bytes("Path;Score;Group\r\nSchädel 1.npy;3,5;Müller\r\n".encode("cp1252"))
+    rows, problems = pictures.read_index(folder / "labels.csv")
+    assert ([(row.path.name, row.group) for row in rows], problems) == ([("Schädel 1.npy", "Müller")], [])
+    assert rows[0].path.exists()
+
+
+@pytest.mark.parametrize("before", ["sep=;\r\n", '"sep=;"\n', "\n \n", ";;\n"])
+def test_lines_before_the_header_that_say_nothing(folder: Path, before: str) -> None:
+    (folder / "labels.csv").write_bytes((before + "PATH;SCORE\ngrey.png;high\ngrey.png;3,5\n").encode("utf-8-sig"))
+    rows, problems = pictures.read_index(folder / "labels.csv")
+    assert [row.score for row in rows] == [3.5]
+    assert problems == [f"line {before.count(chr(10)) + 2}: score must be a finite number, got 'high'"]
+
+
 def test_what_was_left_of_a_nifti_file_is_said(folder: Path) -> None:
     nifti(folder / "four.nii", np.arange(4 * 3 * 9 * 10, dtype=np.int16).reshape(12, 9, 10))
     data = bytearray((folder / "four.nii").read_bytes())
@@ -166,6 +211,7 @@ def test_semicolons_and_decimal_commas(folder: Path) -> None:
     "text",
     [
         "path\tscore\ngrey.png\t3,5\n",
+        "path|score\ngrey.png|3,5\n",
         'path, score\r\n"grey.png", "3,5"\r\n',
         "Path,score,,\ngrey.png,3.5,,\n",  # columns that a spreadsheet left empty
         "path,score\ngrey.png,3.5,,\n",

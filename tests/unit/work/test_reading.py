@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from qagate.assemble.child import Decoders
-from qagate.assemble.series import find_series, read_series
+from qagate.assemble.folder import find_series
+from qagate.assemble.series import read_series
 from qagate.domain.volume import SeriesVolumes, Volume
 from qagate.prompt.rules import load_rules
 from qagate.train import pictures
