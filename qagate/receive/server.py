@@ -20,7 +20,13 @@ from pynetdicom import AE, evt
 from qagate.clock import Clock, SystemClock
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.domain.series import StoredInstance
-from qagate.domain.status import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS
+from qagate.domain.status import (
+    CANNOT_UNDERSTAND,
+    DATA_SET_DOES_NOT_MATCH,
+    OUT_OF_RESOURCES,
+    PROCESSING_FAILURE,
+    SUCCESS,
+)
 from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError, TooLarge
 from qagate.receive.admission import rejection, too_many, too_often
 from qagate.receive.association import AcceptedAssociation, AssociationEvent
@@ -281,7 +287,7 @@ class Receiver:
         except Exception:  # top of this thread's work: a fault with one object must not end the association
             logger.exception("receive: an object from %s could not be stored", running.calling_ae_title)
             status = PROCESSING_FAILURE
-        if status != SUCCESS:
+        if status not in (SUCCESS, DATA_SET_DOES_NOT_MATCH):
             running.refused += 1
         return status
 
@@ -315,7 +321,10 @@ class Receiver:
             self._on_stored(instance)
         except StoreError as error:
             self._log.warn(("store",), f"receive: objects are safe in the spool but not in the database yet: {error}")
-        return SUCCESS
+        if instance.announced is None:
+            return SUCCESS
+        self._log.warn(("announced", running.calling_ae_title), _mismatch(instance, running.calling_ae_title))
+        return DATA_SET_DOES_NOT_MATCH
 
     def _incoming(self) -> Incoming:
         return Incoming(self._spool.root, self._max_object_bytes, self._spool.free_bytes)
@@ -327,3 +336,13 @@ class Receiver:
         who = running.calling_ae_title if running is not None else ""
         self._log.warn(("lost", type(error).__name__, who), f"receive: an object from {who} is refused: {error}")
         return OUT_OF_RESOURCES
+
+
+def _mismatch(instance: StoredInstance, calling_ae_title: str) -> str:
+    said = instance.announced
+    assert said is not None
+    return (
+        f"receive: {calling_ae_title} announced an object as {said.sop_instance_uid} of class {said.sop_class_uid} and "
+        f"sent another, {instance.sop_instance_uid} of class {instance.sop_class_uid}: it is kept as it is, answered "
+        f"with 0x{DATA_SET_DOES_NOT_MATCH:04X}, and storage commitment answers for both; have the sender corrected"
+    )

@@ -20,10 +20,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from qagate.domain.series import StoredInstance
+from qagate.domain.series import Announced, StoredInstance
 from qagate.errors import NotDicom, SpoolError, SpoolFull
 from qagate.receive import part10
-from qagate.receive.header import HEAD_BYTES, read_header
+from qagate.receive.header import HEAD_BYTES, Header, read_header
 from qagate.receive.part10 import FileMeta
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,8 @@ class Spool:
     ) -> StoredInstance:
         """Put an encoded data set on disk, untouched, and return once it is durable.
 
-        The two UIDs are those of the C-STORE request: they stand in for what the data set does not say. An object that
+        The two UIDs are those of the C-STORE request: they stand in for what the data set does not say, and are kept
+        as `announced` where it says otherwise. An object that
         is here already is not written again (`arrival` is "repeated"); one with a known UID and other bytes is kept
         beside the first ("conflicting"). called_ae_title: "" for what was fetched. Raises SpoolFull, leaving nothing
         behind, or SpoolError.
@@ -95,6 +96,7 @@ class Spool:
             calling_ae_title=calling_ae_title,
             called_ae_title=called_ae_title,
             sha256=digest,
+            announced=_announced(header, sop_class_uid, sop_instance_uid),
         )
         folder = self.root / _safe_name(header.series_instance_uid)
         try:
@@ -118,6 +120,7 @@ class Spool:
             association_id=association_id,
             arrival=arrival,
             fetched=not called_ae_title,
+            announced=meta.announced,
         )
 
     def _place(
@@ -306,7 +309,16 @@ def _read_back(path: Path) -> StoredInstance:
         received_at=_EPOCH + timedelta(microseconds=state.st_mtime_ns // 1000),
         arrival="new" if path.stem == _safe_name(sop_instance_uid) else "conflicting",
         fetched=bool(meta.sha256) and not meta.called_ae_title,
+        announced=meta.announced,
     )
+
+
+def _announced(header: Header, sop_class_uid: str, sop_instance_uid: str) -> Announced | None:
+    """Return what a request says, where the data set says otherwise; values as a UID may be."""
+    same = header.sop_class_uid in ("", sop_class_uid) and header.sop_instance_uid in ("", sop_instance_uid)
+    if same or not (sop_class_uid and sop_instance_uid):
+        return None
+    return Announced(sop_class_uid[:64], sop_instance_uid[:64])
 
 
 def _digest(path: Path) -> str | None:

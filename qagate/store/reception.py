@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session, aliased
 from qagate.domain.series import StoredInstance
 from qagate.store import forwarding
 from qagate.store.forwarding import NOWHERE, Routing
-from qagate.store.tables import AssociationRow, InstanceRow, SeriesRow
+from qagate.store.tables import AnnouncedRow, AssociationRow, InstanceRow, SeriesRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,10 @@ def _register_one(
         },
     )
     if inserted is None:
-        _register_known(session, series_instance_uid, sop_instance_uid, instance, to, found=found)
+        inserted = _register_known(session, series_instance_uid, sop_instance_uid, instance, to, found=found)
+        _announce(session, inserted, instance)
         return False
+    _announce(session, inserted, instance)
     forwarding.intend(session, inserted, series_instance_uid, instance, to)
     return True
 
@@ -183,8 +185,8 @@ def _register_known(
     to: Routing,
     *,
     found: bool,
-) -> None:
-    """Record that an object came again, was found again, or was adopted before its own entry came."""
+) -> int:
+    """Record that an object came again, was found again, or was adopted before its own entry came; return its key."""
     same = (
         InstanceRow.series_instance_uid == series_instance_uid,
         InstanceRow.sop_instance_uid == sop_instance_uid,
@@ -214,22 +216,33 @@ def _register_known(
         )
     if came_again and to.routes and not instance.fetched:
         forwarding.again(session, known.id, series_instance_uid, instance, to)
+    return int(known.id)
 
 
-def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], values: dict[str, object]) -> Any:
+def _announce(session: Session, instance_id: int, instance: StoredInstance) -> None:
+    said = instance.announced
+    if said is not None:
+        values = {"sop_class_uid": said.sop_class_uid, "sop_instance_uid": said.sop_instance_uid}
+        _insert_if_absent(session, AnnouncedRow, {"instance_id": instance_id, **values})
+
+
+Table = type[SeriesRow | InstanceRow | AnnouncedRow]
+
+
+def _insert_if_absent(session: Session, table: Table, values: dict[str, object]) -> Any:
     """Insert a row and return its key; None when there is one like it."""
     values = {name: _fitting(table, name, value) if isinstance(value, str) else value for name, value in values.items()}
     return session.scalar(_insertion(table, session.get_bind().dialect.name), values)
 
 
 @cache
-def _insertion(table: type[SeriesRow | InstanceRow], dialect: str) -> Any:
+def _insertion(table: Table, dialect: str) -> Any:
     """Return the statement, made once: making it anew takes longer than the database does."""
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table.__table__)
     return insert.on_conflict_do_nothing().returning(*table.__table__.primary_key)
 
 
-def _fitting(table: type[SeriesRow | InstanceRow], column: str, value: str) -> str:
+def _fitting(table: Table, column: str, value: str) -> str:
     """Return a text as the column can hold it: SQLite takes everything, PostgreSQL neither length nor NUL."""
     return value.replace("\0", "")[: getattr(table.__table__.columns[column].type, "length", None) or len(value)]
 

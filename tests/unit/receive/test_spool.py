@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
-from qagate.domain.series import StoredInstance
+from qagate.domain.series import Announced, StoredInstance
 from qagate.errors import SpoolError, SpoolFull
 from qagate.receive import spool as module
 from qagate.receive.spool import Spool, remove
@@ -66,6 +66,7 @@ def test_stores_the_bytes_untouched(spool: Spool) -> None:
         received_at=NOON,
         association_id="a1",
         arrival="new",
+        announced=Announced("1.2.840.10008.5.1.4.1.1.2", "1.2.3.99"),
     )
     assert dcmread(stored.path).PatientID == "SECRET42"
 
