@@ -133,7 +133,11 @@ class Spool:
         if known == meta.sha256 or (known is not None and _digest(other) == meta.sha256):
             path = first if known == meta.sha256 else other
             with contextlib.suppress(FileNotFoundError):  # it left the spool this moment: it is written anew
-                _touch(path, received_at)
+                if _holds(path, meta.sha256):
+                    _touch(path, received_at)
+                else:
+                    logger.warning("spool: %s is damaged on the disk; it came again and is written anew", path)
+                    os.replace(self._write(folder, meta, data_set, received_at), path)
                 # whoever wrote it may not have come to synchronising the folder yet
                 _synchronise(folder)
                 return path, "repeated"
@@ -321,8 +325,21 @@ def _announced(header: Header, sop_class_uid: str, sop_instance_uid: str) -> Ann
     return Announced(sop_class_uid[:64], sop_instance_uid[:64])
 
 
+def _holds(path: Path, sha256: str) -> bool:
+    """Whether a file really holds the data set that it says it does. Raises FileNotFoundError."""
+    try:
+        with path.open("rb") as stream:
+            _, offset = part10.decode(stream)
+            stream.seek(offset)
+            return hashlib.file_digest(stream, "sha256").hexdigest() == sha256
+    except FileNotFoundError:
+        raise
+    except (OSError, NotDicom):
+        return False
+
+
 def _digest(path: Path) -> str | None:
-    """Return the digest of the data set in a file of the spool; None when there is no such file."""
+    """Return the digest of the data set in a file of the spool, as the file says; None when there is no such file."""
     try:
         with path.open("rb") as stream:
             try:

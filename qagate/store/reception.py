@@ -192,7 +192,9 @@ def _register_known(
         InstanceRow.sop_instance_uid == sop_instance_uid,
         InstanceRow.sha256 == instance.sha256,
     )
-    known = session.execute(select(InstanceRow.id, InstanceRow.received_at, InstanceRow.deleted_at).where(*same)).one()
+    known = session.execute(
+        select(InstanceRow.id, InstanceRow.path, InstanceRow.received_at, InstanceRow.deleted_at).where(*same)
+    ).one()
     if found:
         # what retention did not come to removing is older than its row: it is only known again, to be removed later
         came_again = known.deleted_at is not None and instance.received_at > known.received_at
@@ -208,6 +210,8 @@ def _register_known(
             .where(*same, or_(InstanceRow.revision.is_(None), InstanceRow.association_id.in_(broken_off)))
             .values(association_id=instance.association_id)
         )
+        if known.path != str(instance.path):  # what lay there was no object any more; these bytes lie here
+            session.execute(update(InstanceRow).where(*same).values(path=str(instance.path)))
         # sent again after retention removed it: the file is there again, and known again
         session.execute(
             update(InstanceRow)

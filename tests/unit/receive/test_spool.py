@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -113,6 +113,21 @@ def test_the_same_again_is_not_written_again(spool: Spool) -> None:
     assert after.st_ino == before.st_ino
     assert after.st_mtime_ns - before.st_mtime_ns == 3600 * 10**9  # when it came last: it is kept from then on
     assert len(files(spool.root)) == 1
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-1] + b"!", lambda whole: whole[:-9], lambda whole: b""])
+def test_what_is_damaged_on_the_disk_and_comes_again_is_whole_again(
+    spool: Spool, damage: Callable[[bytes], bytes]
+) -> None:
+    """It was answered with Success by what its file said of itself, and the bytes that came were dropped."""
+    data = encoded(make_object())
+    stored = store(spool, data)
+    whole = stored.path.read_bytes()
+    stored.path.write_bytes(damage(whole))
+    again = store(spool, data, received_at=NOON + timedelta(hours=1))
+    assert again.path.read_bytes() == whole
+    assert [one.sha256 for one in found_in(spool) if one.path == again.path] == [stored.sha256]
+    assert not [name for name in files(spool.root) if not name.endswith(".dcm")]
 
 
 def test_other_bytes_under_the_same_uid_are_kept_beside(spool: Spool) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -82,3 +83,14 @@ def test_postgresql_takes_the_largest_object(instance):
         with database.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         database.close()
+
+
+def test_what_came_again_is_looked_for_where_it_lies_now(database, instance):
+    """Its file had become none, the new one was written beside it, and the old path stood in the database for ever."""
+    first = instance(1)
+    moved = replace(first, path=Path("/spool/1.2.3/beside.dcm"), received_at=T0 + timedelta(hours=1))
+    for one in (first, moved):
+        with database.begin() as session:
+            reception.register(session, [one])
+    with database.read() as session:
+        assert reception.all_paths(session, "1.2.3") == (moved.path,)
