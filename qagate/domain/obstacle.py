@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, SettingsError, Unreachable
+from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, SettingsError, Unreachable, Unsendable
 
 
 class Obstacle(StrEnum):
@@ -27,6 +27,8 @@ class Obstacle(StrEnum):
         """Return what an error says of the way to a destination."""
         if isinstance(error, Unreachable | AssociationRejected | SettingsError):
             return cls.NOT_NOW if getattr(error, "broke_off", False) else cls.UNREACHABLE
+        if isinstance(error, Unsendable):
+            return cls.UNSENDABLE
         if isinstance(error, DeliveryRefused):
             return cls.REFUSED
         return cls.NOT_NOW if isinstance(error, DeliveryError) else cls.UNSENDABLE

@@ -103,8 +103,9 @@ def intend(session: Session, instance_id: int, series_instance_uid: str, instanc
 def again(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
     """Plan an object again that its sender sent once more: perhaps because its destination does not have it any more.
 
-    What is held, was rejected or is parked stays as it is; what waits for its next try is tried at once. What a person
-    gave up goes, too, where the settings name its destination.
+    What is held, was rejected or is parked stays as it is, unless it was parked because its file could not be read here:
+    it has come again. What waits for its next try is tried at once. What a person gave up goes, too, where the settings
+    name its destination.
     """
     known = session.scalars(select(ForwardRow.destination).where(ForwardRow.instance_id == instance_id)).all()
     missing = tuple(route for route in to.routes if route.name not in known)
@@ -115,6 +116,7 @@ def again(session: Session, instance_id: int, series_instance_uid: str, instance
             ForwardRow.instance_id == instance_id,
             or_(
                 ForwardRow.state.in_((SENT, WARNING, COMMITTED)),
+                and_(ForwardRow.state == PARKED, ForwardRow.obstacle == Obstacle.UNSENDABLE),
                 and_(ForwardRow.state == GIVEN_UP, ForwardRow.destination.in_([route.name for route in to.routes])),
             ),
         )
