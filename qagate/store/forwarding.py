@@ -103,7 +103,7 @@ def intend(session: Session, instance_id: int, series_instance_uid: str, instanc
 def again(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
     """Plan an object again that its sender sent once more: perhaps because its destination does not have it any more.
 
-    What is held, was rejected or is parked stays as it is, unless it was parked because its file could not be read here:
+    What is held, was rejected or is parked stays as it is, unless it was parked because its file could not be read:
     it has come again. What waits for its next try is tried at once. What a person gave up goes, too, where the settings
     name its destination.
     """
