@@ -13,6 +13,7 @@ class Obstacle(StrEnum):
     NONE = ""  # it was not tried, or the destination took it
     UNREACHABLE = "unreachable"  # there was no association
     NOT_NOW = "not_now"  # the destination answered that it could not take it now, or broke off at it
+    NOT_KEPT = "not_kept"  # it took it, and said that it does not promise to keep it
     REFUSED = "refused"  # it will never take it, and has not got it
     NO_DESTINATION = "no_destination"  # the settings do not name the destination any more
     UNSENDABLE = "unsendable"  # what was to be sent cannot be read here

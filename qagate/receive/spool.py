@@ -13,6 +13,7 @@ import hashlib
 import logging
 import os
 import re
+import tempfile
 import time
 import uuid
 from collections.abc import Container, Iterator
@@ -241,6 +242,17 @@ class Spool:
                     path.unlink()
                     removed += 1
         return removed
+
+
+def why_unwritable(root: Path) -> str:
+    """Return why nothing can be written into the spool now, as the system says it; empty when something can."""
+    try:
+        with tempfile.TemporaryFile(dir=root, buffering=0) as file:
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
 def remove(path: Path, *, newer_than: datetime) -> bool:

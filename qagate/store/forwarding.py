@@ -214,7 +214,8 @@ def sent(session: Session, results: Sequence[tuple[Claimed, str]], *, at: dateti
             .where(ForwardRow.id == claimed.forward_id)
             .values(
                 state=WARNING if remark else SENT,
-                obstacle=Obstacle.NONE,
+                # until it is promised: an archive that takes it again and again does not keep it for that
+                obstacle=case((ForwardRow.obstacle == Obstacle.NOT_KEPT, Obstacle.NOT_KEPT), else_=Obstacle.NONE),
                 detail=remark,
                 sent_at=at,
                 attempts=claimed.attempts + 1,
@@ -306,7 +307,9 @@ def await_commitment(session: Session, forward_ids: Sequence[int], *, transactio
 
 def committed(session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], at: datetime) -> int:
     """Record which originals a destination committed to keep; returns how many of ours those were."""
-    return _in_transaction(session, transaction_uid, sop_instance_uids, {"state": COMMITTED, "committed_at": at})
+    return _in_transaction(
+        session, transaction_uid, sop_instance_uids, {"state": COMMITTED, "obstacle": Obstacle.NONE, "committed_at": at}
+    )
 
 
 def not_committed(
@@ -316,6 +319,7 @@ def not_committed(
     waits = [(ForwardRow.attempts <= n, at + timedelta(seconds=s)) for n, s in enumerate(BACKOFF_SECONDS, start=1)]
     values: dict[str, object] = {
         "state": PLANNED,
+        "obstacle": Obstacle.NOT_KEPT,
         "detail": detail,
         "next_attempt_at": case(*waits, else_=waits[-1][1]),
         "commitment_asked_at": None,
