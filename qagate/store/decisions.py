@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from qagate.domain.decision import OPINIONS, Decision, Kind, Quality, State, Wish, live, owner, settled, standing
+from qagate.domain.holding import Cause
 from qagate.domain.verdict import WORDS, Outcome
 from qagate.errors import DecisionRefused, DecisionStale, NothingWaits
 from qagate.store import audit, holding, reviews
@@ -57,18 +58,27 @@ def since(session: Session, moment: datetime) -> tuple[Decision, ...]:
 
 
 def decide(
-    session: Session, uid: str, wish: Wish, *, person: str, version: int | None, at: datetime, two_person: bool = False
+    session: Session,
+    uid: str,
+    wish: Wish,
+    *,
+    person: str,
+    version: int | None,
+    at: datetime,
+    two_person: bool = False,
+    cause: Cause = Cause.PERSON,
 ) -> Decision:
     """Take a decision on the latest judged revision of a series and return it.
 
     A rejection that stands keeps held images back, a release lets them go: both also before there is a verdict.
-    version: of the series as the person saw it; None when they named it without having looked at it here. Raises
+    version: of the series as the person saw it; None when they named it without having looked at it here.
+    cause: of a release, whether they meant this series or everything. Raises
     DecisionStale when it has another one by now, NothingWaits when there is nothing to release, and DecisionRefused
     when there is no such series or no verdict on it, or when the wish makes no sense for it.
     """
     row = _locked(session, uid, version)
     if row is None and wish.kind in (Kind.RELEASE, Kind.REJECT) and not _has_verdict(session, uid):
-        return _decide_unjudged(session, uid, wish, person=person, at=at, two_person=two_person)
+        return _decide_unjudged(session, uid, wish, person=person, at=at, two_person=two_person, cause=cause)
     row = row or _unasked(session, session.get_one(SeriesRow, uid))
     hidden, outcome = reviews.hides(row), Outcome(row.outcome)
     quality = settled(wish, outcome, hidden=hidden)
@@ -90,7 +100,7 @@ def decide(
     session.add(taken)
     session.flush()
     if wish.kind is Kind.RELEASE:
-        _release(session, uid, person=person, note=taken.note, at=at)
+        _release(session, uid, person=person, note=taken.note, at=at, cause=cause)
     _settle(session, row, taken, two_person)
     audit.record(session, person, f"decided_{wish.kind}", uid, f"decision {taken.id}, revision {row.revision}", at)
     event(session, at, "decided", uid, f"{wish.kind} on revision {row.revision}")
@@ -151,13 +161,13 @@ def undo(
 _IRREVOCABLE = {Kind.UNDO: "an undo", Kind.RELEASE: "a release: the images are on their way and"}
 
 
-def _release(session: Session, uid: str, *, person: str, note: str, at: datetime) -> None:
-    if not holding.release(session, uid, by=person, reason=note, at=at):
+def _release(session: Session, uid: str, *, person: str, note: str, at: datetime, cause: Cause) -> None:
+    if not holding.release(session, uid, by=person, reason=note, at=at, cause=cause):
         raise NothingWaits("the images of this series do not wait: there is nothing to release, got kind 'release'")
 
 
 def _decide_unjudged(
-    session: Session, uid: str, wish: Wish, *, person: str, at: datetime, two_person: bool
+    session: Session, uid: str, wish: Wish, *, person: str, at: datetime, two_person: bool, cause: Cause
 ) -> Decision:
     """Let images go, or keep them back, before there is a verdict: no version changes, and it is no opinion on one."""
     settled(wish, Outcome.UNSCORED, hidden=False)
@@ -170,7 +180,7 @@ def _decide_unjudged(
     session.add(taken)
     session.flush()
     if wish.kind is Kind.RELEASE:
-        _release(session, uid, person=person, note=note, at=at)
+        _release(session, uid, person=person, note=note, at=at, cause=cause)
     _follow(session, taken, was, standing(listed(session, uid), 0, asked=False, two_person=two_person))
     audit.record(session, person, f"decided_{wish.kind}", uid, f"decision {taken.id}, before a verdict", at)
     event(session, at, "decided", uid, f"{wish.kind} before a verdict")
