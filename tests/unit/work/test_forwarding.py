@@ -223,6 +223,25 @@ def test_a_file_that_cannot_be_read_goes_too(lane):
     assert sweep(lane) == ("released", "failed")
 
 
+def judged(lane: Lane, outcome: str, document: dict[str, object]) -> None:
+    """Have a verdict on the series."""
+    with lane.database.begin() as session:
+        revision = RevisionRow(
+            series_instance_uid=UID, number=1, digest="d", state="reported", completed_by="quiet",
+            last_instance_at=T0, created_at=T0,
+        )  # fmt: skip
+        session.add(revision)
+        session.flush()
+        session.add(
+            AssessmentRow(
+                revision_id=revision.id, volume_index=0, score=None, outcome=outcome, policy="gate", created_at=T0,
+                document=document,
+            )
+        )  # fmt: skip
+        row = worklist.series(session, UID)
+        row.state, row.revision = "delivered", 1
+
+
 @pytest.mark.parametrize(
     ("outcome", "action", "after"),
     [
@@ -235,19 +254,17 @@ def test_a_file_that_cannot_be_read_goes_too(lane):
 )
 def test_a_verdict_lets_go_or_does_not(lane, header, outcome, action, after):
     sweep(lane)
-    with lane.database.begin() as session:
-        revision = RevisionRow(
-            series_instance_uid=UID, number=1, digest="d", state="reported", completed_by="quiet",
-            last_instance_at=T0, created_at=T0,
-        )  # fmt: skip
-        session.add(revision)
-        session.flush()
-        session.add(
-            AssessmentRow(
-                revision_id=revision.id, volume_index=0, score=None, outcome=outcome, policy="gate", created_at=T0,
-                document={"policy": {"action": action}},
-            )
-        )  # fmt: skip
-        row = worklist.series(session, UID)
-        row.state, row.revision = "delivered", 1
+    judged(lane, outcome, {"policy": {"action": action}})
     assert sweep(lane, 5) == after
+
+
+@pytest.mark.parametrize(
+    ("outcome", "document"),
+    [("review", {}), ("review", {"policy": None}), ("review", {"policy": {"action": "new"}}), ("new", {"policy": {}})],
+)
+def test_a_verdict_that_is_not_understood_holds_no_series_past_its_deadline(lane, header, outcome, document):
+    """A word of a newer release, or a document that lacks it, ended each look at all that is held."""
+    sweep(lane)
+    judged(lane, outcome, document)
+    assert sweep(lane, 5) == ("held", "")
+    assert sweep(lane, 60) == ("released", "deadline")
