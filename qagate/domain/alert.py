@@ -87,6 +87,16 @@ def unpromised(names: Collection[str]) -> tuple[Sign, ...]:
     )
 
 
+def left_out(some: bool) -> tuple[Sign, ...]:
+    """Return the sign that objects are in the spool which the database does not take."""
+    if not some:
+        return ()
+    words = (
+        "Objects are safe in the spool that the database does not take: nobody judges or forwards them; see the log "
+    )
+    return (Sign("left_out", "", words + "of `qagate receive` for which, and report it"),)
+
+
 def nobody_judges() -> tuple[Sign, ...]:
     """Return the sign that no worker judges."""
     words = "No worker judges any more: images are kept and have no verdict; start `qagate work`, or see its log"

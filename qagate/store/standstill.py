@@ -10,8 +10,12 @@ from sqlalchemy.orm import Session, aliased
 
 from qagate.domain.obstacle import Obstacle
 from qagate.store import destinations
+from qagate.store.events import LEFT_OUT
 from qagate.store.forwarding import HELD, PLANNED, SENT, WARNING
-from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow
+from qagate.store.tables import DeliveryRow, DocumentRow, EventRow, ForwardRow, HoldingRow, InstanceRow
+
+_LATELY = 500
+"""Lines of the trail of the node itself that are looked at."""
 
 _TRIED_IN_VAIN = (Obstacle.UNREACHABLE, Obstacle.NOT_NOW)
 
@@ -102,3 +106,10 @@ def not_promised(session: Session, names: Collection[str], *, before: datetime) 
         if session.scalar(taken.limit(1)) is not None:
             found.add(name)
     return found
+
+
+def left_out(session: Session, *, since: datetime) -> bool:
+    """Return whether the database did not take an object of the spool since a time: nobody will judge or forward it."""
+    of_the_node = select(EventRow.what, EventRow.at).where(EventRow.series_instance_uid == "")
+    lately = session.execute(of_the_node.order_by(EventRow.id.desc()).limit(_LATELY))
+    return any(what == LEFT_OUT and at >= since for what, at in lately)

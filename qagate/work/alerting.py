@@ -18,6 +18,7 @@ from qagate.domain.alert import (
     certificates,
     disk,
     is_quiet,
+    left_out,
     nobody_judges,
     parked,
     standstills,
@@ -40,6 +41,8 @@ logger = logging.getLogger(__name__)
 
 TITLES = {"opened": "qagate: look", "updated": "qagate: still", "closed": "qagate: over"}
 LOOK_BACK = timedelta(days=1)
+ADOPTED_TWICE = timedelta(minutes=15)
+"""Within this what the database does not take has been tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,7 @@ class Alerting:
         found = [
             *parked(nobody_takes, [d.name for d in self.settings.destinations]),
             *standstills(*stuck),
+            *left_out(standstill.left_out(session, since=self.clock.now() - ADOPTED_TWICE)),
             *unpromised(self._not_promised(session)),
             *(() if self._judges.look(workers.beats(session, "score")) else nobody_judges()),
             *burst(outcomes, wanted.flagged_of_last, wanted.flagged_share),

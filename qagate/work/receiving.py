@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from pydicom.dataset import Dataset
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from qagate.clock import Clock
@@ -32,7 +33,7 @@ from qagate.settings import Settings
 from qagate.store import completion, reception
 from qagate.store.completion import StepOutcome
 from qagate.store.database import Database
-from qagate.store.events import event
+from qagate.store.events import LEFT_OUT, event
 from qagate.store.forwarding import NOWHERE, Routing
 from qagate.work.adopting import Adoption
 from qagate.work.committing import record
@@ -157,16 +158,25 @@ class Registrar:
                 record(session, items)
             return
         except Exception as error:  # a fault of one item must not cost the others their rows
-            if isinstance(error, QagateError) and error.retryable:
+            if _passes(error):
                 raise
         for item in items:
             try:
                 with self._database.begin() as session:
                     record(session, [item])
             except Exception as error:
-                if isinstance(error, QagateError) and error.retryable:
+                if _passes(error):
                     raise
                 logger.exception("this cannot be written to the database and is left out: %s", item)
+                if isinstance(item, StoredInstance):
+                    self._left_out(item)
+
+    def _left_out(self, instance: StoredInstance) -> None:
+        """Note that an object is in the spool alone, so that people are told: its sender has had Success."""
+        if not self._log.warn(("left out",), f"{instance.path.name} is in the spool alone; people are told"):
+            return
+        with self._database.begin() as session:
+            event(session, self._clock.now(), LEFT_OUT, detail=instance.path.name)
 
     def _run(self) -> None:
         batch: list[StoredInstance | AssociationEvent | Refusal] = []
@@ -265,6 +275,11 @@ class Registrar:
             )
         else:
             reception.close_association(session, association_id=item.id, at=item.at, aborted=item.aborted)
+
+
+def _passes(error: Exception) -> bool:
+    """Whether the same may be written later. What breaks a rule of the tables does so each time."""
+    return isinstance(error, QagateError) and error.retryable and not isinstance(error.__cause__, IntegrityError)
 
 
 class _Stop(Exception):
