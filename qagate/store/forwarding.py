@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Update, and_, case, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from qagate.domain.holding import CT_AND_MR_IMAGES
 from qagate.domain.obstacle import Obstacle
@@ -32,7 +32,10 @@ CLAIM_SECONDS = 90
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One original that this forwarder is to send. attempts: tries before this one."""
+    """One original that this forwarder is to send. attempts: tries before this one.
+
+    rivalled: other bytes have come under its UID, and the destination has never taken these.
+    """
 
     forward_id: int
     series_instance_uid: str
@@ -42,6 +45,7 @@ class Claimed:
     transfer_syntax_uid: str
     sha256: str
     attempts: int
+    rivalled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +171,10 @@ def claim(session: Session, destination: str, *, by: str, at: datetime, limit: i
         .where(ForwardRow.id.in_(ids))
         .values(claimed_by=by, claimed_until=at + timedelta(seconds=CLAIM_SECONDS))
     )
+    rival = aliased(InstanceRow)
+    rivals = select(rival.id).where(
+        rival.sop_instance_uid == InstanceRow.sop_instance_uid, rival.sha256 != InstanceRow.sha256
+    )
     rows = session.execute(
         select(
             ForwardRow.id,
@@ -177,6 +185,7 @@ def claim(session: Session, destination: str, *, by: str, at: datetime, limit: i
             InstanceRow.transfer_syntax_uid,
             InstanceRow.sha256,
             ForwardRow.attempts,
+            and_(ForwardRow.sent_at.is_(None), rivals.exists()),
         )
         .join(InstanceRow, InstanceRow.id == ForwardRow.instance_id)
         .where(ForwardRow.id.in_(ids))

@@ -94,6 +94,22 @@ def test_each_image_gets_its_own_answer(lane, monkeypatch):
     assert lane.carry() == 0  # it waits
 
 
+@pytest.mark.parametrize(("rival", "state"), [("9.2", "parked"), ("9.9", "warning")])
+def test_what_an_archive_does_not_take_because_it_has_other_bytes_is_not_given_away(lane, monkeypatch, rival, state):
+    """The second pixels under one UID counted as delivered, and left the disk a week later: nobody had them."""
+    other = StoredInstance(Path("/spool/other.dcm"), rival, CT, "1.2", UID, "1", "CT", 1, "b", "S", T0)
+    with lane.database.begin() as session:
+        reception.register(session, [other], Routing.of(lane.settings))
+    plan(lane)
+    duplicate = Receipt("9.2", "warning", 0x0111, "duplicate SOP instance")
+    answering(monkeypatch, None, duplicate, None, None)
+    lane.carry()
+    assert states(lane) == ["sent", state, "sent", "sent"]
+    with lane.database.read() as session:
+        detail = session.query(ForwardRow).order_by(ForwardRow.id).all()[1].detail
+    assert ("other bytes under 9.2" in detail) is (state == "parked")
+
+
 def test_a_destination_that_goes_away_costs_only_time(lane, monkeypatch):
     plan(lane)
     answering(monkeypatch, None, Unreachable("gone"))
