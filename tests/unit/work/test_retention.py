@@ -8,7 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from qagate.clock import SystemClock
 from qagate.domain.obstacle import Obstacle
@@ -18,7 +18,7 @@ from qagate.settings import Settings
 from qagate.store import outbox, reception, retention, revisions, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
-from qagate.store.tables import DocumentRow, InstanceRow
+from qagate.store.tables import DocumentRow, ForwardRow, InstanceRow
 from qagate.work import retention as retention_work
 from qagate.work.retention import Retention, disk_words
 
@@ -106,6 +106,20 @@ def test_all_that_may_go_goes_in_one_sweep_also_behind_what_stays(node, monkeypa
     assert sweep.sweep() == 4
     assert sweep.sweep() == 0
     assert sorted(path.name for path in files[0].parent.parent.iterdir()) == ["1.2.4", "1.2.5"]
+
+
+@pytest.mark.parametrize("state", ["held", "planned", "parked"])
+def test_an_image_that_is_to_be_kept_since_it_was_looked_at_is_kept(node, state):
+    """What an archive took back and then refused, while others left the disk, was forgotten with its series."""
+    _, database, revision_id, _, _ = node
+    deliver(database, revision_id)
+    with database.begin() as session:
+        (image,) = session.scalars(select(InstanceRow.id))
+        session.add(ForwardRow(instance_id=image, series_instance_uid="1.2.3", destination="P", state=state,
+                               next_attempt_at=T0))  # fmt: skip
+    with database.begin() as session:
+        later = Later().now()
+        assert not retention.forget(session, "1.2.3", before=later, at=later)
 
 
 @pytest.mark.parametrize("broken", ["image", "report"])
