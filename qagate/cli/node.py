@@ -65,7 +65,7 @@ def receive(
     from qagate.observe.log import configure
     from qagate.receive.spool import Spool
     from qagate.store.database import Database
-    from qagate.store.forwarding import Routing
+    from qagate.store.routing import Routing
     from qagate.work.receiving import Registrar, open_receiver
 
     settings = settings_from(config)

@@ -14,8 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session, aliased
 
 from qagate.domain.series import StoredInstance
-from qagate.store import forwarding
-from qagate.store.forwarding import NOWHERE, Routing
+from qagate.store import routing
+from qagate.store.routing import NOWHERE, Routing
 from qagate.store.tables import AnnouncedRow, AssociationRow, InstanceRow, SeriesRow
 
 
@@ -173,7 +173,7 @@ def _register_one(
         _announce(session, inserted, instance)
         return False
     _announce(session, inserted, instance)
-    forwarding.intend(session, inserted, series_instance_uid, instance, to)
+    routing.intend(session, inserted, series_instance_uid, instance, to)
     return True
 
 
@@ -219,7 +219,7 @@ def _register_known(
             .values(deleted_at=None, path=str(instance.path), received_at=instance.received_at)
         )
     if came_again and to.routes and not instance.fetched:
-        forwarding.again(session, known.id, series_instance_uid, instance, to)
+        routing.again(session, known.id, series_instance_uid, instance, to)
     return int(known.id)
 
 

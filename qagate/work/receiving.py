@@ -34,7 +34,7 @@ from qagate.store import completion, reception
 from qagate.store.completion import StepOutcome
 from qagate.store.database import Database
 from qagate.store.events import LEFT_OUT, event
-from qagate.store.forwarding import NOWHERE, Routing
+from qagate.store.routing import NOWHERE, Routing
 from qagate.work.adopting import Adoption
 from qagate.work.committing import record
 from qagate.work.promising import Promising

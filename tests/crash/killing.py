@@ -53,7 +53,7 @@ _RECEIVING = (
     ("answered", "after", "receive.provider:MessageProvider._serve", "the answer is on its way, no row yet"),
     ("batch", "before-some", "work.receiving:Registrar._write", "a batch of rows is about to be written"),
     ("row", "after", "store.reception:register", "a row is written, the transaction is open"),
-    ("intended", "after", "store.forwarding:intend", "an image's way on is written, the transaction is open"),
+    ("intended", "after", "store.routing:intend", "an image's way on is written, the transaction is open"),
     ("rows", "after-some", "work.receiving:Registrar._write", "a batch of rows is committed"),
     ("opened", "after", "store.reception:open_association", "an association is being recorded"),
     ("closed", "after", "store.reception:close_association", "an association's end is being recorded"),

@@ -12,8 +12,8 @@ from qagate.domain.series import StoredInstance
 from qagate.settings import load
 from qagate.store import audit, reception, revisions, stranded, workers, worklist
 from qagate.store.database import Database
-from qagate.store.forwarding import Route, Routing
 from qagate.store.revisions import WrittenDocument
+from qagate.store.routing import Route, Routing
 from qagate.store.tables import RevisionRow
 from qagate.work.ways import ways
 

@@ -8,7 +8,7 @@ from qagate.domain.commitment import Copy
 from qagate.domain.series import Announced
 from qagate.domain.step import PerformedStep, StepState
 from qagate.store import commitments, completion, reception
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 from tests.unit.store.conftest import T0
 
 CT, MR = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.5.1.4.1.1.4"

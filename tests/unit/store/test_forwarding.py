@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from qagate.domain.obstacle import Obstacle
-from qagate.store import forwarding, reception, worklist
+from qagate.store import forwarding, patience, reception, worklist
 from qagate.store.database import Database
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 from qagate.store.tables import ForwardRow
 from tests.peers import postgres
 
@@ -147,7 +147,7 @@ def test_what_waits_for_a_destination_that_is_back_waits_no_longer(planned):
             obstacle=Obstacle.NOT_NOW,
             at=T0,
         )
-        forwarding.hurry(session, "PACS", at=T0)
+        patience.end(session, ForwardRow, "PACS", at=T0)
         assert len(forwarding.claim(session, "PACS", by="a", at=T0, limit=9)) == 3
 
 

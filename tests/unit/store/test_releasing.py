@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from qagate.domain.decision import Kind, Wish
 from qagate.store import decisions, holding, reception, releasing
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 from qagate.store.tables import AuditRow, EventRow, ForwardRow
 from tests.unit.store.conftest import T0
 

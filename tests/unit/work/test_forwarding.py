@@ -13,7 +13,7 @@ from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, U
 from qagate.settings import Settings
 from qagate.store import forwarding, holding, reception, worklist
 from qagate.store.database import Database
-from qagate.store.forwarding import Routing
+from qagate.store.routing import Routing
 from qagate.store.tables import AssessmentRow, ForwardRow, RevisionRow
 from qagate.work import arrival as arrival_work
 from qagate.work import forwarding as forwarding_work

@@ -20,7 +20,7 @@ from qagate.receive.association import AssociationEvent
 from qagate.receive.spool import Spool
 from qagate.store import reception, retention, standstill, worklist
 from qagate.store.database import Database
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 from qagate.store.tables import ForwardRow, InstanceRow, SeriesRow
 from qagate.work.adopting import WHOLE_EVERY
 from qagate.work.receiving import Registrar
