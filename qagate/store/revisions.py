@@ -17,7 +17,7 @@ from qagate.domain.backfill import SIGNAL
 from qagate.domain.decision import Sampling
 from qagate.domain.verdict import Verdict, worst
 from qagate.errors import StoreError
-from qagate.store import reception, reviews, trends
+from qagate.store import arrivals, reviews, trends
 from qagate.store.events import event
 from qagate.store.tables import (
     AssessmentRow,
@@ -84,7 +84,7 @@ def close_series(
         .order_by(InstanceRow.sop_instance_uid, InstanceRow.sha256)
     )
     # with all of a list here it does not matter how they came
-    broke_off = (expected is None or missing > 0) and reception.broke_off(session, series_instance_uid)
+    broke_off = (expected is None or missing > 0) and arrivals.broke_off(session, series_instance_uid)
     known = [f"{uid} {sha}" for uid, sha in rows]
     known += [f"missing {missing} of {expected}"] if missing else ["broken off"] if broke_off else []
     digest = hashlib.sha256("\n".join(known).encode()).hexdigest()
@@ -169,7 +169,7 @@ def taken_up(session: Session, *, since: datetime) -> tuple[str, ...]:
             SeriesRow.state.in_(("scored", "delivered")),
         )
     ).all()
-    return tuple(uid for uid in rows if not reception.broke_off(session, uid))
+    return tuple(uid for uid in rows if not arrivals.broke_off(session, uid))
 
 
 def workflow_id(revision: RevisionRow) -> str:

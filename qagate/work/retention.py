@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from qagate.clock import Clock
-from qagate.receive import spool
+from qagate.receive import leaving
 from qagate.settings import Settings
 from qagate.store import retention
 from qagate.store.database import Database
@@ -63,7 +63,7 @@ class Retention:
         objects = [Path(path) for path in series.objects]
         again = True
         with _said(objects[0].parent):
-            again = any(spool.came_after(path, before) for path in objects)
+            again = any(leaving.came_after(path, before) for path in objects)
         if again:
             return False  # what was sent again is kept as long as what is new
         # the database forgets first: a crash in between leaves files that nobody counts on, never the reverse
@@ -72,7 +72,7 @@ class Retention:
                 return False
         for path in objects:
             with _said(path):
-                spool.remove(path, newer_than=before)
+                leaving.remove(path, newer_than=before)
         for document in map(Path, series.documents):
             with _said(document):
                 document.unlink(missing_ok=True)

@@ -44,8 +44,8 @@ def _not_empty(arguments: tuple[Any, ...]) -> bool:
 
 
 _RECEIVING = (
-    ("torn", "half", "receive.spool:_write_all", "half of the bytes are in the temporary file"),
-    ("bytes", "after", "receive.spool:_write_all", "all bytes are written, none synchronised"),
+    ("torn", "half", "receive.spool:write_all", "half of the bytes are in the temporary file"),
+    ("bytes", "after", "receive.spool:write_all", "all bytes are written, none synchronised"),
     ("synced", "after", "receive.spool:Spool._write", "the temporary file is synchronised"),
     ("linked", "after", "os:link", "the file has its name, its folder is not synchronised"),
     ("placed", "after", "receive.spool:Spool._place", "the object is durable, nobody knows"),

@@ -16,8 +16,10 @@ from pydicom import dcmread
 
 from qagate.domain.series import Announced, StoredInstance
 from qagate.errors import SpoolError, SpoolFull
+from qagate.receive import leaving, part10
 from qagate.receive import spool as module
-from qagate.receive.spool import Spool, remove
+from qagate.receive.leaving import remove
+from qagate.receive.spool import Spool
 from tests.unit.receive.scanner import found_in, make_object, tidied
 from tests.unit.receive.test_header import EXPLICIT, encoded
 
@@ -128,6 +130,23 @@ def test_what_is_damaged_on_the_disk_and_comes_again_is_whole_again(
     assert again.path.read_bytes() == whole
     assert [one.sha256 for one in found_in(spool) if one.path == again.path] == [stored.sha256]
     assert not [name for name in files(spool.root) if not name.endswith(".dcm")]
+
+
+def test_what_lies_on_a_bad_sector_and_comes_again_is_taken(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was refused for ever: what was there could not be looked at."""
+    data = encoded(make_object())
+    stored = store(spool, data)
+    decode = part10.decode
+
+    def bad(stream: Any) -> Any:
+        if Path(stream.name) == stored.path:
+            raise OSError(errno.EIO, "Input/output error")
+        return decode(stream)
+
+    monkeypatch.setattr(part10, "decode", bad)
+    again = store(spool, data)
+    assert again.path != stored.path
+    assert again.path.read_bytes().endswith(data)
 
 
 def test_other_bytes_under_the_same_uid_are_kept_beside(spool: Spool) -> None:
@@ -287,7 +306,7 @@ def test_what_was_set_aside_by_one_that_died_has_its_name_again(spool: Spool, mo
             remove(path, newer_than=NOON - timedelta(days=1))  # it came again at that moment, and stays
     assert found_in(spool) == []  # somebody may be at it
     tidied(spool, -1)
-    monkeypatch.setattr(module, "_ASIDE_SECONDS", -1)
+    monkeypatch.setattr(leaving, "_ASIDE_SECONDS", -1)
     assert [one.path for one in found_in(spool)] == [path]
     assert files(spool.root) == ["1.2.3/1.2.3.1.dcm"]
 

@@ -9,7 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
 
-from qagate.store import reception, revisions
+from qagate.store import arrivals, reception, revisions
 from qagate.store.database import Database
 from qagate.store.tables import Base, InstanceRow
 from tests.peers import postgres
@@ -21,7 +21,7 @@ def test_the_same_object_again_changes_nothing(database, instance):
     with database.begin() as session:
         assert reception.register(session, [instance(1), instance(2), instance(1, seconds=99)]) == 2
     with database.begin() as session:
-        (arrival,) = reception.arrivals(session)
+        (arrival,) = arrivals.every(session)
     assert (arrival.instances, arrival.last_instance_at) == (2, T0)
 
 
@@ -34,7 +34,7 @@ def test_other_bytes_under_a_known_uid_are_kept_and_flagged(database, instance):
 def test_open_and_closed_associations_are_told_apart(database, instance):
     def facts():
         with database.begin() as session:
-            (arrival,) = reception.arrivals(session)
+            (arrival,) = arrivals.every(session)
         return arrival.open_associations, arrival.last_closed_at, arrival.aborted
 
     with database.begin() as session:

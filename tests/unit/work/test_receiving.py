@@ -18,7 +18,7 @@ from qagate.domain.series import StoredInstance
 from qagate.errors import StoreError
 from qagate.receive.association import AssociationEvent
 from qagate.receive.spool import Spool
-from qagate.store import reception, retention, standstill, worklist
+from qagate.store import arrivals, reception, retention, standstill, worklist
 from qagate.store.database import Database
 from qagate.store.routing import Route, Routing
 from qagate.store.tables import ForwardRow, InstanceRow, SeriesRow
@@ -82,11 +82,11 @@ def test_orphans_count_as_brought_by_an_aborted_association(database, spool):
     registrar.start()
     registrar.stop()
     with database.begin() as session:
-        (arrival,) = reception.arrivals(session)
+        (arrival,) = arrivals.every(session)
         assert arrival.aborted
         assert arrival.open_associations == 0
         assert arrival.last_closed_at is not None  # the quiet time starts when they were found, not when they came
-        assert reception.broke_off(session, arrival.series_instance_uid)
+        assert arrivals.broke_off(session, arrival.series_instance_uid)
 
 
 def test_a_sender_that_sends_everything_again_is_not_incomplete(database, spool, registrar):
@@ -99,7 +99,7 @@ def test_a_sender_that_sends_everything_again_is_not_incomplete(database, spool,
 
     def ended() -> bool:
         with database.read() as session:
-            (arrival,) = reception.arrivals(session)
+            (arrival,) = arrivals.every(session)
             return arrival.open_associations == 0 and not arrival.aborted
 
     until(ended)
@@ -130,8 +130,8 @@ def test_a_sender_that_resumes_with_only_the_missing_images_is_not_incomplete(
         (registrar.stored if isinstance(event, StoredInstance) else registrar.association)(event)
     registrar.stop()
     with database.read() as session:
-        assert reception.broke_off(session, "1.2.3") is broke_off
-        (arrival,) = [a for a in reception.arrivals(session) if a.series_instance_uid == "1.2.3"]
+        assert arrivals.broke_off(session, "1.2.3") is broke_off
+        (arrival,) = [a for a in arrivals.every(session) if a.series_instance_uid == "1.2.3"]
         assert arrival.aborted is broke_off
 
 

@@ -131,7 +131,7 @@ def test_what_is_noted_while_the_sweep_reads_is_no_step_of_the_clock(sweeps, mon
         with sweeps.database.read() as fresh:
             return real(fresh)
 
-    real = reception.arrivals
+    real = arrivals.every
     monkeypatch.setattr(reception, "arrivals", arrivals)
     sweeps.complete()
     assert "stepped back" not in caplog.text
