@@ -49,7 +49,7 @@ _RECEIVING = (
     ("synced", "after", "receive.spool:Spool._write", "the temporary file is synchronised"),
     ("linked", "after", "os:link", "the file has its name, its folder is not synchronised"),
     ("placed", "after", "receive.spool:Spool._place", "the object is durable, nobody knows"),
-    ("kept", "after", "receive.server:Receiver._keep", "it is queued for the database, not answered"),
+    ("kept", "after", "receive.storage:Storage._keep", "it is queued for the database, not answered"),
     ("answered", "after", "receive.provider:MessageProvider._serve", "the answer is on its way, no row yet"),
     ("batch", "before-some", "work.receiving:Registrar._write", "a batch of rows is about to be written"),
     ("row", "after", "store.reception:register", "a row is written, the transaction is open"),
