@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -16,7 +15,7 @@ from qagate.domain.verdict import WORDS, Outcome
 from qagate.errors import DecisionRefused, DecisionStale, NothingWaits
 from qagate.store import audit, holding, reviews
 from qagate.store.events import event
-from qagate.store.tables import AssessmentRow, DecisionRow, ReviewRow, RevisionRow, SeriesRow
+from qagate.store.tables import DecisionRow, ReviewRow, SeriesRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +37,7 @@ def of(session: Session, uid: str) -> Standing:
     row = session.get(ReviewRow, uid)
     decisions = listed(session, uid)
     if row is None:
-        judged = _judged(session, uid)
+        judged = reviews.judged(session, uid)
         return Standing(0, judged.number if judged else None, State.UNASKED, False, decisions)
     return Standing(row.version, row.revision, State(row.state), reviews.hides(row), decisions)
 
@@ -79,7 +78,7 @@ def decide(
     row = _locked(session, uid, version)
     if row is None and wish.kind in (Kind.RELEASE, Kind.REJECT) and not _has_verdict(session, uid):
         return _decide_unjudged(session, uid, wish, person=person, at=at, two_person=two_person, cause=cause)
-    row = row or _unasked(session, session.get_one(SeriesRow, uid))
+    row = row or reviews.unasked(session, session.get_one(SeriesRow, uid))
     hidden, outcome = reviews.hides(row), Outcome(row.outcome)
     quality = settled(wish, outcome, hidden=hidden)
     taken = DecisionRow(
@@ -218,46 +217,7 @@ def _changed(session: Session, uid: str, row: ReviewRow | None, version: int) ->
 
 
 def _has_verdict(session: Session, uid: str) -> bool:
-    return bool(session.get_one(SeriesRow, uid).outcome) and _judged(session, uid) is not None
-
-
-def _unasked(session: Session, series: SeriesRow) -> ReviewRow:
-    judged = _judged(session, series.series_instance_uid)
-    if judged is None or not series.outcome:
-        raise DecisionRefused(f"this series has no verdict yet: there is nothing to decide, got state {series.state}")
-    said = session.scalars(
-        select(AssessmentRow.document).where(AssessmentRow.revision_id == judged.id).order_by(AssessmentRow.score)
-    ).all()
-    policy: dict[str, Any] = next((d["policy"] for d in said if d["verdict"] == series.outcome), {})
-    model = next((d["model"] for d in said if d["model"]), None)
-    row = ReviewRow(
-        series_instance_uid=series.series_instance_uid,
-        version=0,
-        revision=judged.number,
-        state=State.UNASKED,
-        asked=False,
-        blind=False,
-        outcome=series.outcome,
-        score=series.score,
-        limit=policy.get("limit"),
-        policy=f"{policy.get('name', '')} {policy.get('version', '')}".strip()[:96],
-        model=f"{model['name']} {model['version']} {model['sha256'][:12]}"[:96] if model else "",
-    )
-    session.add(row)
-    return row
-
-
-def _judged(session: Session, uid: str) -> RevisionRow | None:
-    return session.scalar(
-        select(RevisionRow)
-        .where(
-            RevisionRow.series_instance_uid == uid,
-            RevisionRow.assessed_at.is_not(None),
-            RevisionRow.state != "excluded",
-        )
-        .order_by(RevisionRow.number.desc())
-        .limit(1)
-    )
+    return bool(session.get_one(SeriesRow, uid).outcome) and reviews.judged(session, uid) is not None
 
 
 def _settle(session: Session, row: ReviewRow, taken: DecisionRow, two_person: bool) -> None:
