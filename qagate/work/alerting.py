@@ -72,6 +72,7 @@ class Alerting:
             with self.database.begin() as session:
                 alerts.apply(session, steps(alerts.current(session), signs, wanted.scanners), now)
         except StoreError:
+            self._judges.forget()
             self._outage.lasts(quiet=quiet)
             raise
         if quiet:

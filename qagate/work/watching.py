@@ -48,9 +48,14 @@ class Watchman:
             attended = False
         else:
             attended = self._workers.look(beats)
-        if not attended:
+        if attended:
+            return False
+        try:
             self._alerting.watch()
-        return not attended
+        except StoreError:
+            self._workers.forget()
+            raise
+        return True
 
     def _run(self) -> None:
         while not self._over.wait(LOOK_SECONDS):

@@ -428,6 +428,31 @@ def test_when_no_worker_lives_another_process_looks_and_says_so(node, receiver):
     assert [m["title"] for m in receiver.got] == ["qagate: look", "qagate: over"]
 
 
+def test_workers_that_could_not_beat_because_the_database_was_locked_are_not_taken_for_dead(
+    node, receiver, monkeypatch
+):
+    clock = Hurried()
+    watchman = Watchman(node.settings, node.database, clock)
+    with node.database.begin() as session:
+        workers.beat(session, "w", device="cpu", at=node.clock.now(), queues="score deliver")
+
+    def locked() -> None:
+        raise StoreError("locked")
+
+    for seconds in range(0, 80, 20):
+        clock.seconds = seconds
+        watchman.look()
+    with monkeypatch.context() as patch:
+        patch.setattr(node.database, "begin", locked)
+        for seconds in range(80, 400, 20):
+            clock.seconds = seconds
+            with contextlib.suppress(StoreError):
+                watchman.look()
+    clock.seconds = 401  # it is free again, and nobody has beaten yet
+    watchman.look()
+    assert nobody_judges()[0].words not in [m["message"] for m in receiver.got]
+
+
 def test_a_worker_that_only_delivers_does_not_judge(node, receiver):
     clock = Hurried()
     alerting = Alerting(node.settings, node.database, clock)
