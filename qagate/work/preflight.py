@@ -17,6 +17,7 @@ from qagate.deliver.destination import accepted_sop_classes, echo
 from qagate.domain.alert import EXPIRES_SOON
 from qagate.errors import QagateError
 from qagate.prompt.rules import load_rules
+from qagate.receive.spool import why_unwritable
 from qagate.score.scorer import Scorer
 from qagate.settings import Destination, Settings
 from qagate.store.database import Database
@@ -91,6 +92,9 @@ def _disk(settings: Settings) -> Iterator[Item]:
     yield Item(
         "disk", state, f"{free / 1024:.1f} GB free under {settings.storage.data_dir}; refuses below {reserve} MB"
     )
+    spool = settings.spool_dir
+    if spool.exists() and (why := why_unwritable(spool)):
+        yield Item("disk", "bad", f"{spool} cannot be written ({why}); see its inodes, quota and mount")
 
 
 def _database(settings: Settings) -> Iterator[Item]:

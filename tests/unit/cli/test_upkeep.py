@@ -15,6 +15,7 @@ from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.routing import Route, Routing
 from qagate.store.tables import RevisionRow
+from qagate.work import preflight
 from qagate.work.ways import ways
 
 T0 = datetime(2026, 11, 22, tzinfo=UTC)
@@ -84,6 +85,19 @@ def test_what_waits_for_a_destination_that_was_renamed_is_told_by_check_and_stat
     said = run("status", "-c", config)
     assert "OLD" in said
     assert f"the settings do not name OLD; {cure} OLD`" in said
+
+
+def test_check_says_when_the_spool_takes_nothing_though_there_is_room(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(config, {})
+    settings.spool_dir.mkdir()
+    assert not [item for item in preflight._disk(settings) if "cannot be written" in item.detail]
+    monkeypatch.setattr(preflight, "why_unwritable", lambda root: "No space left on device")
+    said = [item.detail for item in preflight._disk(settings) if "cannot be written" in item.detail]
+    assert said == [
+        f"{settings.spool_dir} cannot be written (No space left on device); see its inodes, quota and mount"
+    ]
 
 
 def test_a_series_that_was_set_aside_can_be_judged_again(config: Path) -> None:
