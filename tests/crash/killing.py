@@ -70,7 +70,7 @@ _WORKING = (
     ("read", "after", "work.ahead:read_series", "the volumes are in memory"),
     ("assessed", "after", "work.ahead:assess", "the verdict is in memory"),
     ("pictures", "after", "work.pipeline:save", "the pictures are on disk"),
-    ("recording", "after", "store.revisions:record_assessments", "the verdict is written, the transaction is open"),
+    ("recording", "after", "store.assessments:record", "the verdict is written, the transaction is open"),
     ("recorded", "after", "work.pipeline:Pipeline._record", "the verdict is committed, no document is built"),
     ("built", "after", "work.pipeline:build", "the documents are in memory"),
     ("document", "after", "work.pipeline:Pipeline._written", "a document is on disk, no row says so"),
