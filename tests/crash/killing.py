@@ -59,8 +59,8 @@ _RECEIVING = (
     ("closed", "after", "store.reception:close_association", "an association's end is being recorded"),
     ("adopting", "before-some", "work.receiving:Registrar._register", "an orphan of the spool is about to be adopted"),
     ("adopted", "after-some", "work.receiving:Registrar._register", "an orphan of the spool has been adopted"),
-    ("promise", "before", "work.receiving:record", "a storage commitment is about to be recorded"),
-    ("promised", "after", "work.receiving:record", "a storage commitment is recorded, not answered"),
+    ("promise", "before", "work.opening:record", "a storage commitment is about to be recorded"),
+    ("promised", "after", "work.opening:record", "a storage commitment is recorded, not answered"),
 )  # fmt: skip
 _WORKING = (
     ("completing", "after", "store.revisions:close_series", "a revision is written, the transaction is open"),
