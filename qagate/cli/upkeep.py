@@ -78,7 +78,7 @@ def status(config: Config = None) -> None:
     from qagate.store import accounting, backfills, forwarding, holding, reconciliation, revisions, workers, worklist
     from qagate.store.accounting import midnights
     from qagate.work.retention import disk_words
-    from qagate.work.ways import stranded
+    from qagate.work.ways import unnamed
 
     settings = settings_from(config)
     database = database_of_the_node(settings)
@@ -107,7 +107,7 @@ def status(config: Config = None) -> None:
             typer.echo(f"{destination:12} {number} {state.replace('_', ' ')}")
         for (destination, state), number in sorted(forwarding.counts(session).items()):
             typer.echo(f"{destination:12} {number} images {state.replace('_', ' ')}")
-        for words in stranded(session, settings):
+        for words in unnamed(session, settings):
             typer.echo(f"{'WAITING':12} {words}")
         held = holding.waiting(session)
         if held:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy.orm import Session
 
 from qagate.settings import Settings
-from qagate.store import forwarding, undelivered, worklist
+from qagate.store import forwarding, stranded, undelivered, worklist
 from qagate.store.database import Database
 from qagate.work.checked import Item
 
@@ -57,10 +57,17 @@ def ways(settings: Settings) -> Iterator[Item]:
     database = Database.open(settings.database_url)
     with database.read() as session:
         stuck = forwarding.overdue(session, before=datetime.now(UTC) - timedelta(minutes=2))
+        asked = stranded.unpromised(session, _named(settings, "images"))
         images, documents = forwarding.counts(session), worklist.delivery_counts(session)
     database.close()
     if stuck:
         yield Item("inline", "bad", f"{stuck} images are forwarded by nobody: does `qagate forward` run?")
+    for destination, number in asked.items():
+        words = (
+            f"took {number} images that it has not promised to keep, and nobody asks it any more: the settings do not "
+            "name it; name it again, or be sure that they are there"
+        )
+        yield Item(destination, "warning", words)
     for what, counts in (("images", images), ("documents", documents)):
         named = _named(settings, what)
         for (destination, state), number in sorted(counts.items()):
@@ -71,7 +78,7 @@ def ways(settings: Settings) -> Iterator[Item]:
                 yield Item(destination, "bad", words)
 
 
-def stranded(session: Session, settings: Settings) -> tuple[str, ...]:
+def unnamed(session: Session, settings: Settings) -> tuple[str, ...]:
     """Return a sentence for each destination for which something waits and that the settings do not name."""
     counts = {"images": forwarding.counts(session), "documents": worklist.delivery_counts(session)}
     found = {

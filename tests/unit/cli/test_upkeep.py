@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 from qagate.cli.commands import app
@@ -14,7 +14,7 @@ from qagate.store import audit, reception, revisions, stranded, workers, worklis
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.routing import Route, Routing
-from qagate.store.tables import RevisionRow
+from qagate.store.tables import ForwardRow, RevisionRow
 from qagate.work import preflight
 from qagate.work.ways import ways
 
@@ -85,6 +85,24 @@ def test_what_waits_for_a_destination_that_was_renamed_is_told_by_check_and_stat
     said = run("status", "-c", config)
     assert "OLD" in said
     assert f"the settings do not name OLD; {cure} OLD`" in said
+
+
+def test_what_a_renamed_archive_took_and_never_promised_is_told_by_check(config: Path) -> None:
+    """Nobody asks it any more, and the images leave the disk in time."""
+    database = Database.open(load(config, {}).database_url)
+    with database.begin() as session:
+        instance = StoredInstance(Path("2.dcm"), "2", "2", "3", "1.2.4", "1.2", "CT", 1, "b" * 64, "S", T0)
+        reception.register(session, [instance], Routing((Route("OLD", "OLD"), Route("MUTE", "MUTE")), holds=False))
+        session.execute(update(ForwardRow).values(state="sent", sent_at=T0))
+        of_old = update(ForwardRow).where(ForwardRow.destination == "OLD")
+        session.execute(of_old.values(commitment_asked_at=T0, transaction_uid="1.2"))
+    database.close()
+    said = [f"{item.state} {item.what}: {item.detail}" for item in ways(load(config, {}))]
+    words = (
+        "took 1 images that it has not promised to keep, and nobody asks it any more: the settings do not name it; "
+        "name it again, or be sure that they are there"
+    )
+    assert said == [f"warning OLD: {words}"]
 
 
 def test_check_says_when_the_spool_takes_nothing_though_there_is_room(
