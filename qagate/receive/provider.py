@@ -217,7 +217,7 @@ class NetworkProvider(DULServiceProvider):
                 self.socket.send(_ABORT)
                 self.socket.close()
             if association.requestor.primitive is None:
-                self.to_user_queue.put(None)  # nobody need wait for its request any longer
+                cast(Any, self.to_user_queue).put(None)  # nobody need wait for its request any longer
         finally:
             cast(MessageProvider, self.assoc.dimse).forget()
 
@@ -239,7 +239,7 @@ class NetworkProvider(DULServiceProvider):
         super()._read_pdu_data()
         if "Evt17" in self.event_queue.queue and self.assoc.requestor.primitive is None:
             # the peer went away before it said anything: nobody need wait for its request any longer
-            self.to_user_queue.put(None)
+            cast(Any, self.to_user_queue).put(None)
 
     def _read_data(self) -> bool:
         """Take a P-DATA-TF PDU straight to the messages; whether that was all that there was to do with it.
