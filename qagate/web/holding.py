@@ -11,7 +11,7 @@ from qagate.domain.decision import Kind, Wish
 from qagate.domain.holding import REJECTION_REASONS
 from qagate.domain.person import Permission, Person
 from qagate.errors import DecisionRefused, NothingWaits
-from qagate.store import decisions, holding, worklist
+from qagate.store import decisions, holding, releasing, worklist
 from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.web.reading import Uid, database_of, now
@@ -83,8 +83,13 @@ def release_everything(
     request: Request, why: Why, person: Annotated[Person, Depends(needs(Permission.ADMINISTER))]
 ) -> Released:
     """Let everything go that is held now."""
-    with database_of(request).begin() as session:
-        number = holding.release_everything(session, by=person.name, reason=why.reason, at=now(request))
+    number = releasing.release_everything(
+        database_of(request),
+        by=person.name,
+        reason=why.reason,
+        at=now(request),
+        two_person=request.app.state.settings.review.two_person_rejection,
+    )
     return Released(released=number)
 
 
