@@ -32,13 +32,17 @@ class Standing:
     decisions: tuple[Decision, ...]
 
 
-def of(session: Session, uid: str) -> Standing:
-    """Return where a series stands, and all decisions on it, oldest first."""
+def of(session: Session, uid: str, *, two_person: bool = False) -> Standing:
+    """Return where a series stands, and all decisions on it, oldest first.
+
+    two_person: whether a rejection before there is a verdict takes two; after one that is settled when it is decided.
+    """
     row = session.get(ReviewRow, uid)
     decisions = listed(session, uid)
     if row is None:
         judged = _judged(session, uid)
-        return Standing(0, judged.number if judged else None, State.UNASKED, False, decisions)
+        state = State.UNASKED if judged else standing(decisions, 0, asked=False, two_person=two_person)
+        return Standing(0, judged.number if judged else None, state, False, decisions)
     return Standing(row.version, row.revision, State(row.state), reviews.hides(row), decisions)
 
 

@@ -176,6 +176,22 @@ def test_images_that_wait_for_a_verdict_can_be_released_and_who_did_is_kept(desk
     assert (undone.status_code, "cannot be taken back" in undone.text) == (409, True)
 
 
+def test_a_rejection_before_there_is_a_verdict_is_told_where_it_stands(desk, asks_as):
+    """The answer, which says that `proposed` is one that a second person must confirm, was empty; so was the page."""
+    configured(desk, two_person_rejection=True)
+    at = datetime.now(UTC)
+    with desk.database.begin() as session:
+        holding.hold(session, OPEN.uid, policy="p", at=at, until=at + timedelta(minutes=5))
+    address = f"/api/v1/series/{OPEN.uid}/reject"
+    for who, stands, where in (("anna", "proposed", "held"), ("bert", "rejected", "rejected")):
+        asks_as(who)
+        told = desk.client.post(address, json={"code": "motion_blur"}).json()
+        assert (told["review"], told["holding"]) == (stands, where)
+        assert desk.json(f"/api/v1/series/{OPEN.uid}/decisions")["state"] == stands
+        if stands == "proposed":
+            assert "A second, different person must confirm" in desk.page(f"/series/{OPEN.uid}")
+
+
 def test_release_of_what_is_held(desk):
     post(desk, LOOK.uid, "release", 1, 422)  # it does not wait
     at = datetime.now(UTC)
