@@ -24,7 +24,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 export function typing(event) {
-  return event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range]), select, textarea, dialog") !== null;
+  return event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range], [type=checkbox]), select, textarea, dialog") !== null;
 }
 
 setInterval(refresh, 5000);
