@@ -34,10 +34,10 @@ let fading = 0;
 
 // action: what the button in it does; without one there is no button. label: what stands on it, else Undo
 export function toast(text, action = null, { label = "" } = {}) {
-  const box = document.getElementById("toast");
+  const box = document.getElementById("toast") ?? document.body.appendChild(bare());
   const button = box.querySelector("button");
   box.querySelector("span").textContent = text;
-  if (button) {
+  if (button) { // pages on which nothing can be taken back have none
     button.hidden = !action;
     button.onclick = action;
     if (label) button.textContent = label;
@@ -55,4 +55,11 @@ function wayIn() {
   const way = document.createElement("a");
   Object.assign(way, { href: "/login", target: "_blank", className: "link", textContent: "Log in" });
   return way;
+}
+
+function bare() {
+  const box = document.createElement("div");
+  Object.assign(box, { id: "toast", className: "toast", role: "status" });
+  box.append(document.createElement("span"));
+  return box;
 }

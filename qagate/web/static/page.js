@@ -1,4 +1,5 @@
 // What every page does: theme, list of keys, current times.
+import { toast } from "./api.js";
 import { refresh } from "./times.js";
 
 const root = document.documentElement;
@@ -27,4 +28,19 @@ export function typing(event) {
   return event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input:not([type=range], [type=checkbox]), select, textarea, dialog") !== null;
 }
 
-setInterval(refresh, 5000);
+// Loads the page anew after a change, says there what was done, and puts the focus back to where the person was.
+export function again(words, place) {
+  sessionStorage.setItem("again", JSON.stringify({ path: location.pathname, words, place }));
+  location.reload();
+}
+
+const before = JSON.parse(sessionStorage.getItem("again") ?? "null");
+sessionStorage.removeItem("again");
+if (before?.path === location.pathname) {
+  toast(before.words);
+  const there = document.querySelector(before.place);
+  if (there && there.tabIndex < 0) there.tabIndex = -1; // what takes no focus of itself takes it now
+  there?.focus();
+}
+
+setInterval(() => refresh(), 5000);

@@ -1,6 +1,7 @@
 // The worklist by keyboard, its filters, and new rows that never move what a person is looking at.
-import { LOGGED_OUT, send, toast, why } from "./api.js";
+import { send, toast } from "./api.js";
 import { ask, decide, undo } from "./decide.js";
+import { askQuietly } from "./link.js";
 import { typing } from "./page.js";
 import { Selection } from "./selection.js";
 import { refresh } from "./times.js";
@@ -8,12 +9,10 @@ import { refresh } from "./times.js";
 const POLL_MS = 3000;
 const MOST_ROWS = 100;
 const live = document.getElementById("live");
-const link = document.getElementById("link");
 const form = document.querySelector("form.filters");
 const firstPage = (new URLSearchParams(location.search).get("page") ?? "1") === "1";
 let pointer = null; // the row under the cursor
 let tag = "";
-let failures = 0;
 let waiting = null; // a newer list whose rows would have moved something
 
 // --- keyboard and filters
@@ -215,6 +214,7 @@ function insert(body, incoming, known, fresh, force) {
   }
   waiting = null;
   offer(0);
+  if (added.length) document.getElementById("arrived").textContent = `${added.length} new`; // for those who listen
   while (body.children.length > MOST_ROWS && !body.lastElementChild.contains(document.activeElement)) body.lastElementChild.remove();
 }
 
@@ -230,35 +230,19 @@ function showWaiting() {
   if (waiting) merge(waiting, { force: true });
 }
 
-async function poll() {
-  if (document.hidden) return;
-  try {
-    const answer = await fetch(`/rows${location.search}`, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
-    if (answer.status === 200) {
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
-      tag = answer.headers.get("etag") ?? "";
-      merge(fresh);
-      selection?.show();
-      refresh(live);
-    } else if (answer.status === 401) {
-      return loggedOut();
-    } else if (answer.status !== 304) {
-      throw new Error(await why(answer));
-    }
-    failures = 0;
-    link.textContent = "";
-  } catch (error) {
-    failures += 1;
-    if (failures >= 2) link.textContent = error instanceof TypeError ? "qagate does not answer; this list is not current" : error.message;
-  }
-}
+let asking = false;
 
-function loggedOut() {
-  const way = document.createElement("a");
-  way.href = `/login?${new URLSearchParams({ next: location.pathname + location.search })}`;
-  way.className = "link";
-  way.textContent = `${LOGGED_OUT}; this list is not current. Log in`;
-  link.replaceChildren(way);
+async function poll() {
+  if (document.hidden || asking) return;
+  asking = true;
+  const answer = await askQuietly(`/rows${location.search}`, tag ? { "If-None-Match": tag } : {}, "this list");
+  asking = false;
+  if (answer?.status !== 200) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+  tag = answer.headers.get("etag") ?? "";
+  merge(fresh);
+  selection?.show();
+  refresh(live);
 }
 
 selection?.show();
