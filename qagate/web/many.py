@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, BackgroundTasks, Depends, HTTPException, Request
@@ -13,7 +14,9 @@ from qagate.errors import StoreError
 from qagate.web.access import needs
 from qagate.web.decisions import take
 from qagate.web.problem import told
-from qagate.web.problems import DATABASE_AWAY
+from qagate.web.problems import DATABASE_AWAY, UNEXPECTED
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/api/v1", tags=["decisions"])
 
@@ -95,6 +98,10 @@ def decide_about_many(
         except StoreError:
             away = True  # who waits for it a hundred times waits for minutes
             refused.append(Refused(series_instance_uid=uid, status=503, detail=DATABASE_AWAY))
+            continue
+        except Exception:  # of the others it must be told what became of them
+            logger.exception("%s of series %s failed", wanted.kind, uid)
+            refused.append(Refused(series_instance_uid=uid, status=500, detail=UNEXPECTED))
             continue
         found.append(TakenOfMany(series_instance_uid=uid, taken=taken.id, version=stands.version, state=stands.state))
         if taken.quality is not None:

@@ -94,6 +94,19 @@ def test_a_browser_is_given_a_file_that_spreadsheets_read(served, page):
         assert taken.value.path().read_bytes()[:3] == b"\xef\xbb\xbf", address
 
 
+def test_a_browser_in_german_is_given_semicolons(served, chromium):
+    """Excel put every line into one cell."""
+    served.add(LOOK)
+    for locale, first in (("de-DE", "series_instance_uid;study"), ("en-GB", "series_instance_uid,study")):
+        context = chromium.new_context(locale=locale)
+        page = context.new_page()
+        page.goto(served.url)
+        with page.expect_download() as taken:
+            page.get_by_role("link", name="CSV", exact=True).click()
+        assert taken.value.path().read_text("utf-8-sig").startswith(first), locale
+        context.close()
+
+
 def test_images_that_wait_for_a_verdict_are_released_by_their_button(served, page):
     """There was no button, and the key was refused."""
     served.add(ARRIVING)

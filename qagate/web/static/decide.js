@@ -51,7 +51,7 @@ async function decideNow(targets, wish) {
   const what = taken.length > 1 ? `${taken.length} ${DONE[wish.kind]}` : DONE[wish.kind];
   const waits = taken.some(({ stands }) => stands.state === "proposed") ? "; a second person must confirm" : "";
   const back = taken.length && last.length ? undo : null;
-  if (broken) toast(`${taken.length} of ${meant.length} ${DONE[wish.kind]}; ${broken}. The others are still selected`, back);
+  if (broken) toast(`${taken.length} of ${meant.length} ${DONE[wish.kind]}; ${broken.replace(/\.$/, "")}. The others are still selected`, back);
   else if (meant.length > 1 && problems.length) toast(`${taken.length} of ${meant.length} ${DONE[wish.kind]}${waits}`, back);
   else if (problems.length) toast(problems[0].words, null);
   else if (taken.length) toast(what[0].toUpperCase() + what.slice(1) + waits, back);

@@ -43,4 +43,13 @@ if (before?.path === location.pathname) {
   there?.focus();
 }
 
+// Whose language writes 1,5 has a spreadsheet that wants semicolons. What programs read (download) is left alone.
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href*='.csv']:not([download])");
+  if (!link || !new Intl.NumberFormat().format(0.5).includes(",")) return;
+  const to = new URL(link.href);
+  to.searchParams.set("separator", "semicolon");
+  link.href = to;
+});
+
 setInterval(() => refresh(), 5000);

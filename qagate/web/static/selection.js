@@ -10,6 +10,7 @@ export class Selection {
     this.live = live;
     this.chosen = new Map(); // Series Instance UID → { dataset, words }
     this.last = null; // the UID that was selected last: where a range begins
+    this.busy = false;
     this.bar = document.getElementById("chosen");
   }
 
@@ -45,6 +46,7 @@ export class Selection {
     const asked = new URLSearchParams(location.search);
     for (const name of ["page", "order"]) asked.delete(name);
     asked.set("limit", PAGE);
+    this.busy = true; // nobody decides about what is not all there yet
     try {
       for (let offset = 0; offset < MOST; offset += PAGE) {
         asked.set("offset", offset);
@@ -62,12 +64,7 @@ export class Selection {
     } catch (error) {
       toast(error.message);
     }
-    this.show();
-  }
-
-  // Only these stay selected.
-  keep(uids) {
-    for (const uid of [...this.chosen.keys()]) if (!uids.has(uid)) this.chosen.delete(uid);
+    this.busy = false;
     this.show();
   }
 

@@ -33,6 +33,7 @@ const selection = document.getElementById("chosen") ? new Selection(live) : null
 const MOST_BY_A_KEY = 20; // more are asked about before they are agreed with
 
 function targets() {
+  if (selection.busy) return [];
   if (selection.size) return selection.targets;
   return current() ? [current()] : [];
 }
@@ -59,7 +60,7 @@ async function agree() {
 
 function refuse(kind) {
   const all = targets();
-  if (all.every(({ dataset }) => dataset.hidden)) return openHidden(all);
+  if (all.every(({ dataset }) => dataset.hidden)) return openHidden(all); // also where there is none
   ask(all, kind === "reject" && all.some(({ dataset }) => dataset.verdict === "accept") ? "disagree" : kind);
 }
 

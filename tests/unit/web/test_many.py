@@ -89,6 +89,21 @@ def test_a_database_that_goes_away_leaves_what_was_decided_and_is_not_waited_for
     assert len(calls) == 2
 
 
+def test_a_fault_at_one_leaves_it_told_what_became_of_the_others(desk, monkeypatch):
+    """It was answered that nothing was changed, and those before it had been decided about."""
+    take = many.take
+
+    def stumbles(request, uid, *more, **named):
+        if uid == FLAGGED[1].uid:
+            raise KeyError("verdict")
+        return take(request, uid, *more, **named)
+
+    monkeypatch.setattr(many, "take", stumbles)
+    told = post(desk, "agree", *((one, 1) for one in FLAGGED))
+    assert [one["series_instance_uid"] for one in told["taken"]] == [FLAGGED[0].uid, FLAGGED[2].uid]
+    assert [(one["status"], one["series_instance_uid"]) for one in told["refused"]] == [(500, FLAGGED[1].uid)]
+
+
 @pytest.mark.parametrize("role", ["viewer"])
 def test_who_only_looks_decides_about_nothing(tmp_path, role):
     for site in make_site(tmp_path, FLAGGED[0], anonymous_role=role):
