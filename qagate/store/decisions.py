@@ -300,6 +300,9 @@ def _decisions(rows: Sequence[DecisionRow]) -> tuple[Decision, ...]:
 
 
 def opinions(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
-    """Return the opinions that stand: of each person on each series the last one that nobody took back."""
+    """Return the opinions that stand: of each person on each series the last one that nobody took back.
+
+    A rejection that a release ended is among them: images that had to be read all the same are no better for it.
+    """
     last = {(d.series_instance_uid, owner(d.person)): d for d in decisions if d.kind in OPINIONS and not d.undone}
     return tuple(sorted(last.values(), key=lambda d: d.id))

@@ -129,6 +129,22 @@ def test_what_was_released_can_be_rejected_again(desk, asks_as):
     assert images(desk, LOOK.uid) == ("rejected", 2, "bert", "artifact")
 
 
+def test_a_release_is_no_opinion_on_the_images(desk, asks_as):
+    """Had to be read all the same: the label stays what the one who rejected said, until they say something else."""
+    asks_as("anna")
+    post(desk, LOOK.uid, "reject", 1, reason="motion_blur")
+    asks_as("bert")
+    post(desk, LOOK.uid, "release", 2)
+    with desk.database.read() as session:
+        assert [one.score for one in labels.labels(session)] == [0.0]
+    assert "Rejected, then let go" in desk.page(f"/series/{LOOK.uid}")
+    asks_as("anna", Role.ADMIN)
+    post(desk, LOOK.uid, "disagree", 3, reason="good_enough")
+    with desk.database.read() as session:
+        assert [one.score for one in labels.labels(session)] == [100.0]
+    assert "Rejected, then let go" not in desk.page(f"/series/{LOOK.uid}")
+
+
 def test_after_a_release_a_rejection_takes_two_people_anew(desk, asks_as):
     configured(desk, two_person_rejection=True)
     for version, (person, kind, state) in enumerate(
