@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,6 +49,42 @@ def test_all_that_are_listed_also_on_other_pages(served, page):
     page.keyboard.press("z")
     expect(page.locator("#toast")).to_contain_text("Taken back")
     assert {len(said(served, one)) for one in many} == {2}
+
+
+def test_what_the_page_does_itself_is_no_change_by_others_and_can_be_stopped(served, page):
+    """The list asked anew in the middle, and said that the first fifty had changed and were no longer selected."""
+    many = [Seed(f"many{i}", "review", 45.0, minutes=i + 1) for i in range(PAGE_SIZE + 5)]
+    for one in many:
+        served.add(one)
+    page.goto(f"{served.url}/?verdict=review")
+    page.keyboard.press("*")
+    page.keyboard.press("*")
+    expect(page.locator("#chosen-count")).to_contain_text(f"{len(many)} selected")
+    page.keyboard.press("a")
+    page.route("**/api/v1/decisions", lambda route: (time.sleep(4), route.continue_()))  # longer than between two lists
+    page.get_by_role("button", name=f"Agree with {len(many)}").click()
+    expect(page.locator("#toast")).to_contain_text(f"Agreeing with 50 of {len(many)} …")
+    page.wait_for_timeout(3500)
+    expect(page.locator("#toast")).to_contain_text(f"{len(many)} agreed")
+    assert {tuple(said(served, one)) for one in many} == {(("agree", "", ""),)}
+
+
+def test_what_was_stopped_is_told_and_stays_selected(served, page):
+    many = [Seed(f"many{i}", "review", 45.0, minutes=i + 1) for i in range(PAGE_SIZE + 5)]
+    for one in many:
+        served.add(one)
+    page.goto(f"{served.url}/?verdict=review")
+    page.keyboard.press("*")
+    page.keyboard.press("*")
+    expect(page.locator("#chosen-count")).to_contain_text(f"{len(many)} selected")
+    page.keyboard.press("a")
+    page.route("**/api/v1/decisions", lambda route: (time.sleep(1), route.continue_()))
+    page.get_by_role("button", name=f"Agree with {len(many)}").click()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator("#undecided h2")).to_have_text(f"Nothing was decided about 5 of {len(many)} series")
+    page.keyboard.press("Escape")
+    expect(page.locator("#chosen-count")).to_contain_text("5 selected")
+    assert sum(bool(said(served, one)) for one in many) == PAGE_SIZE
 
 
 def test_many_are_rejected_only_when_a_person_says_so_of_all_of_them(served, page):

@@ -79,3 +79,12 @@ def test_images_gone(served, page):
     page.wait_for_selector("#viewer[data-ready=false]")
     assert "no longer here" in page.inner_text("#stage-note")
     assert page.locator("#poster").is_visible()  # the worst slice still stands there
+
+
+def test_names_written_from_right_to_left_stay_in_their_places(served, page):
+    """The station stood within the quotation marks of the description, and that behind it."""
+    one = Seed("right", "review", 44.0, description="الرأس بدون تباين", protocol="رأس", station="مستشفى")
+    served.add(one)
+    page.goto(f"{served.url}/series/{one.uid}?viewer=canvas")
+    parts = [page.locator("h1").get_by_text(text, exact=True).bounding_box() for text in (one.description, one.station)]
+    assert parts[0]["x"] + parts[0]["width"] <= parts[1]["x"]

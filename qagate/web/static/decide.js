@@ -1,7 +1,7 @@
 // Deciding about series: one or many, by a key or in the dialog. A target is an element that carries data-uid,
 // data-review (the version that the person saw), data-verdict, data-hidden and data-holding.
 import { send, toast } from "./api.js";
-import { decideMany, grouped, tellProblems } from "./many.js";
+import { PART, decideMany, grouped, tellProblems } from "./many.js";
 
 const DONE = { agree: "agreed", disagree: "disagreed", grade: "graded", reject: "rejected", repeat: "repeat asked", release: "released", note: "noted" };
 const DOING = { agree: "Agreeing with", disagree: "Disagreeing with", reject: "Rejecting", repeat: "Asking for repeats of", release: "Releasing", note: "Noting on" };
@@ -27,12 +27,20 @@ const address = (uid) => `/api/v1/series/${uid}/decisions`;
 
 // Returns the Series Instance UIDs about which it was decided; what the others said is shown.
 export function decide(targets, wish) {
-  return inTurn(() => decideNow(targets, wish));
+  return inTurn(() => decideNow(targets, wish), { many: targets.length > PART });
 }
 
-function inTurn(work) {
-  const waits = setTimeout(() => toast("Waiting for qagate …"), WAIT_MS);
-  const done = turn.then(work).finally(() => clearTimeout(waits));
+let running = 0;
+export const busy = () => running > 0; // meanwhile rows change by what this page does itself
+
+// many: it says itself how far it is
+function inTurn(work, { many = false } = {}) {
+  running += 1;
+  const waits = many ? 0 : setTimeout(() => toast("Waiting for qagate …"), WAIT_MS);
+  const done = turn.then(work).finally(() => {
+    running -= 1;
+    clearTimeout(waits);
+  });
   turn = done.catch(() => {});
   return done;
 }
@@ -83,7 +91,7 @@ async function undoNow(these) {
   const back = [];
   const problems = [];
   for (const [done, { uid, number }] of these.entries()) { // each by itself: one that cannot be taken back leaves the others no less so
-    if (done && done % 50 === 0) toast(`Taking back ${done} of ${these.length} …`);
+    if (done && done % PART === 0) toast(`Taking back ${done} of ${these.length} …`);
     try {
       const stands = await send("DELETE", `${address(uid)}/${number}`);
       told.set(uid, { version: stands.version });

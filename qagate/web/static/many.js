@@ -1,7 +1,7 @@
 // The same decision about many series, part by part: it says how far it is, can be stopped, and names what was refused.
 import { send, toast } from "./api.js";
 
-const PART = 50; // series of one request: a second or so
+export const PART = 50; // series of one request: a second or so
 const NOT_TRIED = "not asked: it was stopped before";
 const dialog = document.getElementById("undecided");
 

@@ -1,6 +1,6 @@
 // The worklist by keyboard, its filters, and new rows that never move what a person is looking at.
 import { send, toast } from "./api.js";
-import { ask, decide, undo } from "./decide.js";
+import { ask, busy, decide, undo } from "./decide.js";
 import { askQuietly } from "./link.js";
 import { typing } from "./page.js";
 import { Selection } from "./selection.js";
@@ -78,7 +78,7 @@ function selectAll() {
 document.addEventListener("decided", ({ detail }) => {
   if (selection) for (const uid of detail) selection.chosen.delete(uid);
   selection?.show();
-  poll();
+  poll({ now: true });
 });
 document.getElementById("chosen")?.addEventListener("click", (event) => {
   const what = event.target.closest("[data-do]")?.dataset.do;
@@ -233,8 +233,8 @@ function showWaiting() {
 
 let asking = false;
 
-async function poll() {
-  if (document.hidden || asking) return;
+async function poll({ now = false } = {}) {
+  if (document.hidden || asking || (busy() && !now)) return;
   asking = true;
   const answer = await askQuietly(`/rows${location.search}`, tag ? { "If-None-Match": tag } : {}, "this list");
   asking = false;
@@ -247,5 +247,5 @@ async function poll() {
 }
 
 selection?.show();
-setInterval(poll, POLL_MS);
-document.addEventListener("visibilitychange", poll);
+setInterval(() => poll(), POLL_MS);
+document.addEventListener("visibilitychange", () => poll());
