@@ -83,3 +83,20 @@ def test_paper_is_white_and_has_nothing_to_press(served, page):
     assert page.locator("button:visible").count() == 0
     for words in ("Look", "Noise 24 HU", "Waits for a person", "Not for diagnosis"):
         expect(page.get_by_text(words).first).to_be_visible()
+
+
+def test_what_has_the_focus_is_not_behind_the_decision(served, page):
+    """The decision stays in sight, and stood before what Tab led to."""
+    served.add(LOOK)
+    page.set_viewport_size({"width": 1280, "height": 720})
+    page.goto(f"{served.url}/series/{LOOK.uid}?viewer=canvas")
+    page.wait_for_selector("#viewer[data-ready=true]")
+    covered = """one => {
+      one.focus();
+      const { x, y, width, height } = one.getBoundingClientRect();
+      return !one.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+    }"""
+    ways = page.locator(".right-side summary, .right-side a, .right-side button").all()
+    assert len(ways) > 6
+    page.evaluate("scrollTo(0, 0)")
+    assert [way.inner_text() for way in ways if way.is_visible() and way.evaluate(covered)] == []
