@@ -55,6 +55,23 @@ def test_what_is_pressed_over_a_slow_line_is_done_in_its_order(served, page):
     assert said(served, LOOK) == ["agree", "undo"]
 
 
+def test_a_server_that_takes_a_decision_and_never_answers_is_waited_for_a_minute(served, page):
+    """Every key that was pressed after it waited for ever, and nothing was said."""
+    served.add(LOOK)
+    page.add_init_script(
+        "const real = AbortSignal.timeout; AbortSignal.timeout = (ms) => real.call(AbortSignal, ms / 50)"
+    )
+    page.goto(served.url)
+    page.route("**/decisions", lambda route: None)
+    for key in ("j", "a"):
+        page.keyboard.press(key)
+    expect(page.locator("#toast")).to_contain_text("qagate does not answer; look again whether that was done")
+    page.unroute("**/decisions")
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_contain_text("Agreed")
+    assert said(served, LOOK) == ["agree"]
+
+
 def test_one_that_cannot_be_taken_back_leaves_the_others_no_less_so(served, page):
     for one in (LOOK, MORE):
         served.add(one)

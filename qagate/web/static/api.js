@@ -6,11 +6,14 @@ export class LoggedOut extends Error {
   constructor() { super(`${LOGGED_OUT}; nothing was changed. Log in, then do it once more here`); }
 }
 
+const PATIENCE_MS = 60000; // what is pressed after it waits for it
+
 export async function send(method, address, body = method === "POST" ? {} : undefined) { // a bare POST looks like a form
   const answer = await fetch(address, {
     method,
     headers: body === undefined ? {} : { "Content-Type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
+    signal: AbortSignal.timeout(PATIENCE_MS),
   }).catch(() => { throw new Error("qagate does not answer; look again whether that was done"); }); // the answer may be lost
   if (answer.status === 401) throw new LoggedOut();
   if (!answer.ok) throw new Error(await why(answer));
