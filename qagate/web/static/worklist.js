@@ -93,7 +93,7 @@ const deciding = selection && {
 const actions = {
   ...deciding,
   j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
-  "/": () => form.elements.text.focus(),
+  "/": () => { filters.open = true; form.elements.text.focus(); },
   f: () => live.querySelector(".order")?.click(),
   n: () => showWaiting(),
   Escape: clear,
@@ -109,6 +109,13 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   action();
 });
+
+// On a phone the series stand first; filters that are set stay in sight.
+const phone = matchMedia("(max-width: 720px)");
+const filters = document.getElementById("filters");
+const fold = () => { filters.open = !phone.matches || [...form.elements].some((one) => one.type !== "hidden" && one.value); };
+phone.addEventListener("change", fold);
+fold();
 
 form.classList.add("by-itself"); // the button is for those without scripts
 form.addEventListener("change", (event) => { if (event.target.matches("select")) form.requestSubmit(); });
