@@ -19,6 +19,9 @@ GOOD = Seed("good", "accept", 86.0, minutes=9)
 BLIND = Seed("blind", "review", 30.0, minutes=2)
 
 
+PATIENCE_MS = 30_000  # for fifty, on a busy machine
+
+
 def said(served, one: Seed) -> list[tuple[str, str, str]]:
     with served.database.read() as session:
         return [(str(d.kind), d.reason, d.note) for d in decisions.listed(session, one.uid)]
@@ -42,12 +45,12 @@ def test_all_that_are_listed_also_on_other_pages(served, page):
     page.select_option("#decide select", "good_enough")
     page.locator("#decide textarea").fill("the limit was wrong")
     page.get_by_role("button", name=f"Disagree with {len(many)}").click()
-    expect(page.locator("#toast")).to_contain_text(f"{len(many)} disagreed")
+    expect(page.locator("#toast")).to_contain_text(f"{len(many)} disagreed", timeout=PATIENCE_MS)
     assert {tuple(said(served, one)) for one in many} == {(("disagree", "good_enough", "the limit was wrong"),)}
     assert said(served, GOOD) == []
     expect(page.locator("#chosen")).to_be_hidden()
     page.keyboard.press("z")
-    expect(page.locator("#toast")).to_contain_text("Taken back")
+    expect(page.locator("#toast")).to_contain_text("Taken back", timeout=PATIENCE_MS)
     assert {len(said(served, one)) for one in many} == {2}
 
 
@@ -63,9 +66,9 @@ def test_what_the_page_does_itself_is_no_change_by_others_and_can_be_stopped(ser
     page.keyboard.press("a")
     page.route("**/api/v1/decisions", lambda route: (time.sleep(4), route.continue_()))  # longer than between two lists
     page.get_by_role("button", name=f"Agree with {len(many)}").click()
-    expect(page.locator("#toast")).to_contain_text(f"Agreeing with 50 of {len(many)} …")
+    expect(page.locator("#toast")).to_contain_text(f"Agreeing with 50 of {len(many)} …", timeout=PATIENCE_MS)
     page.wait_for_timeout(3500)
-    expect(page.locator("#toast")).to_contain_text(f"{len(many)} agreed")
+    expect(page.locator("#toast")).to_contain_text(f"{len(many)} agreed", timeout=PATIENCE_MS)
     assert {tuple(said(served, one)) for one in many} == {(("agree", "", ""),)}
 
 
@@ -81,7 +84,9 @@ def test_what_was_stopped_is_told_and_stays_selected(served, page):
     page.route("**/api/v1/decisions", lambda route: (time.sleep(1), route.continue_()))
     page.get_by_role("button", name=f"Agree with {len(many)}").click()
     page.get_by_role("button", name="Stop").click()
-    expect(page.locator("#undecided h2")).to_have_text(f"Nothing was decided about 5 of {len(many)} series")
+    expect(page.locator("#undecided h2")).to_have_text(
+        f"Nothing was decided about 5 of {len(many)} series", timeout=PATIENCE_MS
+    )
     page.keyboard.press("Escape")
     expect(page.locator("#chosen-count")).to_contain_text("5 selected")
     assert sum(bool(said(served, one)) for one in many) == PAGE_SIZE
