@@ -32,13 +32,17 @@ class Standing:
     decisions: tuple[Decision, ...]
 
 
-def of(session: Session, uid: str) -> Standing:
-    """Return where a series stands, and all decisions on it, oldest first."""
+def of(session: Session, uid: str, *, two_person: bool = False) -> Standing:
+    """Return where a series stands, and all decisions on it, oldest first.
+
+    two_person: whether a rejection before there is a verdict takes two; after one that is settled when it is decided.
+    """
     row = session.get(ReviewRow, uid)
     decisions = listed(session, uid)
     if row is None:
         judged = reviews.judged(session, uid)
-        return Standing(0, judged.number if judged else None, State.UNASKED, False, decisions)
+        state = State.UNASKED if judged else standing(decisions, 0, asked=False, two_person=two_person)
+        return Standing(0, judged.number if judged else None, state, False, decisions)
     return Standing(row.version, row.revision, State(row.state), reviews.hides(row), decisions)
 
 
@@ -266,6 +270,9 @@ def _decisions(rows: Sequence[DecisionRow]) -> tuple[Decision, ...]:
 
 
 def opinions(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
-    """Return the opinions that stand: of each person on each series the last one that nobody took back."""
+    """Return the opinions that stand: of each person on each series the last one that nobody took back.
+
+    A rejection that a release ended is among them: images that had to be read all the same are no better for it.
+    """
     last = {(d.series_instance_uid, owner(d.person)): d for d in decisions if d.kind in OPINIONS and not d.undone}
     return tuple(sorted(last.values(), key=lambda d: d.id))
