@@ -28,6 +28,7 @@ QagateError
     ├── Unreachable          (retryable)
     ├── AssociationRejected  (retryable)
     └── DeliveryRefused      the destination refused this document for good
+        └── Unsendable       its file here does not hold what was to be sent
 
 `retryable` says whether doing the same again later can help. A message says what, where and what to do, and ends
 with what was got.
@@ -168,3 +169,7 @@ class DeliveryRefused(DeliveryError):
     """The destination refused this document for good: sending it again cannot help."""
 
     retryable = False
+
+
+class Unsendable(DeliveryRefused):
+    """The file here does not hold what was to be sent; the destination was not asked."""

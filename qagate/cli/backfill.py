@@ -63,7 +63,8 @@ def run(
     from qagate.clock import SystemClock
     from qagate.observe.log import configure
     from qagate.store import backfills
-    from qagate.work.backfilling import Backfilling, Manner, destination_for
+    from qagate.work.archived import destination_for
+    from qagate.work.backfilling import Backfilling, Manner
     from qagate.work.waiting import when_there
 
     settings = settings_from(config)
@@ -156,7 +157,7 @@ def results(
     config: Config = None,
 ) -> None:
     """Write what came of a backfill as CSV, one line for each volume; any time, also while it goes on."""
-    from qagate.store import backfills
+    from qagate.store import backfill_results, backfills
 
     database = database_of_the_node(settings_from(config))
     with database.read() as session:
@@ -165,7 +166,7 @@ def results(
             known = ", ".join(one.name for one in backfills.every(session)) or "none"
             typer.echo(f"qagate: there is no backfill of this name (known: {known}), got {name!r}", err=True)
             raise typer.Exit(BAD_INPUT)
-        lines = (_line(*found) for found in backfills.results(session, row.id))
+        lines = (_line(*found) for found in backfill_results.results(session, row.id))
         if path is None:
             _write(sys.stdout, lines)
         else:

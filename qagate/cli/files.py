@@ -35,7 +35,7 @@ def score(
     from qagate.domain.assessment import document
     from qagate.prompt.rules import load_rules
     from qagate.score.scorer import Scorer
-    from qagate.store.revisions import verdict_document
+    from qagate.store.assessments import verdict_document
 
     settings = settings_from(config)
     prompt = given_prompt(modality, region, organ)

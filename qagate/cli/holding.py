@@ -25,7 +25,7 @@ def release(
     """Let held (or rejected) images of a series go to the PACS."""
     from qagate.domain.decision import Kind, Wish
     from qagate.errors import NothingWaits
-    from qagate.store import decisions, holding
+    from qagate.store import decisions, releasing
 
     if (series is None) is not everything:
         typer.echo("qagate: name one series, or say --all, got " + ("both" if everything else "neither"), err=True)
@@ -33,11 +33,12 @@ def release(
     settings = settings_from(config)
     database, number, now = database_of_the_node(settings), 1, datetime.now(UTC)
     try:
-        with database.begin() as session:
-            if series is None:
-                number = holding.release_everything(session, by=_who(), reason=reason, at=now)
-            else:
-                wish, two_person = Wish(Kind.RELEASE, note=reason), settings.review.two_person_rejection
+        two_person = settings.review.two_person_rejection
+        if series is None:
+            number = releasing.release_everything(database, by=_who(), reason=reason, at=now, two_person=two_person)
+        else:
+            with database.begin() as session:
+                wish = Wish(Kind.RELEASE, note=reason)
                 decisions.decide(session, series, wish, person=_who(), version=None, at=now, two_person=two_person)
     except NothingWaits:
         typer.echo(f"qagate: the images of this series are neither held nor rejected, got {series}", err=True)

@@ -65,8 +65,9 @@ def receive(
     from qagate.observe.log import configure
     from qagate.receive.spool import Spool
     from qagate.store.database import Database
-    from qagate.store.forwarding import Routing
-    from qagate.work.receiving import Registrar, open_receiver
+    from qagate.store.routing import Routing
+    from qagate.work.opening import open_receiver
+    from qagate.work.receiving import Registrar
 
     settings = settings_from(config)
     configure(settings.logging, "receive")

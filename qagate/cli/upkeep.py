@@ -12,6 +12,9 @@ from qagate.cli import BAD_INPUT, plain_errors
 from qagate.cli.options import Config, database_of_the_node, settings_from
 from qagate.errors import SettingsError
 
+SILENT = timedelta(minutes=2)
+"""A worker that was not heard for so long is none: it beats every few seconds."""
+
 
 @plain_errors
 def init(
@@ -55,7 +58,8 @@ def check(
         typer.echo(f"sent to {len(urls)} {'address' if len(urls) == 1 else 'addresses'}")
         return
     from qagate.judge.doubtful import doubtful
-    from qagate.work.preflight import Item, inspect
+    from qagate.work.checked import Item
+    from qagate.work.preflight import inspect
 
     settings = settings_from(config)
     report = inspect(settings)
@@ -75,6 +79,7 @@ def status(config: Config = None) -> None:
     from qagate.store import accounting, backfills, forwarding, holding, reconciliation, revisions, workers, worklist
     from qagate.store.accounting import midnights
     from qagate.work.retention import disk_words
+    from qagate.work.ways import unnamed
 
     settings = settings_from(config)
     database = database_of_the_node(settings)
@@ -103,6 +108,8 @@ def status(config: Config = None) -> None:
             typer.echo(f"{destination:12} {number} {DELIVERY_WORDS[state]}")
         for (destination, state), number in sorted(forwarding.counts(session).items()):
             typer.echo(f"{destination:12} {number} images {DELIVERY_WORDS[state]}")
+        for words in unnamed(session, settings):
+            typer.echo(f"{'WAITING':12} {words}")
         held = holding.waiting(session)
         if held:
             typer.echo(
@@ -121,8 +128,10 @@ def status(config: Config = None) -> None:
             where = f" on {worker.device}" if worker.device else ""
             typer.echo(f"{'worker':12} {worker.executor_id} takes {takes}{where}; seen {seconds:.0f} s ago")
         waiting = len(revisions.queued(session))
-        if waiting and not any("score" in (worker.queues or "score") for worker in at_work):
-            typer.echo(f"{'WAITING':12} {waiting} series wait for a verdict, and no worker judges")
+        alive = [worker for worker in at_work if now - worker.beat_at < SILENT]
+        if not any("score" in (worker.queues or "score") for worker in alive):
+            words = f"{waiting} series wait for a verdict, and " if waiting else ""
+            typer.echo(f"{'WAITING':12} {words}no worker judges; start `qagate work`, or see its log")
         stuck = forwarding.overdue(session, before=datetime.now(UTC) - timedelta(minutes=2))
         if stuck:
             typer.echo(f"{'WAITING':12} {stuck} images are forwarded by nobody; does `qagate forward` run?")

@@ -24,7 +24,7 @@ from pynetdicom.presentation import PresentationContext, build_context
 
 from qagate.deliver.peer import Peer
 from qagate.deliver.receipt import Receipt, receipt_for
-from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
+from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable, Unsendable
 from qagate.settings import Destination
 
 logger = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ logger = logging.getLogger(__name__)
 _LITTLE_ENDIAN: tuple[str, ...] = (str(ExplicitVRLittleEndian), str(ImplicitVRLittleEndian))
 _MAX_KINDS = 60
 """SOP class and transfer syntax pairs in one association: it has room for 128 contexts, PS3.8 9.3.2.2."""
+
+
+_CURE = "send it again from where it came, and look at the disk"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +113,7 @@ def _read_whole(original: Original) -> Dataset:
 
 
 def _check(original: Original) -> None:
-    """Raise DeliveryRefused when a file does not hold the bytes that were received, DeliveryError if none can tell."""
+    """Raise Unsendable when a file does not hold the bytes that were received, DeliveryError if none can tell."""
     try:
         _, offset = split_dataset(original.path)
         with original.path.open("rb") as stream:
@@ -119,12 +122,12 @@ def _check(original: Original) -> None:
     except OSError as error:
         words = f"the spool must hold {original.path}, got {error.strerror}"
         if isinstance(error, FileNotFoundError) and original.path.parent.exists():
-            raise DeliveryRefused(words) from None
+            raise Unsendable(f"{words}; {_CURE}") from None
         raise DeliveryError(words) from None  # a disk that is away, or no more files may be open
     except (InvalidDicomError, EOFError, ValueError, AttributeError) as error:
-        raise DeliveryRefused(f"the spool must hold a DICOM file, got {error}: {original.path}") from None
+        raise Unsendable(f"the spool must hold a DICOM file, got {error}: {original.path}; {_CURE}") from None
     if digest != original.sha256:
-        raise DeliveryRefused(f"the file must hold what was received, got other bytes: {original.path}")
+        raise Unsendable(f"the file must hold what was received, got other bytes: {original.path}; {_CURE}")
 
 
 def _groups(originals: Sequence[Original]) -> Iterator[list[Original]]:

@@ -43,13 +43,18 @@ def steps(open_words: Mapping[str, Sign], signs: Iterable[Sign], scanners: Seque
     return tuple(found)
 
 
-def parked(by_destination: Mapping[str, int]) -> tuple[Sign, ...]:
-    """Return a sign for each destination with parked deliveries (destination → how many)."""
-    return tuple(
-        Sign(f"parked:{name}", "", f"{_some(number, 'delivery', 'deliveries')} to {name} parked: nobody takes them")
-        for name, number in sorted(by_destination.items())
-        if number
-    )
+def parked(by_destination: Mapping[str, int], named: Collection[str]) -> tuple[Sign, ...]:
+    """Return a sign for each destination with parked deliveries (destination → how many). named: by the settings."""
+    found = []
+    for name, number in sorted(by_destination.items()):
+        if number:
+            words = f"{_some(number, 'delivery', 'deliveries')} to {name} parked: "
+            if name in named:
+                words += "see why among the deliveries, mend it there, then `qagate requeue`"
+            else:
+                words += f"the settings do not name it; name it again, or give it up (`qagate give-up {name}`)"
+            found.append(Sign(f"parked:{name}", "", words))
+    return tuple(found)
 
 
 def standstills(not_taken: Collection[str], not_tried: Collection[str]) -> tuple[Sign, ...]:
@@ -57,9 +62,54 @@ def standstills(not_taken: Collection[str], not_tried: Collection[str]) -> tuple
 
     The words say nothing of how much it is, or since when: they would change all the time.
     """
-    found = {name: f"Nobody sends what waits for {name}: the process that does so stands still" for name in not_tried}
-    found |= {name: f"Something that waits for {name} is tried in vain, again and again" for name in not_taken}
+    found = {
+        name: f"Nobody sends what waits for {name}: start `qagate forward` and `work`, or see their logs"
+        for name in not_tried
+    }
+    found |= {
+        name: f"Something for {name} is tried in vain, again and again: see among the deliveries what it answers, and "
+        "have it mended; what waits then goes by itself"
+        for name in not_taken
+    }
     return tuple(Sign(f"standstill:{name}", "", words) for name, words in sorted(found.items()))
+
+
+def unpromised(names: Collection[str]) -> tuple[Sign, ...]:
+    """Return a sign for each destination that took something long ago and still does not promise to keep it (names)."""
+    return tuple(
+        Sign(
+            f"unpromised:{name}",
+            "",
+            f"{name} does not promise to keep what it took, and images stay on our disk for that: does its storage "
+            "commitment work? Else set commitment = false for it",
+        )
+        for name in sorted(names)
+    )
+
+
+def left_out(some: bool) -> tuple[Sign, ...]:
+    """Return the sign that objects are in the spool which the database does not take."""
+    if not some:
+        return ()
+    words = (
+        "Objects are safe in the spool that the database does not take: nobody judges or forwards them; see the log "
+    )
+    return (Sign("left_out", "", words + "of `qagate receive` for which, and report it"),)
+
+
+def nobody_judges() -> tuple[Sign, ...]:
+    """Return the sign that no worker judges."""
+    words = "No worker judges any more: images are kept and have no verdict; start `qagate work`, or see its log"
+    return (Sign("worker:score", "", words),)
+
+
+def unwritable(why: str) -> tuple[Sign, ...]:
+    """Return the sign that the spool takes nothing. why: as the system says it; empty while it takes something."""
+    if not why:
+        return ()
+    return (
+        Sign("spool", "", f"The spool cannot be written ({why}): objects are refused, and their senders keep them"),
+    )
 
 
 def disk(free_mb: int, reserve_mb: int, reserves: float) -> tuple[Sign, ...]:

@@ -9,6 +9,14 @@ from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """What the request that brought an object calls it, where its data set says otherwise."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+
+
+@dataclass(frozen=True, slots=True)
 class StoredInstance:
     """One DICOM object whose bytes are safe in the spool.
 
@@ -16,7 +24,7 @@ class StoredInstance:
     as it came over the wire (without the file meta information). `received_at` is UTC. `arrival` tells an object that
     came for the first time from one whose same bytes were there already (`path` is then the earlier file) and from
     one whose SOP Instance UID was there with other bytes (both files are kept). `fetched`: we asked an archive for it,
-    nobody sent it.
+    nobody sent it. `announced`: how its sender knows it, if that is not what the data set says; None: as it says.
     """
 
     path: Path
@@ -33,3 +41,4 @@ class StoredInstance:
     association_id: str = ""
     arrival: Literal["new", "repeated", "conflicting"] = "new"
     fetched: bool = False
+    announced: Announced | None = None

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
+from qagate.domain.series import Announced
 from qagate.errors import NotDicom
 
 _PREAMBLE_AND_PREFIX = b"\0" * 128 + b"DICM"
 _MAX_META_BYTES = 1 << 16
+_DIGEST_BYTES = 32
 _LONG_VRS = (b"OB", b"OW", b"UN", b"UT", b"SQ")
 
 
@@ -20,7 +22,7 @@ class FileMeta:
 
     `sha256` is the hex digest of the data set as received; it stands in the private information, so that the spool can
     be taken stock of without reading every pixel again. It is empty in files that others wrote. `called_ae_title` is
-    empty where nobody called us: we fetched it.
+    empty where nobody called us: we fetched it. `announced` stands behind the digest, and only where it is needed.
     """
 
     sop_class_uid: str
@@ -29,6 +31,7 @@ class FileMeta:
     calling_ae_title: str = ""
     called_ae_title: str = ""
     sha256: str = ""
+    announced: Announced | None = None
 
 
 def encode(meta: FileMeta) -> bytes:
@@ -43,7 +46,7 @@ def encode(meta: FileMeta) -> bytes:
         _element(0x0016, b"AE", meta.calling_ae_title.encode("latin-1", "replace")),
         _element(0x0018, b"AE", meta.called_ae_title.encode("latin-1", "replace")),
         _element(0x0100, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
-        _element(0x0102, b"OB", bytes.fromhex(meta.sha256)),
+        _element(0x0102, b"OB", bytes.fromhex(meta.sha256) + _as_text(meta.announced)),
     ]
     body = b"".join(elements)
     return _PREAMBLE_AND_PREFIX + _element(0x0000, b"UL", struct.pack("<I", len(body))) + body
@@ -79,16 +82,26 @@ def decode(stream: BinaryIO) -> tuple[FileMeta, int]:
             end = offset + struct.unpack("<I", values[0])[0]
     if 0x0010 not in values:
         raise NotDicom("file meta information must name the transfer syntax (0002,0010), got none")
-    ours = _text(values, 0x0100) == IMPLEMENTATION_CLASS_UID
+    ours = values.get(0x0102, b"") if _text(values, 0x0100) == IMPLEMENTATION_CLASS_UID else b""
     meta = FileMeta(
         sop_class_uid=_text(values, 0x0002),
         sop_instance_uid=_text(values, 0x0003),
         transfer_syntax_uid=_text(values, 0x0010),
         calling_ae_title=_text(values, 0x0016),
         called_ae_title=_text(values, 0x0018),
-        sha256=values.get(0x0102, b"").hex() if ours else "",
+        sha256=ours[:_DIGEST_BYTES].hex(),
+        announced=_from_text(ours[_DIGEST_BYTES:]),
     )
     return meta, offset
+
+
+def _as_text(announced: Announced | None) -> bytes:
+    return f"{announced.sop_class_uid} {announced.sop_instance_uid}".encode("latin-1", "replace") if announced else b""
+
+
+def _from_text(text: bytes) -> Announced | None:
+    sop_class_uid, between, sop_instance_uid = text.decode("latin-1").rstrip("\0").partition(" ")
+    return Announced(sop_class_uid, sop_instance_uid) if between else None
 
 
 def _element(element: int, vr: bytes, value: bytes) -> bytes:

@@ -21,15 +21,14 @@ from pynetdicom.pdu_primitives import P_DATA
 
 from qagate.domain.status import CANNOT_UNDERSTAND
 from qagate.errors import SpoolError, TooLarge
+from qagate.receive import store_command
 from qagate.receive.incoming import Incoming
+from qagate.receive.store_command import StoreCommand
 from qagate.receive.timer import MonotonicTimer
 from qagate.receive.waking import Announced
 
 logger = logging.getLogger(__name__)
 
-_C_STORE_RQ = 0x0001
-_C_STORE_RSP = 0x8001
-_NO_DATA_SET = 0x0101
 _P_DATA_TF = 0x04
 _PDU_HEAD_BYTES = 6
 _DATA_TRANSFER = "Sta6"  # PS3.8 Table 9-4
@@ -49,15 +48,6 @@ class StoreRequest:
     sop_instance_uid: str
     transfer_syntax_uid: str
     data_set: bytes | memoryview
-
-
-@dataclass(frozen=True, slots=True)
-class _StoreCommand:
-    context_id: int
-    message_id: int
-    sop_class_uid: bytes
-    sop_instance_uid: bytes
-    has_data_set: bool
 
 
 class _BrokenMessage(ValueError):
@@ -81,7 +71,7 @@ class MessageProvider(DIMSEServiceProvider):
         self._on_c_store = on_c_store
         self._on_lost = on_lost
         self._command = bytearray()
-        self._store: _StoreCommand | None = None
+        self._store: StoreCommand | None = None
         self._passed_on = 0  # bytes of the data set of a message that is no C-STORE
         self._incoming = incoming
         self.serving = False
@@ -120,7 +110,7 @@ class MessageProvider(DIMSEServiceProvider):
                     raise _BrokenMessage(f"a command set must stay under {_MAX_COMMAND_BYTES} bytes")
                 if control & _LAST:
                     command, self._command = bytes(self._command), bytearray()
-                    self._store = _store_command(context_id, command)
+                    self._store = store_command.decoded(context_id, command)
                     self._incoming.clear()
                     self._passed_on = 0
                     if self._store is not None and not self._store.has_data_set:
@@ -142,7 +132,7 @@ class MessageProvider(DIMSEServiceProvider):
         primitive.presentation_data_value_list.append((context_id, fragment))
         super().receive_primitive(primitive)
 
-    def _serve(self, command: _StoreCommand) -> None:
+    def _serve(self, command: StoreCommand) -> None:
         self._store = None
         association = self.assoc
         # the peer may send as soon as it has our acceptance, a moment before the association's own thread knows of it
@@ -166,11 +156,11 @@ class MessageProvider(DIMSEServiceProvider):
             return
         response = P_DATA()
         response.presentation_data_value_list.append(
-            (command.context_id, bytes([_COMMAND | _LAST]) + _store_response(command, status))
+            (command.context_id, bytes([_COMMAND | _LAST]) + store_command.response(command, status))
         )
         self.dul.send_pdu(response)
 
-    def _status(self, command: _StoreCommand, transfer_syntax_uid: str, data_set: bytes | memoryview) -> int:
+    def _status(self, command: StoreCommand, transfer_syntax_uid: str, data_set: bytes | memoryview) -> int:
         if not len(data_set):
             return CANNOT_UNDERSTAND
         return self._on_c_store(
@@ -227,7 +217,7 @@ class NetworkProvider(DULServiceProvider):
                 self.socket.send(_ABORT)
                 self.socket.close()
             if association.requestor.primitive is None:
-                self.to_user_queue.put(None)  # nobody need wait for its request any longer
+                cast(Any, self.to_user_queue).put(None)  # nobody need wait for its request any longer
         finally:
             cast(MessageProvider, self.assoc.dimse).forget()
 
@@ -249,7 +239,7 @@ class NetworkProvider(DULServiceProvider):
         super()._read_pdu_data()
         if "Evt17" in self.event_queue.queue and self.assoc.requestor.primitive is None:
             # the peer went away before it said anything: nobody need wait for its request any longer
-            self.to_user_queue.put(None)
+            cast(Any, self.to_user_queue).put(None)
 
     def _read_data(self) -> bool:
         """Take a P-DATA-TF PDU straight to the messages; whether that was all that there was to do with it.
@@ -301,49 +291,6 @@ class _DataTransfer:
         primitive = P_DATA()
         primitive.presentation_data_value_list.extend(self._items)
         return primitive
-
-
-def _store_command(context_id: int, command: bytes) -> _StoreCommand | None:
-    """Return a C-STORE request; None for any other message and for one that is not as it must be."""
-    values: dict[int, bytes] = {}
-    offset = 0
-    while offset + 8 <= len(command):
-        group, element, length = struct.unpack_from("<HHI", command, offset)
-        offset += 8
-        if group != 0 or offset + length > len(command):
-            return None
-        values[element] = command[offset : offset + length]
-        offset += length
-    try:
-        if struct.unpack("<H", values[0x0100])[0] != _C_STORE_RQ:
-            return None
-        return _StoreCommand(
-            context_id=context_id,
-            message_id=struct.unpack("<H", values[0x0110])[0],
-            sop_class_uid=values[0x0002],
-            sop_instance_uid=values[0x1000],
-            has_data_set=struct.unpack("<H", values[0x0800])[0] != _NO_DATA_SET,
-        )
-    except (KeyError, struct.error):
-        return None
-
-
-def _store_response(command: _StoreCommand, status: int) -> bytes:
-    body = b"".join(
-        (
-            _element(0x0002, command.sop_class_uid),
-            _element(0x0100, struct.pack("<H", _C_STORE_RSP)),
-            _element(0x0120, struct.pack("<H", command.message_id)),
-            _element(0x0800, struct.pack("<H", _NO_DATA_SET)),
-            _element(0x0900, struct.pack("<H", status)),
-            _element(0x1000, command.sop_instance_uid),
-        )
-    )
-    return _element(0x0000, struct.pack("<I", len(body))) + body
-
-
-def _element(element: int, value: bytes) -> bytes:
-    return struct.pack("<HHI", 0, element, len(value)) + value
 
 
 def _uid(value: bytes) -> str:

@@ -10,7 +10,6 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
@@ -20,19 +19,22 @@ from pynetdicom import AE, evt
 from qagate.clock import Clock, SystemClock
 from qagate.domain.implementation import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from qagate.domain.series import StoredInstance
-from qagate.domain.status import CANNOT_UNDERSTAND, OUT_OF_RESOURCES, PROCESSING_FAILURE, SUCCESS
-from qagate.errors import QagateError, SettingsError, SpoolError, SpoolFull, StoreError, TooLarge
+from qagate.domain.status import (
+    CANNOT_UNDERSTAND,
+    SUCCESS,
+)
+from qagate.errors import QagateError, SettingsError, SpoolError, TooLarge
 from qagate.receive.admission import rejection, too_many, too_often
 from qagate.receive.association import AcceptedAssociation, AssociationEvent
 from qagate.receive.connections import Connections
 from qagate.receive.contexts import contexts_for, served
-from qagate.receive.incoming import Incoming
 from qagate.receive.provider import StoreRequest
 from qagate.receive.rates import Rates
 from qagate.receive.services import Services
 from qagate.receive.sparing import SparingLog
 from qagate.receive.spool import Spool
 from qagate.receive.steps import OnStep
+from qagate.receive.storage import Running, Storage
 from qagate.receive.transport import AssociationServer, Service
 from qagate.settings import Node
 from qagate.tls import server_context
@@ -40,19 +42,6 @@ from qagate.tls import server_context
 __all__ = ["AssociationEvent", "Receiver"]
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass
-class _Running:
-    """What is counted about one association while it lasts."""
-
-    id: str
-    calling_ae_title: str
-    called_ae_title: str
-    host: str
-    stored: int = 0
-    bytes: int = 0
-    refused: int = 0
 
 
 class Receiver:
@@ -83,13 +72,18 @@ class Receiver:
         max_object_bytes: int | None = None,
     ) -> None:
         self._node = node
-        self._spool = spool
-        self._on_stored = on_stored
         self._on_association = on_association
         self._on_refused = on_refused
         self._clock = clock or SystemClock()
-        self._max_object_bytes = max_object_bytes
         self._log = SparingLog(logger, self._clock)
+        self._storage = Storage(
+            spool,
+            on_stored,
+            self._clock,
+            self._log,
+            own_ae_title=node.ae_title,
+            max_object_bytes=max_object_bytes,
+        )
         self._services = Services(
             self._peer,
             on_commitment=on_commitment,
@@ -100,7 +94,7 @@ class Receiver:
         )
         self._rates = Rates(node.max_associations_per_minute, self._clock)
         self._lock = threading.Lock()
-        self._running: dict[AcceptedAssociation, _Running] = {}
+        self._running: dict[AcceptedAssociation, Running] = {}
         self._server: AssociationServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -157,7 +151,7 @@ class Receiver:
                 (node.host, node.port),
                 list(served().values()),
                 handlers,
-                Service(self._store, self._lost, self._ended, self._incoming, self._log.warn),
+                Service(self._store, self._lost, self._ended, self._storage.incoming, self._log.warn),
                 connections=Connections(node.max_connections_per_host, node.max_connections),
                 tls=tls,
                 share_port=node.receivers > 1,
@@ -196,7 +190,7 @@ class Receiver:
     def _negotiate(self, event: Any) -> None:
         association = event.assoc
         request = association.requestor.primitive
-        running = _Running(
+        running = Running(
             id=uuid.uuid4().hex,
             calling_ae_title=str(request.calling_ae_title).strip(),
             called_ae_title=str(request.called_ae_title).strip(),
@@ -245,7 +239,7 @@ class Receiver:
             running.refused,
         )
 
-    def _of(self, association: AcceptedAssociation) -> _Running | None:
+    def _of(self, association: AcceptedAssociation) -> Running | None:
         with self._lock:
             return self._running.get(association)
 
@@ -253,7 +247,7 @@ class Receiver:
         running = self._of(association)
         return (running.calling_ae_title, running.host) if running is not None else None
 
-    def _tell(self, running: _Running, *, opened: bool, aborted: bool = False) -> None:
+    def _tell(self, running: Running, *, opened: bool, aborted: bool = False) -> None:
         event = AssociationEvent(
             id=running.id,
             calling_ae_title=running.calling_ae_title,
@@ -273,57 +267,7 @@ class Receiver:
     # services
 
     def _store(self, association: AcceptedAssociation, request: StoreRequest) -> int:
-        running = self._of(association)
-        if running is None:
-            return PROCESSING_FAILURE
-        try:
-            status = self._keep(request, running)
-        except Exception:  # top of this thread's work: a fault with one object must not end the association
-            logger.exception("receive: an object from %s could not be stored", running.calling_ae_title)
-            status = PROCESSING_FAILURE
-        if status != SUCCESS:
-            running.refused += 1
-        return status
-
-    def _keep(self, request: StoreRequest, running: _Running) -> int:
-        try:
-            instance = self._spool.store(
-                request.data_set,
-                sop_class_uid=request.sop_class_uid,
-                sop_instance_uid=request.sop_instance_uid,
-                transfer_syntax_uid=request.transfer_syntax_uid,
-                calling_ae_title=running.calling_ae_title,
-                called_ae_title=running.called_ae_title or self._node.ae_title,
-                received_at=self._clock.now(),
-                association_id=running.id,
-            )
-        except SpoolFull as error:
-            self._log.warn(("full",), f"receive: objects are refused: {error}")
-            return OUT_OF_RESOURCES
-        except SpoolError as error:
-            self._log.warn(("spool",), f"receive: objects are refused: {error}")
-            return OUT_OF_RESOURCES
-        running.stored += 1
-        running.bytes += instance.size_bytes
-        if instance.arrival == "conflicting":
-            logger.warning(
-                "receive: %s sent other bytes under the known SOP Instance UID %s; both are kept",
-                running.calling_ae_title,
-                instance.sop_instance_uid,
-            )
-        try:
-            self._on_stored(instance)
-        except StoreError as error:
-            self._log.warn(("store",), f"receive: objects are safe in the spool but not in the database yet: {error}")
-        return SUCCESS
-
-    def _incoming(self) -> Incoming:
-        return Incoming(self._spool.root, self._max_object_bytes, self._spool.free_bytes)
+        return self._storage.store(request, self._of(association))
 
     def _lost(self, association: AcceptedAssociation, error: SpoolError | TooLarge) -> int:
-        running = self._of(association)
-        if running is not None:
-            running.refused += 1
-        who = running.calling_ae_title if running is not None else ""
-        self._log.warn(("lost", type(error).__name__, who), f"receive: an object from {who} is refused: {error}")
-        return OUT_OF_RESOURCES
+        return self._storage.lost(error, self._of(association))

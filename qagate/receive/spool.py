@@ -12,31 +12,35 @@ import errno
 import hashlib
 import logging
 import os
-import re
+import tempfile
 import time
 import uuid
 from collections.abc import Container, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from qagate.domain.series import StoredInstance
+from qagate.domain.series import Announced, StoredInstance
 from qagate.errors import NotDicom, SpoolError, SpoolFull
 from qagate.receive import part10
-from qagate.receive.header import HEAD_BYTES, read_header
+from qagate.receive.header import Header, read_header
+from qagate.receive.leaving import ASIDE_SUFFIX, put_back
 from qagate.receive.part10 import FileMeta
+from qagate.receive.spooled import (
+    MADE_NAME,
+    digest_said,
+    holds,
+    read_back,
+    safe_name,
+    synchronise,
+    touch,
+    write_all,
+)
 
 logger = logging.getLogger(__name__)
 
-_UID = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _TEMPORARY_SUFFIX = ".part"
-_ASIDE_SUFFIX = ".aside"
-_ASIDE_SECONDS = 60.0
-"""After this long whoever set a file aside has died: it is looked at within a moment."""
-_MADE_NAME = "x-"
-"""What a name begins with that was made from a digest; no UID does."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _REMEMBERED_FOLDERS = 10_000
 
 
@@ -52,7 +56,7 @@ class Spool:
         self._durable_folders: set[str] = set()  # whose own entry in the root is known to be synchronised
         try:
             root.mkdir(parents=True, exist_ok=True)
-            _synchronise(root.parent)
+            synchronise(root.parent)
         except OSError as error:
             raise SpoolError(f"the spool folder cannot be made, got {error.strerror}: {root}") from None
 
@@ -78,7 +82,8 @@ class Spool:
     ) -> StoredInstance:
         """Put an encoded data set on disk, untouched, and return once it is durable.
 
-        The two UIDs are those of the C-STORE request: they stand in for what the data set does not say. An object that
+        The two UIDs are those of the C-STORE request: they stand in for what the data set does not say, and are kept
+        as `announced` where it says otherwise. An object that
         is here already is not written again (`arrival` is "repeated"); one with a known UID and other bytes is kept
         beside the first ("conflicting"). called_ae_title: "" for what was fetched. Raises SpoolFull, leaving nothing
         behind, or SpoolError.
@@ -95,8 +100,9 @@ class Spool:
             calling_ae_title=calling_ae_title,
             called_ae_title=called_ae_title,
             sha256=digest,
+            announced=_announced(header, sop_class_uid, sop_instance_uid),
         )
-        folder = self.root / _safe_name(header.series_instance_uid)
+        folder = self.root / safe_name(header.series_instance_uid)
         try:
             path, arrival = self._place(folder, meta, data_set, received_at)
         except OSError as error:
@@ -118,21 +124,26 @@ class Spool:
             association_id=association_id,
             arrival=arrival,
             fetched=not called_ae_title,
+            announced=meta.announced,
         )
 
     def _place(
         self, folder: Path, meta: FileMeta, data_set: bytes | memoryview, received_at: datetime
     ) -> tuple[Path, Literal["new", "repeated", "conflicting"]]:
-        name = _safe_name(meta.sop_instance_uid)
+        name = safe_name(meta.sop_instance_uid)
         first = folder / f"{name}.dcm"
         other = folder / f"{name}.{meta.sha256[:12]}.dcm"
-        known = _digest(first)
-        if known == meta.sha256 or (known is not None and _digest(other) == meta.sha256):
+        known = digest_said(first)
+        if known == meta.sha256 or (known is not None and digest_said(other) == meta.sha256):
             path = first if known == meta.sha256 else other
             with contextlib.suppress(FileNotFoundError):  # it left the spool this moment: it is written anew
-                _touch(path, received_at)
+                if holds(path, meta.sha256):
+                    touch(path, received_at)
+                else:
+                    logger.warning("spool: %s is damaged on the disk; it came again and is written anew", path)
+                    os.replace(self._write(folder, meta, data_set, received_at), path)
                 # whoever wrote it may not have come to synchronising the folder yet
-                _synchronise(folder)
+                synchronise(folder)
                 return path, "repeated"
         temporary = self._write(folder, meta, data_set, received_at)
         try:
@@ -140,14 +151,14 @@ class Spool:
                 try:
                     os.link(temporary, path)
                 except FileExistsError:
-                    if _digest(path) == meta.sha256:
+                    if digest_said(path) == meta.sha256:
                         arrival = "repeated"
                     elif path == first:
                         continue
                     else:
                         raise
                 temporary.unlink()
-                _synchronise(folder)
+                synchronise(folder)
                 return path, arrival  # type: ignore[return-value]
             raise AssertionError("unreachable")
         except BaseException:
@@ -160,8 +171,8 @@ class Spool:
         descriptor = self._open(temporary)
         try:
             try:
-                _write_all(descriptor, [part10.encode(meta), data_set])
-                _touch(descriptor, received_at)
+                write_all(descriptor, [part10.encode(meta), data_set])
+                touch(descriptor, received_at)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
@@ -178,7 +189,7 @@ class Spool:
             with contextlib.suppress(FileNotFoundError):
                 return os.open(temporary, flags, 0o640)
         folder.mkdir(mode=0o750, parents=True, exist_ok=True)
-        _synchronise(self.root)
+        synchronise(self.root)
         if len(self._durable_folders) >= _REMEMBERED_FOLDERS:
             self._durable_folders.clear()
         self._durable_folders.add(folder.name)
@@ -192,12 +203,12 @@ class Spool:
 
     def series_in(self, folder: Path) -> str | None:
         """Return the Series Instance UID of what lies in a folder; None when nothing in it can be read."""
-        if not folder.name.startswith(_MADE_NAME):
+        if not folder.name.startswith(MADE_NAME):
             return folder.name
         for path in _entries(folder):
-            if path.suffix in (".dcm", _ASIDE_SUFFIX):
+            if path.suffix in (".dcm", ASIDE_SUFFIX):
                 with contextlib.suppress(OSError, NotDicom):
-                    return _read_back(path).series_instance_uid
+                    return read_back(path).series_instance_uid
         return None
 
     def is_settled(self, folder: Path) -> bool:
@@ -210,14 +221,14 @@ class Spool:
         The association is not known any more. A file that is not DICOM is left where it is and logged.
         """
         paths = _entries(folder)
-        back = [_put_back(path) for path in paths if path.suffix == _ASIDE_SUFFIX]  # each of them
+        back = [put_back(path) for path in paths if path.suffix == ASIDE_SUFFIX]  # each of them
         if any(back):
             paths = _entries(folder)
         for path in paths:
             if path.suffix != ".dcm" or path.name.startswith(".") or str(path) in known:
                 continue
             try:
-                yield _read_back(path)
+                yield read_back(path)
             except FileNotFoundError:
                 continue  # retention was quicker
             except (OSError, NotDicom) as error:
@@ -236,118 +247,23 @@ class Spool:
         return removed
 
 
-def remove(path: Path, *, newer_than: datetime) -> bool:
-    """Remove an object from the spool, unless it came (again) after a time; False when it stays.
-
-    It may come again at this very moment, and must then not be answered with Success and be gone: its file is set aside
-    first, under a name that no writer looks for, and only then looked at. `adopt_folder` puts it back if we die then.
-    """
-    aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_ASIDE_SUFFIX}")
+def why_unwritable(root: Path) -> str:
+    """Return why nothing can be written into the spool now, as the system says it; empty when something can."""
     try:
-        os.rename(path, aside)
-    except FileNotFoundError:
-        return True
-    stays = _EPOCH + timedelta(microseconds=aside.stat().st_mtime_ns // 1000) > newer_than
-    if stays:
-        with contextlib.suppress(FileExistsError):  # written anew meanwhile
-            os.link(aside, path)
-    aside.unlink()
-    return not stays
+        with tempfile.TemporaryFile(dir=root, buffering=0) as file:
+            file.write(bytes(4096))
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return ""
 
 
-def _put_back(aside: Path) -> bool:
-    """Give a file its name back that was set aside by somebody who died before looking at it; whether that was so."""
-    try:
-        if aside.stat().st_ctime > time.time() - _ASIDE_SECONDS:  # of the change of its name
-            return False
-        with contextlib.suppress(FileExistsError):  # it came again since
-            os.link(aside, aside.with_name(aside.stem.rpartition(".")[0].removeprefix(".")))
-        aside.unlink()
-    except FileNotFoundError:
-        return False
-    return True
-
-
-def came_after(path: Path, time: datetime) -> bool:
-    """Whether an object of the spool came, or came again, after a time; False when it is not there."""
-    try:
-        return _EPOCH + timedelta(microseconds=path.stat().st_mtime_ns // 1000) > time
-    except FileNotFoundError:
-        return False
-
-
-def _touch(file: Path | int, received_at: datetime) -> None:
-    nanoseconds = (received_at - _EPOCH) // timedelta(microseconds=1) * 1000
-    os.utime(file, ns=(nanoseconds, nanoseconds))
-
-
-def _read_back(path: Path) -> StoredInstance:
-    with path.open("rb") as stream:
-        meta, offset = part10.decode(stream)
-        stream.seek(offset)
-        header = read_header(stream.read(HEAD_BYTES), meta.transfer_syntax_uid)
-        digest = meta.sha256
-        if not digest:
-            stream.seek(offset)
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        state = os.fstat(stream.fileno())
-    sop_instance_uid = header.sop_instance_uid or meta.sop_instance_uid
-    return StoredInstance(
-        path=path,
-        sop_instance_uid=sop_instance_uid,
-        sop_class_uid=header.sop_class_uid or meta.sop_class_uid,
-        transfer_syntax_uid=meta.transfer_syntax_uid,
-        series_instance_uid=header.series_instance_uid,
-        study_instance_uid=header.study_instance_uid,
-        modality=header.modality,
-        size_bytes=state.st_size - offset,
-        sha256=digest,
-        calling_ae_title=meta.calling_ae_title,
-        received_at=_EPOCH + timedelta(microseconds=state.st_mtime_ns // 1000),
-        arrival="new" if path.stem == _safe_name(sop_instance_uid) else "conflicting",
-        fetched=bool(meta.sha256) and not meta.called_ae_title,
-    )
-
-
-def _digest(path: Path) -> str | None:
-    """Return the digest of the data set in a file of the spool; None when there is no such file."""
-    try:
-        with path.open("rb") as stream:
-            try:
-                meta, offset = part10.decode(stream)
-            except NotDicom:
-                return ""
-            if meta.sha256:
-                return meta.sha256
-            stream.seek(offset)
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-    except FileNotFoundError:
+def _announced(header: Header, sop_class_uid: str, sop_instance_uid: str) -> Announced | None:
+    """Return what a request says, where the data set says otherwise; values as a UID may be."""
+    same = header.sop_class_uid in ("", sop_class_uid) and header.sop_instance_uid in ("", sop_instance_uid)
+    if same or not (sop_class_uid and sop_instance_uid):
         return None
-
-
-def _safe_name(uid: str) -> str:
-    """Return the UID if it is one, else a name made from its digest: what a peer sends never becomes a path."""
-    if len(uid) <= 64 and _UID.fullmatch(uid):
-        return uid
-    return _MADE_NAME + hashlib.sha256(uid.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-
-
-def _write_all(descriptor: int, parts: list[bytes | memoryview]) -> None:
-    views = [memoryview(part).cast("B") for part in parts if len(part)]
-    while views:
-        written = os.writev(descriptor, views)
-        while views and written >= len(views[0]):
-            written -= len(views.pop(0))
-        if written:
-            views[0] = views[0][written:]
-
-
-def _synchronise(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return Announced(sop_class_uid[:64], sop_instance_uid[:64])
 
 
 def _entries(folder: Path) -> list[Path]:

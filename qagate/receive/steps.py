@@ -11,14 +11,13 @@ from typing import Any, Literal
 
 from pydicom.dataset import Dataset
 
-from qagate.domain.status import PROCESSING_FAILURE, SUCCESS
+from qagate.domain.status import DUPLICATE_SOP_INSTANCE, PROCESSING_FAILURE, SUCCESS
 from qagate.domain.step import PerformedStep, StepState
 from qagate.errors import InputError
 
 MPPS = "1.2.840.10008.3.1.2.3.3"
 
 INVALID_ATTRIBUTE_VALUE = 0x0106
-DUPLICATE_SOP_INSTANCE = 0x0111
 MISSING_ATTRIBUTE = 0x0120
 MAY_NO_LONGER_BE_UPDATED = 0xA710
 """Error ID beside PROCESSING_FAILURE, PS3.4 F.7.2.2.2."""

@@ -292,7 +292,7 @@ class AssociationServer(ThreadedAssociationServer):
         """End the connections whose peers have not asked for an association, as if their time were over."""
         for association in self.active_associations:
             if association.requestor.primitive is None:
-                association.dul.to_user_queue.put(None)
+                cast(Any, association.dul.to_user_queue).put(None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Log what went wrong with one connection; the others go on."""

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_serializer
 
-from qagate.settings.base import Minutes, Tree
+from qagate.settings.base import Hours, Minutes, Tree
 
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
@@ -30,6 +30,10 @@ class Alerts(Tree):
 
     standstill_minutes: Minutes = Field(
         15, description="how long what is due may wait for a destination that does not take it, or that nobody sends to"
+    )
+
+    unpromised_hours: Hours = Field(
+        24, description="how long a destination with commitment may let us wait for its promise to keep what it took"
     )
 
     @field_serializer("urls", when_used="json")

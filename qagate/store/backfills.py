@@ -14,7 +14,6 @@ from qagate.domain.backfill import SIGNAL, Progress, Query
 from qagate.errors import InputError
 from qagate.store import revisions
 from qagate.store.tables import (
-    AssessmentRow,
     AssociationRow,
     BackfillRow,
     BackfillSeriesRow,
@@ -289,27 +288,3 @@ def progress(session: Session, row: BackfillRow, *, now: datetime) -> Progress:
         per_hour=session.scalar(lately) or 0,
         note=row.note,
     )
-
-
-def results(session: Session, backfill_id: int) -> Iterator[tuple[BackfillSeriesRow, SeriesRow | None, dict[str, Any]]]:
-    """Yield every series of a backfill in its order, with its row and each of its assessments; {} where none is.
-
-    A series with several volumes comes once for each.
-    """
-    rows = session.execute(
-        select(BackfillSeriesRow, SeriesRow, AssessmentRow.document)
-        .outerjoin(SeriesRow, SeriesRow.series_instance_uid == BackfillSeriesRow.series_instance_uid)
-        .outerjoin(
-            RevisionRow,
-            and_(
-                RevisionRow.series_instance_uid == SeriesRow.series_instance_uid,
-                RevisionRow.number == SeriesRow.revision,
-            ),
-        )
-        .outerjoin(AssessmentRow, AssessmentRow.revision_id == RevisionRow.id)
-        .where(BackfillSeriesRow.backfill_id == backfill_id)
-        .order_by(BackfillSeriesRow.id, AssessmentRow.volume_index)
-        .execution_options(yield_per=500)
-    )
-    for item, series, document in rows:
-        yield item, series, document or {}

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, select, union_all
 from sqlalchemy.orm import Session
 
 from qagate.domain.commitment import Copy
 from qagate.store.events import event
-from qagate.store.tables import CommitmentRow, ForwardRow, InstanceRow
+from qagate.store.tables import AnnouncedRow, CommitmentRow, ForwardRow, InstanceRow
 
 WAITING, ANSWERED, GIVEN_UP = "waiting", "answered", "given_up"
 
@@ -97,25 +97,31 @@ def due(session: Session, *, at: datetime, limit: int = 20) -> tuple[Asked, ...]
 
 
 def copies(session: Session, sop_instance_uids: Sequence[str]) -> dict[str, tuple[Copy, ...]]:
-    """Return SOP Instance UID → every object that we have received under it."""
-    found: dict[str, dict[int, tuple[str, list[tuple[str, str]]]]] = {}
+    """Return SOP Instance UID → every object that we have received under it: by its own, or announced under it."""
+    found: dict[str, dict[tuple[int, str], list[tuple[str, str]]]] = {}
+    own = select(InstanceRow.id, InstanceRow.sop_instance_uid.label("uid"), InstanceRow.sop_class_uid)
+    # by its announced UID it may be asked for as either class
+    announced = select(AnnouncedRow.instance_id, AnnouncedRow.sop_instance_uid, AnnouncedRow.sop_class_uid)
+    renamed = select(InstanceRow.id, AnnouncedRow.sop_instance_uid, InstanceRow.sop_class_uid).join(
+        InstanceRow, InstanceRow.id == AnnouncedRow.instance_id
+    )
     for start in range(0, len(sop_instance_uids), 500):
+        some = sop_instance_uids[start : start + 500]
+        named = union_all(
+            own.where(InstanceRow.sop_instance_uid.in_(some)),
+            announced.where(AnnouncedRow.sop_instance_uid.in_(some)),
+            renamed.where(AnnouncedRow.sop_instance_uid.in_(some)),
+        ).subquery()
         rows = session.execute(
-            select(
-                InstanceRow.id,
-                InstanceRow.sop_instance_uid,
-                InstanceRow.sop_class_uid,
-                ForwardRow.destination,
-                ForwardRow.state,
-            )
-            .outerjoin(ForwardRow, ForwardRow.instance_id == InstanceRow.id)
-            .where(InstanceRow.sop_instance_uid.in_(sop_instance_uids[start : start + 500]))
+            select(named, ForwardRow.destination, ForwardRow.state)
+            .outerjoin(ForwardRow, ForwardRow.instance_id == named.c.id)
+            .distinct()
         )
         for id_, uid, sop_class, destination, state in rows:
-            _, forwards = found.setdefault(uid, {}).setdefault(id_, (sop_class, []))
+            forwards = found.setdefault(uid, {}).setdefault((id_, sop_class), [])
             if destination is not None:
                 forwards.append((destination, state))
-    return {uid: tuple(Copy(c, tuple(f)) for c, f in by_id.values()) for uid, by_id in found.items()}
+    return {uid: tuple(Copy(c, tuple(f)) for (_, c), f in by_id.items()) for uid, by_id in found.items()}
 
 
 def look_again(session: Session, id_: int, *, at: datetime) -> None:

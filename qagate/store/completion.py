@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from qagate.domain.step import PerformedStep, StepState
 from qagate.store import revisions
 from qagate.store.events import event
-from qagate.store.tables import InquiryRow, InstanceRow, PerformedSeriesRow, PerformedStepRow, SeriesRow
+from qagate.store.tables import AnnouncedRow, InquiryRow, InstanceRow, PerformedSeriesRow, PerformedStepRow, SeriesRow
 
 FINAL = (StepState.COMPLETED, StepState.DISCONTINUED)
 
@@ -132,7 +132,7 @@ def listed(session: Session, series_instance_uid: str) -> Listed | None:
     instances = frozenset(uid for uids, _ in rows for uid in uids)
     if not instances:
         return None  # some scanners end their steps with empty lists
-    return Listed(instances, instances - here(session, series_instance_uid), max(at for _, at in rows if at))
+    return Listed(instances, instances - _known_as(session, series_instance_uid), max(at for _, at in rows if at))
 
 
 def here(session: Session, series_instance_uid: str) -> frozenset[str]:
@@ -142,6 +142,16 @@ def here(session: Session, series_instance_uid: str) -> frozenset[str]:
             select(InstanceRow.sop_instance_uid).where(InstanceRow.series_instance_uid == series_instance_uid)
         )
     )
+
+
+def _known_as(session: Session, series_instance_uid: str) -> frozenset[str]:
+    """Return the UIDs by which a scanner may list what has come: those of the data sets, and those it announced."""
+    announced = (
+        select(AnnouncedRow.sop_instance_uid)
+        .join(InstanceRow, InstanceRow.id == AnnouncedRow.instance_id)
+        .where(InstanceRow.series_instance_uid == series_instance_uid)
+    )
+    return here(session, series_instance_uid) | frozenset(session.scalars(announced))
 
 
 def inquiries(session: Session, series_instance_uid: str) -> tuple[Inquiry, ...]:

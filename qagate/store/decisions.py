@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from qagate.domain.decision import OPINIONS, Decision, Kind, Quality, State, Wish, live, owner, settled, standing
+from qagate.domain.holding import Cause
 from qagate.domain.verdict import WORDS, Outcome
 from qagate.errors import DecisionRefused, DecisionStale, NothingWaits
 from qagate.store import audit, holding, reviews
 from qagate.store.events import event
-from qagate.store.tables import AssessmentRow, DecisionRow, ReviewRow, RevisionRow, SeriesRow
+from qagate.store.tables import DecisionRow, ReviewRow, SeriesRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +32,17 @@ class Standing:
     decisions: tuple[Decision, ...]
 
 
-def of(session: Session, uid: str) -> Standing:
-    """Return where a series stands, and all decisions on it, oldest first."""
+def of(session: Session, uid: str, *, two_person: bool = False) -> Standing:
+    """Return where a series stands, and all decisions on it, oldest first.
+
+    two_person: whether a rejection before there is a verdict takes two; after one that is settled when it is decided.
+    """
     row = session.get(ReviewRow, uid)
     decisions = listed(session, uid)
     if row is None:
-        judged = _judged(session, uid)
-        return Standing(0, judged.number if judged else None, State.UNASKED, False, decisions)
+        judged = reviews.judged(session, uid)
+        state = State.UNASKED if judged else standing(decisions, 0, asked=False, two_person=two_person)
+        return Standing(0, judged.number if judged else None, state, False, decisions)
     return Standing(row.version, row.revision, State(row.state), reviews.hides(row), decisions)
 
 
@@ -57,19 +61,28 @@ def since(session: Session, moment: datetime) -> tuple[Decision, ...]:
 
 
 def decide(
-    session: Session, uid: str, wish: Wish, *, person: str, version: int | None, at: datetime, two_person: bool = False
+    session: Session,
+    uid: str,
+    wish: Wish,
+    *,
+    person: str,
+    version: int | None,
+    at: datetime,
+    two_person: bool = False,
+    cause: Cause = Cause.PERSON,
 ) -> Decision:
     """Take a decision on the latest judged revision of a series and return it.
 
     A rejection that stands keeps held images back, a release lets them go: both also before there is a verdict.
-    version: of the series as the person saw it; None when they named it without having looked at it here. Raises
+    version: of the series as the person saw it; None when they named it without having looked at it here.
+    cause: of a release, whether they meant this series or everything. Raises
     DecisionStale when it has another one by now, NothingWaits when there is nothing to release, and DecisionRefused
     when there is no such series or no verdict on it, or when the wish makes no sense for it.
     """
     row = _locked(session, uid, version)
     if row is None and wish.kind in (Kind.RELEASE, Kind.REJECT) and not _has_verdict(session, uid):
-        return _decide_unjudged(session, uid, wish, person=person, at=at, two_person=two_person)
-    row = row or _unasked(session, session.get_one(SeriesRow, uid))
+        return _decide_unjudged(session, uid, wish, person=person, at=at, two_person=two_person, cause=cause)
+    row = row or reviews.unasked(session, session.get_one(SeriesRow, uid))
     hidden, outcome = reviews.hides(row), Outcome(row.outcome)
     quality = settled(wish, outcome, hidden=hidden)
     taken = DecisionRow(
@@ -90,7 +103,7 @@ def decide(
     session.add(taken)
     session.flush()
     if wish.kind is Kind.RELEASE:
-        _release(session, uid, person=person, note=taken.note, at=at)
+        _release(session, uid, person=person, note=taken.note, at=at, cause=cause)
     _settle(session, row, taken, two_person)
     audit.record(session, person, f"decided_{wish.kind}", uid, f"decision {taken.id}, revision {row.revision}", at)
     event(session, at, "decided", uid, f"{wish.kind} on revision {row.revision}")
@@ -151,13 +164,13 @@ def undo(
 _IRREVOCABLE = {Kind.UNDO: "an undo", Kind.RELEASE: "a release: the images are on their way and"}
 
 
-def _release(session: Session, uid: str, *, person: str, note: str, at: datetime) -> None:
-    if not holding.release(session, uid, by=person, reason=note, at=at):
+def _release(session: Session, uid: str, *, person: str, note: str, at: datetime, cause: Cause) -> None:
+    if not holding.release(session, uid, by=person, reason=note, at=at, cause=cause):
         raise NothingWaits("the images of this series do not wait: there is nothing to release, got kind 'release'")
 
 
 def _decide_unjudged(
-    session: Session, uid: str, wish: Wish, *, person: str, at: datetime, two_person: bool
+    session: Session, uid: str, wish: Wish, *, person: str, at: datetime, two_person: bool, cause: Cause
 ) -> Decision:
     """Let images go, or keep them back, before there is a verdict: no version changes, and it is no opinion on one."""
     settled(wish, Outcome.UNSCORED, hidden=False)
@@ -170,7 +183,7 @@ def _decide_unjudged(
     session.add(taken)
     session.flush()
     if wish.kind is Kind.RELEASE:
-        _release(session, uid, person=person, note=note, at=at)
+        _release(session, uid, person=person, note=note, at=at, cause=cause)
     _follow(session, taken, was, standing(listed(session, uid), 0, asked=False, two_person=two_person))
     audit.record(session, person, f"decided_{wish.kind}", uid, f"decision {taken.id}, before a verdict", at)
     event(session, at, "decided", uid, f"{wish.kind} before a verdict")
@@ -208,46 +221,7 @@ def _changed(session: Session, uid: str, row: ReviewRow | None, version: int) ->
 
 
 def _has_verdict(session: Session, uid: str) -> bool:
-    return bool(session.get_one(SeriesRow, uid).outcome) and _judged(session, uid) is not None
-
-
-def _unasked(session: Session, series: SeriesRow) -> ReviewRow:
-    judged = _judged(session, series.series_instance_uid)
-    if judged is None or not series.outcome:
-        raise DecisionRefused(f"this series has no verdict yet: there is nothing to decide, got state {series.state}")
-    said = session.scalars(
-        select(AssessmentRow.document).where(AssessmentRow.revision_id == judged.id).order_by(AssessmentRow.score)
-    ).all()
-    policy: dict[str, Any] = next((d["policy"] for d in said if d["verdict"] == series.outcome), {})
-    model = next((d["model"] for d in said if d["model"]), None)
-    row = ReviewRow(
-        series_instance_uid=series.series_instance_uid,
-        version=0,
-        revision=judged.number,
-        state=State.UNASKED,
-        asked=False,
-        blind=False,
-        outcome=series.outcome,
-        score=series.score,
-        limit=policy.get("limit"),
-        policy=f"{policy.get('name', '')} {policy.get('version', '')}".strip()[:96],
-        model=f"{model['name']} {model['version']} {model['sha256'][:12]}"[:96] if model else "",
-    )
-    session.add(row)
-    return row
-
-
-def _judged(session: Session, uid: str) -> RevisionRow | None:
-    return session.scalar(
-        select(RevisionRow)
-        .where(
-            RevisionRow.series_instance_uid == uid,
-            RevisionRow.assessed_at.is_not(None),
-            RevisionRow.state != "excluded",
-        )
-        .order_by(RevisionRow.number.desc())
-        .limit(1)
-    )
+    return bool(session.get_one(SeriesRow, uid).outcome) and reviews.judged(session, uid) is not None
 
 
 def _settle(session: Session, row: ReviewRow, taken: DecisionRow, two_person: bool) -> None:
@@ -296,6 +270,9 @@ def _decisions(rows: Sequence[DecisionRow]) -> tuple[Decision, ...]:
 
 
 def opinions(decisions: Sequence[Decision]) -> tuple[Decision, ...]:
-    """Return the opinions that stand: of each person on each series the last one that nobody took back."""
+    """Return the opinions that stand: of each person on each series the last one that nobody took back.
+
+    A rejection that a release ended is among them: images that had to be read all the same are no better for it.
+    """
     last = {(d.series_instance_uid, owner(d.person)): d for d in decisions if d.kind in OPINIONS and not d.undone}
     return tuple(sorted(last.values(), key=lambda d: d.id))

@@ -1,4 +1,4 @@
-"""Which original still has to reach which destination. The row is written with the image's own, before anything else.
+"""Which original still has to reach which destination. The row is written by qagate.store.routing.
 
 Several forwarders may work at once: each claims what it sends, and a claim that was not ended runs out.
 """
@@ -6,17 +6,14 @@ Several forwarders may work at once: each claims what it sends, and a claim that
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Update, and_, case, func, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, update
+from sqlalchemy.orm import Session, aliased
 
-from qagate.domain.holding import CT_AND_MR_IMAGES
 from qagate.domain.obstacle import Obstacle
-from qagate.domain.series import StoredInstance
-from qagate.domain.verdict import Action
-from qagate.settings import Settings
+from qagate.store import patience
 from qagate.store.events import event
 from qagate.store.tables import ForwardRow, InstanceRow
 
@@ -32,7 +29,10 @@ CLAIM_SECONDS = 90
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """One original that this forwarder is to send. attempts: tries before this one."""
+    """One original that this forwarder is to send. attempts: tries before this one.
+
+    rivalled: other bytes have come under its UID, and the destination has never taken these.
+    """
 
     forward_id: int
     series_instance_uid: str
@@ -42,6 +42,7 @@ class Claimed:
     transfer_syntax_uid: str
     sha256: str
     attempts: int
+    rivalled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,90 +52,6 @@ class Taken:
     forward_id: int
     sop_class_uid: str
     sop_instance_uid: str
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """A destination of originals; what comes from its own AE title is not sent back to it."""
-
-    name: str
-    ae_title: str
-
-
-@dataclass(frozen=True, slots=True)
-class Routing:
-    """Where originals go. holds: whether any policy lets images wait."""
-
-    routes: tuple[Route, ...]
-    holds: bool
-
-    @classmethod
-    def of(cls, settings: Settings) -> Routing:
-        """Return what the settings say."""
-        routes = tuple(Route(d.name, str(d.ae_title)) for d in settings.destinations if d.originals)
-        return cls(routes, any(Action(policy.action) is Action.HOLD for policy in settings.policies))
-
-
-NOWHERE = Routing((), False)
-
-
-def intend(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
-    """Write down that a new object is to be forwarded, in the transaction that writes down the object itself.
-
-    A CT or MR image is held until something is decided about its series, if any policy holds. What was fetched from an
-    archive goes nowhere.
-    """
-    if instance.fetched:
-        return
-    wait = to.holds and instance.sop_class_uid in CT_AND_MR_IMAGES
-    session.add_all(
-        ForwardRow(
-            instance_id=instance_id,
-            series_instance_uid=series_instance_uid,
-            destination=route.name,
-            state=HELD if wait else PLANNED,
-            next_attempt_at=instance.received_at,
-        )
-        for route in to.routes
-        if route.ae_title != instance.calling_ae_title.strip()
-    )
-
-
-def again(session: Session, instance_id: int, series_instance_uid: str, instance: StoredInstance, to: Routing) -> None:
-    """Plan an object again that its sender sent once more: perhaps because its destination does not have it any more.
-
-    What is held, was rejected or is parked stays as it is; what waits for its next try is tried at once. What a person
-    gave up goes, too, where the settings name its destination.
-    """
-    known = session.scalars(select(ForwardRow.destination).where(ForwardRow.instance_id == instance_id)).all()
-    missing = tuple(route for route in to.routes if route.name not in known)
-    intend(session, instance_id, series_instance_uid, instance, replace(to, routes=missing))
-    session.execute(
-        update(ForwardRow)
-        .where(
-            ForwardRow.instance_id == instance_id,
-            or_(
-                ForwardRow.state.in_((SENT, WARNING, COMMITTED)),
-                and_(ForwardRow.state == GIVEN_UP, ForwardRow.destination.in_([route.name for route in to.routes])),
-            ),
-        )
-        .values(
-            state=PLANNED,
-            next_attempt_at=instance.received_at,
-            attempts=0,
-            transaction_uid="",
-            commitment_asked_at=None,
-        )
-    )
-    session.execute(
-        update(ForwardRow)
-        .where(
-            ForwardRow.instance_id == instance_id,
-            ForwardRow.state == PLANNED,
-            ForwardRow.next_attempt_at > instance.received_at,
-        )
-        .values(next_attempt_at=instance.received_at)
-    )
 
 
 def _due(destination: str, at: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -165,6 +82,10 @@ def claim(session: Session, destination: str, *, by: str, at: datetime, limit: i
         .where(ForwardRow.id.in_(ids))
         .values(claimed_by=by, claimed_until=at + timedelta(seconds=CLAIM_SECONDS))
     )
+    rival = aliased(InstanceRow)
+    rivals = select(rival.id).where(
+        rival.sop_instance_uid == InstanceRow.sop_instance_uid, rival.sha256 != InstanceRow.sha256
+    )
     rows = session.execute(
         select(
             ForwardRow.id,
@@ -175,6 +96,7 @@ def claim(session: Session, destination: str, *, by: str, at: datetime, limit: i
             InstanceRow.transfer_syntax_uid,
             InstanceRow.sha256,
             ForwardRow.attempts,
+            and_(ForwardRow.sent_at.is_(None), rivals.exists()),
         )
         .join(InstanceRow, InstanceRow.id == ForwardRow.instance_id)
         .where(ForwardRow.id.in_(ids))
@@ -212,7 +134,8 @@ def sent(session: Session, results: Sequence[tuple[Claimed, str]], *, at: dateti
             .where(ForwardRow.id == claimed.forward_id)
             .values(
                 state=WARNING if remark else SENT,
-                obstacle=Obstacle.NONE,
+                # until it is promised: an archive that takes it again and again does not keep it for that
+                obstacle=case((ForwardRow.obstacle == Obstacle.NOT_KEPT, Obstacle.NOT_KEPT), else_=Obstacle.NONE),
                 detail=remark,
                 sent_at=at,
                 attempts=claimed.attempts + 1,
@@ -251,23 +174,13 @@ def requeue(session: Session, *, destination: str | None, at: datetime) -> int:
     return len(session.execute(statement.values(state=PLANNED, next_attempt_at=at).returning(ForwardRow.id)).all())
 
 
-def hurry(session: Session, destination: str, *, at: datetime) -> None:
-    """Let nothing wait on for its next try at a destination."""
-    session.execute(_sooner(destination, at))
-
-
 def is_there(session: Session, destination: str, *, at: datetime) -> None:
     """Let nothing wait on that only waits for a destination to be there: it took something just now.
 
     An image at which it broke off again and again waits its time: going first it would keep the others back.
     """
     only_away = or_(ForwardRow.obstacle == Obstacle.UNREACHABLE, ForwardRow.attempts <= 1)
-    session.execute(_sooner(destination, at).where(only_away))
-
-
-def _sooner(destination: str, at: datetime) -> Update:
-    waiting = ForwardRow.destination == destination, ForwardRow.state == PLANNED, ForwardRow.next_attempt_at > at
-    return update(ForwardRow).where(*waiting).values(next_attempt_at=at)
+    patience.end(session, ForwardRow, destination, only_away, at=at)
 
 
 def uncommitted(session: Session, destination: str, *, asked_before: datetime, now: datetime) -> tuple[Taken, ...]:
@@ -304,7 +217,9 @@ def await_commitment(session: Session, forward_ids: Sequence[int], *, transactio
 
 def committed(session: Session, *, transaction_uid: str, sop_instance_uids: Sequence[str], at: datetime) -> int:
     """Record which originals a destination committed to keep; returns how many of ours those were."""
-    return _in_transaction(session, transaction_uid, sop_instance_uids, {"state": COMMITTED, "committed_at": at})
+    return _in_transaction(
+        session, transaction_uid, sop_instance_uids, {"state": COMMITTED, "obstacle": Obstacle.NONE, "committed_at": at}
+    )
 
 
 def not_committed(
@@ -314,6 +229,7 @@ def not_committed(
     waits = [(ForwardRow.attempts <= n, at + timedelta(seconds=s)) for n, s in enumerate(BACKOFF_SECONDS, start=1)]
     values: dict[str, object] = {
         "state": PLANNED,
+        "obstacle": Obstacle.NOT_KEPT,
         "detail": detail,
         "next_attempt_at": case(*waits, else_=waits[-1][1]),
         "commitment_asked_at": None,

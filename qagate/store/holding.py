@@ -97,28 +97,26 @@ def let_go(session: Session, series_instance_uid: str, cause: Cause, *, at: date
     return True
 
 
-def release(session: Session, series_instance_uid: str, *, by: str, reason: str, at: datetime) -> bool:
+def release(
+    session: Session,
+    series_instance_uid: str,
+    *,
+    by: str,
+    reason: str,
+    at: datetime,
+    cause: Cause = Cause.PERSON,
+) -> bool:
     """Let the images of a held or rejected series go because a person says so; False when there is nothing to release.
 
-    by: name of the person, for the trail. reason: in their words, may be empty. What a rejection note said is
-    withdrawn at destinations with withdrawal_notes.
+    by: name of the person, for the trail. reason: in their words, may be empty. cause: whether they meant this series
+    or everything. What a rejection note said is withdrawn at destinations with withdrawal_notes.
     """
     row = _locked(session, series_instance_uid)
     if row is None or row.state == RELEASED:
         return False
-    _release(session, row, Cause.PERSON, by=by, reason=reason, at=at)
-    audit.record(session, by, "series_released", series_instance_uid, _cut(reason), at)
+    _release(session, row, cause, by=by, reason=reason, at=at)
+    audit.record(session, by, "series_released", series_instance_uid, cut(reason), at)
     return True
-
-
-def release_everything(session: Session, *, by: str, reason: str, at: datetime) -> int:
-    """Let go every series that is held now; returns how many. What a person rejected stays."""
-    rows = session.scalars(select(HoldingRow).where(HoldingRow.state == HELD).with_for_update()).all()
-    for row in rows:
-        _release(session, row, Cause.EVERYTHING, by=by, reason=reason, at=at)
-    event(session, at, "released", "", f"{CAUSE_WORDS[Cause.EVERYTHING]}: {len(rows)} series; by {by}: {_cut(reason)}")
-    audit.record(session, by, "everything_released", "", f"{len(rows)} series; {_cut(reason)}".rstrip("; "), at)
-    return len(rows)
 
 
 def reject(session: Session, series_instance_uid: str, *, by: str, reason: str, at: datetime, code: str = "") -> bool:
@@ -138,7 +136,7 @@ def reject(session: Session, series_instance_uid: str, *, by: str, reason: str, 
         session.add(row)
     again = row.state == REJECTED
     row.state, row.until, row.cause = REJECTED, None, Cause.REJECTED
-    row.decided_at, row.decided_by, row.reason, row.rejection_code = at, by[:64], _cut(reason), code[:64]
+    row.decided_at, row.decided_by, row.reason, row.rejection_code = at, by[:64], cut(reason), code[:64]
     if not again:
         row.rejections, row.note = row.rejections + 1, "asked"
     session.execute(
@@ -148,7 +146,7 @@ def reject(session: Session, series_instance_uid: str, *, by: str, reason: str, 
     )
     _show(session, series_instance_uid, REJECTED, None)
     event(session, at, "rejected", series_instance_uid, _by(by, reason))
-    audit.record(session, by, "series_rejected", series_instance_uid, _cut(reason), at)
+    audit.record(session, by, "series_rejected", series_instance_uid, cut(reason), at)
     return True
 
 
@@ -220,7 +218,10 @@ def _answers(session: Session, uid: str, number: int, state: str) -> tuple[tuple
         .join(RevisionRow, RevisionRow.id == AssessmentRow.revision_id)
         .where(RevisionRow.series_instance_uid == uid, RevisionRow.number == number)
     )
-    return tuple((Outcome(outcome), Action(action)) for outcome, action in rows)
+    try:
+        return tuple((Outcome(outcome), Action(action)) for outcome, action in rows)
+    except ValueError:  # a word of a newer release: as good as no verdict, and the deadline lets go
+        return ()
 
 
 def _waiting(session: Session) -> tuple[ColumnElement[bool], ...]:
@@ -254,7 +255,7 @@ def late(session: Session, *, at: datetime) -> int:
 def _release(session: Session, row: HoldingRow, cause: Cause, *, by: str, reason: str, at: datetime) -> None:
     row.note = {"asked": "", "written": "withdraw"}.get(row.note, row.note)  # an unwritten note is not written any more
     row.state, row.until, row.cause = RELEASED, None, cause
-    row.decided_at, row.decided_by, row.reason = at, by[:64], _cut(reason)
+    row.decided_at, row.decided_by, row.reason = at, by[:64], cut(reason)
     session.execute(
         update(ForwardRow)
         .where(
@@ -281,8 +282,9 @@ def _show(session: Session, series_instance_uid: str, state: str, until: datetim
 
 
 def _by(by: str, reason: str) -> str:
-    return f"by {by}: {_cut(reason)}" if reason.strip() else f"by {by}"
+    return f"by {by}: {cut(reason)}" if reason.strip() else f"by {by}"
 
 
-def _cut(reason: str) -> str:
+def cut(reason: str) -> str:
+    """Return as much of a person's reason as is kept, in one line."""
     return " ".join(reason.split())[:MOST_WORDS]

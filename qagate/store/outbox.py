@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Update, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from qagate.domain.obstacle import Obstacle
-from qagate.store import notes
+from qagate.store import notes, patience
 from qagate.store.events import event
 from qagate.store.tables import DeliveryRow, DocumentRow, RevisionRow, SeriesRow
 
@@ -181,19 +181,9 @@ def _homeless(destinations: Collection[str]) -> tuple[ColumnElement[bool], ...]:
     )
 
 
-def hurry(session: Session, destination: str, *, at: datetime) -> None:
-    """Let no document wait on for its next try at a destination."""
-    session.execute(_sooner(destination, at))
-
-
 def is_there(session: Session, destination: str, *, at: datetime) -> None:
     """Let no document wait on that only waits for a destination to be there: it took another one just now."""
-    session.execute(_sooner(destination, at).where(DeliveryRow.obstacle == Obstacle.UNREACHABLE))
-
-
-def _sooner(destination: str, at: datetime) -> Update:
-    waiting = DeliveryRow.destination == destination, DeliveryRow.state == "planned", DeliveryRow.next_attempt_at > at
-    return update(DeliveryRow).where(*waiting).values(next_attempt_at=at)
+    patience.end(session, DeliveryRow, destination, DeliveryRow.obstacle == Obstacle.UNREACHABLE, at=at)
 
 
 def uncommitted(

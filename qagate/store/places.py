@@ -69,7 +69,8 @@ class Places:
         told = or_(*(column.ilike(pattern, escape="\\") for column in columns))
         kinds = _kinds(session, [told, *words])
         others = [*rest, _KIND.not_in(kinds), *([_KIND.in_(_kinds(session, words))] if words else [])]
-        return cls(tuple(rest), kinds, numbers.named(session, wanted.text, others), waiting, wanted.hidden)
+        named = numbers.named(session, wanted.text, others, few=wanted.pending_since is not None)
+        return cls(tuple(rest), kinds, named, waiting, wanted.hidden)
 
     def number(self, session: Session, outcomes: Sequence[str], most: int | None) -> int:
         """Return how many there are, `most` at most."""

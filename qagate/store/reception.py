@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import and_, func, not_, or_, select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from qagate.domain.series import StoredInstance
-from qagate.store import forwarding
-from qagate.store.forwarding import NOWHERE, Routing
-from qagate.store.tables import AssociationRow, InstanceRow, SeriesRow
-
-
-@dataclass(frozen=True, slots=True)
-class SeriesArrival:
-    """How far the reception of one series is, for the decision whether it is complete.
-
-    open_associations: those that carried an instance of it and still last. last_closed_at: when the last of the others
-    closed. aborted: whether one of those that carried it broke off, and the sender did not take it up again.
-    """
-
-    series_instance_uid: str
-    instances: int
-    last_instance_at: datetime
-    open_associations: int
-    last_closed_at: datetime | None
-    aborted: bool
+from qagate.store import routing
+from qagate.store.routing import NOWHERE, Routing
+from qagate.store.tables import AnnouncedRow, AssociationRow, InstanceRow, SeriesRow
 
 
 def open_association(
@@ -169,9 +152,11 @@ def _register_one(
         },
     )
     if inserted is None:
-        _register_known(session, series_instance_uid, sop_instance_uid, instance, to, found=found)
+        inserted = _register_known(session, series_instance_uid, sop_instance_uid, instance, to, found=found)
+        _announce(session, inserted, instance)
         return False
-    forwarding.intend(session, inserted, series_instance_uid, instance, to)
+    _announce(session, inserted, instance)
+    routing.intend(session, inserted, series_instance_uid, instance, to)
     return True
 
 
@@ -183,14 +168,16 @@ def _register_known(
     to: Routing,
     *,
     found: bool,
-) -> None:
-    """Record that an object came again, was found again, or was adopted before its own entry came."""
+) -> int:
+    """Record that an object came again, was found again, or was adopted before its own entry came; return its key."""
     same = (
         InstanceRow.series_instance_uid == series_instance_uid,
         InstanceRow.sop_instance_uid == sop_instance_uid,
         InstanceRow.sha256 == instance.sha256,
     )
-    known = session.execute(select(InstanceRow.id, InstanceRow.received_at, InstanceRow.deleted_at).where(*same)).one()
+    known = session.execute(
+        select(InstanceRow.id, InstanceRow.path, InstanceRow.received_at, InstanceRow.deleted_at).where(*same)
+    ).one()
     if found:
         # what retention did not come to removing is older than its row: it is only known again, to be removed later
         came_again = known.deleted_at is not None and instance.received_at > known.received_at
@@ -206,6 +193,8 @@ def _register_known(
             .where(*same, or_(InstanceRow.revision.is_(None), InstanceRow.association_id.in_(broken_off)))
             .values(association_id=instance.association_id)
         )
+        if known.path != str(instance.path):  # what lay there was no object any more; these bytes lie here
+            session.execute(update(InstanceRow).where(*same).values(path=str(instance.path)))
         # sent again after retention removed it: the file is there again, and known again
         session.execute(
             update(InstanceRow)
@@ -213,23 +202,34 @@ def _register_known(
             .values(deleted_at=None, path=str(instance.path), received_at=instance.received_at)
         )
     if came_again and to.routes and not instance.fetched:
-        forwarding.again(session, known.id, series_instance_uid, instance, to)
+        routing.again(session, known.id, series_instance_uid, instance, to)
+    return int(known.id)
 
 
-def _insert_if_absent(session: Session, table: type[SeriesRow | InstanceRow], values: dict[str, object]) -> Any:
+def _announce(session: Session, instance_id: int, instance: StoredInstance) -> None:
+    said = instance.announced
+    if said is not None:
+        values = {"sop_class_uid": said.sop_class_uid, "sop_instance_uid": said.sop_instance_uid}
+        _insert_if_absent(session, AnnouncedRow, {"instance_id": instance_id, **values})
+
+
+Table = type[SeriesRow | InstanceRow | AnnouncedRow]
+
+
+def _insert_if_absent(session: Session, table: Table, values: dict[str, object]) -> Any:
     """Insert a row and return its key; None when there is one like it."""
     values = {name: _fitting(table, name, value) if isinstance(value, str) else value for name, value in values.items()}
     return session.scalar(_insertion(table, session.get_bind().dialect.name), values)
 
 
 @cache
-def _insertion(table: type[SeriesRow | InstanceRow], dialect: str) -> Any:
+def _insertion(table: Table, dialect: str) -> Any:
     """Return the statement, made once: making it anew takes longer than the database does."""
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table.__table__)
     return insert.on_conflict_do_nothing().returning(*table.__table__.primary_key)
 
 
-def _fitting(table: type[SeriesRow | InstanceRow], column: str, value: str) -> str:
+def _fitting(table: Table, column: str, value: str) -> str:
     """Return a text as the column can hold it: SQLite takes everything, PostgreSQL neither length nor NUL."""
     return value.replace("\0", "")[: getattr(table.__table__.columns[column].type, "length", None) or len(value)]
 
@@ -239,79 +239,6 @@ def known_paths(session: Session, series_instance_uid: str) -> frozenset[str]:
     uid = _fitting(InstanceRow, "series_instance_uid", series_instance_uid)
     known = select(InstanceRow.path).where(InstanceRow.series_instance_uid == uid, InstanceRow.deleted_at.is_(None))
     return frozenset(session.scalars(known))
-
-
-def arrivals(session: Session) -> tuple[SeriesArrival, ...]:
-    """Return how far each series that is being received is."""
-    rows = session.execute(
-        select(
-            SeriesRow.series_instance_uid,
-            SeriesRow.instances,
-            SeriesRow.last_instance_at,
-            func.count(AssociationRow.id.distinct()).filter(AssociationRow.closed_at.is_(None)),
-            func.max(AssociationRow.closed_at),
-            func.count(AssociationRow.id.distinct()).filter(_broken_off()),
-        )
-        .outerjoin(  # none when it was opened again by what others say of it
-            InstanceRow,
-            and_(InstanceRow.series_instance_uid == SeriesRow.series_instance_uid, InstanceRow.revision.is_(None)),
-        )
-        .outerjoin(AssociationRow, AssociationRow.id == InstanceRow.association_id)
-        .where(SeriesRow.state == "receiving")
-        .group_by(SeriesRow.series_instance_uid, SeriesRow.instances, SeriesRow.last_instance_at)
-        .order_by(SeriesRow.last_instance_at)
-    )
-    return tuple(
-        SeriesArrival(uid, n, last, open_, closed, bool(aborted)) for uid, n, last, open_, closed, aborted in rows
-    )
-
-
-def _broken_off() -> Any:
-    """Whether an association that brought an instance ended without a release, and its sender did not come back.
-
-    It came back when it opened another one afterwards that carried images of the same series, and released it: it then
-    had nothing left to send, whether it began anew or went on with what was missing.
-    """
-    later, brought = aliased(AssociationRow), aliased(InstanceRow)
-    taken_up = (
-        select(later.id)
-        .join(brought, brought.association_id == later.id)
-        .where(
-            brought.series_instance_uid == InstanceRow.series_instance_uid,
-            later.calling_ae_title == AssociationRow.calling_ae_title,
-            later.opened_at >= AssociationRow.closed_at,
-            later.closed_at.is_not(None),
-            not_(later.aborted),
-        )
-        .exists()
-    )
-    return and_(AssociationRow.aborted, not_(taken_up))
-
-
-def broke_off(session: Session, series_instance_uid: str) -> bool:
-    """Whether a sender of this series broke off and did not take it up again: images may be missing."""
-    return (
-        session.scalar(
-            select(AssociationRow.id)
-            .join(InstanceRow, InstanceRow.association_id == AssociationRow.id)
-            .where(InstanceRow.series_instance_uid == series_instance_uid, _broken_off())
-            .limit(1)
-        )
-        is not None
-    )
-
-
-def restamp(session: Session, series_instance_uid: str, *, at: datetime) -> None:
-    """Let a series' quiet time start at a time, after the clock stepped back behind what was noted."""
-    session.execute(
-        update(SeriesRow).where(SeriesRow.series_instance_uid == series_instance_uid).values(last_instance_at=at)
-    )
-    associations = select(InstanceRow.association_id).where(InstanceRow.series_instance_uid == series_instance_uid)
-    session.execute(
-        update(AssociationRow)
-        .where(AssociationRow.id.in_(associations), AssociationRow.closed_at > at)
-        .values(closed_at=at)
-    )
 
 
 def all_paths(session: Session, series_instance_uid: str) -> tuple[Path, ...]:

@@ -98,7 +98,7 @@ def forget(session: Session, series_instance_uid: str, *, before: datetime, at: 
     if series is None or series.state not in ENDED or series.last_instance_at >= before:
         return False
     needed = select(ForwardRow.id).where(
-        ForwardRow.series_instance_uid == series_instance_uid, ForwardRow.state.in_(("held", "planned"))
+        ForwardRow.series_instance_uid == series_instance_uid, ForwardRow.state.in_(("held", "planned", "parked"))
     )
     if session.scalar(needed.limit(1)) is not None:
         return False

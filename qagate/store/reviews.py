@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
@@ -10,7 +11,8 @@ from sqlalchemy.orm import Session
 from qagate.domain.assessment import Assessment
 from qagate.domain.decision import Sampling, State
 from qagate.domain.verdict import Verdict
-from qagate.store.tables import ReviewRow
+from qagate.errors import DecisionRefused
+from qagate.store.tables import AssessmentRow, ReviewRow, RevisionRow, SeriesRow
 
 
 def expect(
@@ -61,3 +63,44 @@ def hides(row: ReviewRow | None) -> bool:
 def hidden() -> Select[str]:
     """Return a query for the series whose verdict is hidden from people."""
     return select(ReviewRow.series_instance_uid).where(ReviewRow.blind, ReviewRow.state == State.OPEN)
+
+
+def unasked(session: Session, series: SeriesRow) -> ReviewRow:
+    """Add where a series stands that nobody was asked about. Raises DecisionRefused when there is no verdict on it."""
+    latest = judged(session, series.series_instance_uid)
+    if latest is None or not series.outcome:
+        raise DecisionRefused(f"this series has no verdict yet: there is nothing to decide, got state {series.state}")
+    said = session.scalars(
+        select(AssessmentRow.document).where(AssessmentRow.revision_id == latest.id).order_by(AssessmentRow.score)
+    ).all()
+    policy: dict[str, Any] = next((d["policy"] for d in said if d["verdict"] == series.outcome), {})
+    model = next((d["model"] for d in said if d["model"]), None)
+    row = ReviewRow(
+        series_instance_uid=series.series_instance_uid,
+        version=0,
+        revision=latest.number,
+        state=State.UNASKED,
+        asked=False,
+        blind=False,
+        outcome=series.outcome,
+        score=series.score,
+        limit=policy.get("limit"),
+        policy=f"{policy.get('name', '')} {policy.get('version', '')}".strip()[:96],
+        model=f"{model['name']} {model['version']} {model['sha256'][:12]}"[:96] if model else "",
+    )
+    session.add(row)
+    return row
+
+
+def judged(session: Session, uid: str) -> RevisionRow | None:
+    """Return the latest revision of a series that was judged; None when there is none."""
+    return session.scalar(
+        select(RevisionRow)
+        .where(
+            RevisionRow.series_instance_uid == uid,
+            RevisionRow.assessed_at.is_not(None),
+            RevisionRow.state != "excluded",
+        )
+        .order_by(RevisionRow.number.desc())
+        .limit(1)
+    )

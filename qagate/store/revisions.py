@@ -6,29 +6,20 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from qagate.domain.assessment import Assessment
-from qagate.domain.assessment import document as assessment_document
-from qagate.domain.backfill import SIGNAL
-from qagate.domain.decision import Sampling
-from qagate.domain.verdict import Verdict, worst
 from qagate.errors import StoreError
-from qagate.store import reception, reviews, trends
+from qagate.store import arrivals
 from qagate.store.events import event
 from qagate.store.tables import (
-    AssessmentRow,
     DeliveryRow,
     DocumentRow,
     InstanceRow,
     RevisionRow,
     SeriesRow,
 )
-
-NO_SAMPLING = Sampling()
 
 UNFINISHED = ("queued", "assessed")
 """States of a revision whose journey has not come to its end."""
@@ -84,7 +75,7 @@ def close_series(
         .order_by(InstanceRow.sop_instance_uid, InstanceRow.sha256)
     )
     # with all of a list here it does not matter how they came
-    broke_off = (expected is None or missing > 0) and reception.broke_off(session, series_instance_uid)
+    broke_off = (expected is None or missing > 0) and arrivals.broke_off(session, series_instance_uid)
     known = [f"{uid} {sha}" for uid, sha in rows]
     known += [f"missing {missing} of {expected}"] if missing else ["broken off"] if broke_off else []
     digest = hashlib.sha256("\n".join(known).encode()).hexdigest()
@@ -169,7 +160,7 @@ def taken_up(session: Session, *, since: datetime) -> tuple[str, ...]:
             SeriesRow.state.in_(("scored", "delivered")),
         )
     ).all()
-    return tuple(uid for uid in rows if not reception.broke_off(session, uid))
+    return tuple(uid for uid in rows if not arrivals.broke_off(session, uid))
 
 
 def workflow_id(revision: RevisionRow) -> str:
@@ -246,72 +237,6 @@ def requeue(session: Session, series_instance_uid: str | None, *, at: datetime) 
     return len(rows)
 
 
-def record_assessments(
-    session: Session,
-    revision_id: int,
-    results: Sequence[tuple[Assessment, Verdict]],
-    *,
-    words: dict[str, str],
-    at: datetime,
-    sampling: Sampling = NO_SAMPLING,
-) -> None:
-    """Record what was said about each volume, replacing what an interrupted run of the same revision said.
-
-    sampling: which verdicts are hidden from people until they said what they see. words: accession_number,
-    series_description, protocol_name, station_name, device: as in the headers.
-    """
-    revision, series = get(session, revision_id)
-    session.query(AssessmentRow).filter_by(revision_id=revision_id).delete()
-    for assessment, verdict in results:
-        session.add(
-            AssessmentRow(
-                revision_id=revision_id,
-                volume_index=assessment.source.volume_index,
-                score=assessment.score,
-                outcome=str(verdict.outcome),
-                policy=verdict.policy[:64],
-                document={**assessment_document(assessment), **verdict_document(verdict)},
-                created_at=at,
-            )
-        )
-    revision.state, revision.assessed_at = "assessed", at
-    overall = worst(tuple(verdict for _, verdict in results))
-    speaker = next(a for a, v in results if v is overall)
-    series.outcome, series.reason = str(overall.outcome), (overall.reasons[0] if overall.reasons else "")
-    series.score = speaker.score
-    series.interval_low, series.interval_high = speaker.interval or (None, None)
-    series.region, series.organ = " ".join(speaker.prompt.regions), speaker.prompt.organ or ""
-    series.sequence = speaker.prompt.sequence or ""
-    series.modality = speaker.prompt.modality or series.modality
-    series.verdict_at = at
-    for name, value in words.items():
-        column = SeriesRow.__table__.columns[name]
-        setattr(series, name, value[: getattr(column.type, "length", None) or len(value)])
-    if series.revision == revision.number and series.state != "receiving":
-        series.state, series.state_reason = "scored", ""
-    afterwards = revision.completed_by == SIGNAL  # it stands at the time of its study, and waited only since it came
-    if not afterwards:
-        reviews.expect(session, series.series_instance_uid, revision.number, speaker, overall, sampling)
-    waited_since = revision.created_at if afterwards else series.last_instance_at
-    trends.note(session, series, speaker, overall, at, waited_since=waited_since)
-    event(session, at, "verdict", series.series_instance_uid, f"revision {revision.number}: {overall.outcome}")
-
-
-def verdict_document(verdict: Verdict) -> dict[str, Any]:
-    """Return the part of qagate.assessment/1 that the judge adds."""
-    return {
-        "verdict": str(verdict.outcome),
-        "reasons": list(verdict.reasons),
-        "policy": {
-            "name": verdict.policy,
-            "version": verdict.policy_version,
-            "action": str(verdict.action),
-            "limit": verdict.limit,
-            "attribute_limits": dict(verdict.attribute_limits),
-        },
-    }
-
-
 def record_documents(
     session: Session,
     revision_id: int,
@@ -342,15 +267,6 @@ def record_documents(
     )
     if waiting is None and series.revision == revision.number and series.state == "scored":
         series.state = "delivered"  # nobody is to be told: no destination, or a policy that only watches
-
-
-def assessments(session: Session, revision_id: int) -> tuple[AssessmentRow, ...]:
-    """Return what was said about a revision, by volume."""
-    return tuple(
-        session.scalars(
-            select(AssessmentRow).where(AssessmentRow.revision_id == revision_id).order_by(AssessmentRow.volume_index)
-        )
-    )
 
 
 def predecessor(session: Session, revision: RevisionRow) -> DocumentRow | None:

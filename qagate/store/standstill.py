@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Select, and_, or_, select
@@ -9,8 +10,12 @@ from sqlalchemy.orm import Session, aliased
 
 from qagate.domain.obstacle import Obstacle
 from qagate.store import destinations
-from qagate.store.forwarding import HELD, PLANNED
-from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow
+from qagate.store.events import LEFT_OUT
+from qagate.store.forwarding import HELD, PLANNED, SENT, WARNING
+from qagate.store.tables import DeliveryRow, DocumentRow, EventRow, ForwardRow, HoldingRow, InstanceRow
+
+_LATELY = 500
+"""Lines of the trail of the node itself that are looked at."""
 
 _TRIED_IN_VAIN = (Obstacle.UNREACHABLE, Obstacle.NOT_NOW)
 
@@ -78,3 +83,33 @@ def _kept(destination: str, before: datetime) -> Select[int]:
 
 def _at(destination: str, state: str) -> tuple[ColumnElement[bool], ...]:
     return ForwardRow.destination == destination, ForwardRow.state == state
+
+
+def not_promised(session: Session, names: Collection[str], *, before: datetime) -> set[str]:
+    """Return those of some destinations that took an image before a time and have not promised to keep it.
+
+    Or that take it again and again, and say each time that they do not keep it.
+    """
+    found = set()
+    for name in names:
+        silent = ForwardRow.state.in_((SENT, WARNING)), ForwardRow.sent_at < before
+        again = (
+            ForwardRow.state.in_((SENT, WARNING, PLANNED)),
+            ForwardRow.obstacle == Obstacle.NOT_KEPT,
+            InstanceRow.received_at < before,
+        )
+        taken = (
+            select(ForwardRow.id)
+            .join(InstanceRow, InstanceRow.id == ForwardRow.instance_id)
+            .where(ForwardRow.destination == name, or_(and_(*silent), and_(*again)))
+        )
+        if session.scalar(taken.limit(1)) is not None:
+            found.add(name)
+    return found
+
+
+def left_out(session: Session, *, since: datetime) -> bool:
+    """Return whether the database did not take an object of the spool since a time: nobody will judge or forward it."""
+    of_the_node = select(EventRow.what, EventRow.at).where(EventRow.series_instance_uid == "")
+    lately = session.execute(of_the_node.order_by(EventRow.id.desc()).limit(_LATELY))
+    return any(what == LEFT_OUT and at >= since for what, at in lately)

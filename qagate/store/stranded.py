@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from qagate.domain.obstacle import Obstacle
 from qagate.store import destinations, outbox
 from qagate.store.events import event
-from qagate.store.forwarding import PARKED, PLANNED
+from qagate.store.forwarding import PARKED, PLANNED, SENT, WARNING
 from qagate.store.tables import ForwardRow
 
 
@@ -57,6 +57,17 @@ def resume(session: Session, *, documents_to: Collection[str], images_to: Collec
         )
         number += len(session.execute(back.returning(ForwardRow.id)).all())
     return number
+
+
+def unpromised(session: Session, to: Collection[str]) -> dict[str, int]:
+    """Return how many images destinations other than these took, were asked to keep, and never promised to."""
+    found = {}
+    for name in destinations.of_images(session):
+        taken = ForwardRow.destination == name, ForwardRow.state.in_((SENT, WARNING))
+        asked = select(func.count()).where(*taken, ForwardRow.commitment_asked_at.is_not(None))
+        if name not in to and (number := session.scalar(asked)):
+            found[name] = number
+    return found
 
 
 def _left(destination: str, at: datetime) -> tuple[ColumnElement[bool], ...]:

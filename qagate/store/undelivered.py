@@ -11,7 +11,7 @@ from sqlalchemy import Select, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from qagate.store import destinations as ways
-from qagate.store import forwarding, outbox
+from qagate.store import forwarding, outbox, patience
 from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, RevisionRow, SeriesRow
 
 WAITING = ("parked", "planned", "held")
@@ -70,8 +70,8 @@ def try_again(session: Session, destination: str, *, at: datetime) -> int:
     """Plan what is parked for a destination and let what waits go now; returns how many were parked."""
     parked = outbox.requeue(session, destination=destination, at=at)
     parked += forwarding.requeue(session, destination=destination, at=at)
-    outbox.hurry(session, destination, at=at)
-    forwarding.hurry(session, destination, at=at)
+    for table in (DeliveryRow, ForwardRow):
+        patience.end(session, table, destination, at=at)
     return parked
 
 

@@ -53,10 +53,10 @@ def versions(session: Session) -> frozenset[str]:
     return frozenset(version or FIRST_VERSION for version in session.scalars(select(WorkerRow.version).distinct()))
 
 
-def beats(session: Session) -> dict[str, int]:
-    """Return how often each worker has beaten: executor id → beats."""
-    rows = session.execute(select(WorkerRow.executor_id, WorkerRow.beats))
-    return {row.executor_id: row.beats for row in rows}
+def beats(session: Session, queue: str = "") -> dict[str, int]:
+    """Return how often each worker has beaten: executor id → beats. queue: only those that take work from it."""
+    rows = session.execute(select(WorkerRow.executor_id, WorkerRow.beats, WorkerRow.queues))
+    return {row.executor_id: row.beats for row in rows if not queue or queue in (row.queues.split() or QUEUES)}
 
 
 def remove(session: Session, executor_id: str, *, beats: int | None = None) -> bool:

@@ -23,6 +23,10 @@ page = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 HELP = {
     "parked": "What was to be sent is kept. Deliveries say why, and try again what a destination did not take.",
     "standstill": "What was to be sent is kept. Is the destination there? Do `qagate forward` and `work` run?",
+    "unpromised": "Nothing is lost: the images are here and there. Scanners that ask are told no until it promises.",
+    "worker": "Reception and deadlines go on without it. See the log of `qagate work`; `qagate check` tries the model.",
+    "spool": "What is here is safe. Look at the mount, the inodes and the quota of the spool; it goes on by itself.",
+    "left_out": "Send these objects to the PACS by hand until it is mended: they lie in the spool, which keeps them.",
     "disk": "What is here is safe. Free space on the disk of the spool, or lower storage.keep_days.",
     "burst": "Look at the series and at the trend of this scanner: did the scanner, the protocol or the model change?",
     "unscored": "Look at the reasons: localisers and derived images need not be sent; else the tags may have changed.",

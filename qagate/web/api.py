@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field
 
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission
-from qagate.domain.spreadsheet import write
+from qagate.domain.spreadsheet import Separator, write
 from qagate.store import lists, worklist
 from qagate.store.filter import Filter
 from qagate.store.places import MOST_COUNTED
@@ -22,7 +22,7 @@ from qagate.store.tables import SeriesRow
 from qagate.web import veil
 from qagate.web.access import needs, note
 from qagate.web.asked import Asked
-from qagate.web.export import CSV, streamed
+from qagate.web.export import CSV, Separated, streamed
 from qagate.web.problem import told
 from qagate.web.reading import Uid, aware, database_of, whole_series
 
@@ -60,6 +60,12 @@ class AskedByProgram(Asked):
             since=aware(self.since) or asked.since,
             until=aware(self.until) or asked.until,
         )
+
+
+class AskedExport(Asked):
+    """The filters of the worklist, and how the file is written."""
+
+    separator: Separated = "comma"
 
 
 class SeriesList(BaseModel):
@@ -103,24 +109,25 @@ def list_series(request: Request, asked: Annotated[AskedByProgram, Query()]) -> 
 
 
 @router.get("/series.csv", response_class=StreamingResponse, responses={**told(422), **CSV})
-def export_series(request: Request, asked: Annotated[Asked, Query()]) -> StreamingResponse:
+def export_series(request: Request, asked: Annotated[AskedExport, Query()]) -> StreamingResponse:
     """Return the listed series as CSV (UTF-8), the latest first, 100 000 at most."""
-    note(request, Act.LIST_EXPORTED, detail=" ".join(name for name, value in asked if value))  # not what was searched
-    return streamed(request, _lines(request, veil.narrowed(request, asked.wanted())), "series.csv")
+    note(request, Act.LIST_EXPORTED, detail=" ".join(name for name in Asked.model_fields if getattr(asked, name)))
+    wanted = veil.narrowed(request, asked.wanted())  # the trail does not tell what was searched
+    return streamed(request, _lines(request, wanted, asked.separator), "series.csv")
 
 
-def _lines(request: Request, wanted: Filter) -> Iterator[str]:
+def _lines(request: Request, wanted: Filter, separator: Separator) -> Iterator[str]:
     for number in range(0, EXPORT_MOST, EXPORT_PAGE):
         text = io.StringIO()
         if number == 0:
-            write(text, [EXPORTED])
+            write(text, [EXPORTED], separator=separator)
         with database_of(request).read() as session:
             rows = lists.listing(session, wanted, limit=EXPORT_PAGE)
             shown = veil.shown(request, session, rows)
         for row in shown:
             low, high = row["interval"] or (None, None)
             row |= {"interval_low": low, "interval_high": high, "regions": " ".join(row["regions"])}
-            write(text, [[row[name] for name in EXPORTED]])
+            write(text, [[row[name] for name in EXPORTED]], separator=separator)
         yield text.getvalue()
         if len(rows) < EXPORT_PAGE:
             return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI, Request
@@ -27,6 +30,7 @@ from qagate.web import (
     labels,
     limits,
     login,
+    many,
     me,
     oidc_login,
     pages,
@@ -38,8 +42,10 @@ from qagate.web import (
     stow,
     trends,
 )
+from qagate.web.keeping import Keeper
 from qagate.web.ldap import LdapDirectory
 from qagate.web.oidc import Directory
+from qagate.work.labels import keep
 from qagate.work.storing import Storing
 
 ROUTERS = (
@@ -54,6 +60,7 @@ ROUTERS = (
     api.router,
     accounting.router,
     decisions.router,
+    many.router,
     deliveries.page,
     deliveries.router,
     labels.router,
@@ -100,8 +107,16 @@ def create_app(
 
     Raises RuntimeError when a route is open that must not be.
     """
+    keeper = Keeper(partial(keep, settings, database))
+
+    @asynccontextmanager
+    async def serving(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        keeper.close()
+
     app = FastAPI(
         title="qagate",
+        lifespan=serving,
         version=__version__,
         summary="Image quality of CT and MR series: verdicts, reasons, documents and their delivery.",
         docs_url=None,  # their scripts come from elsewhere; /openapi.json has all of it
@@ -117,6 +132,7 @@ def create_app(
     app.state.directory = Directory(oidc, f"{first.address(settings)}/login/oidc/back") if oidc else None
     app.state.ldap = LdapDirectory(settings.people.ldap) if settings.people.ldap else None
     app.state.choices = pages.Choices(database)
+    app.state.keeper = keeper
     app.state.receiver = room.Receiver.of(settings)
     for router in ROUTERS:
         app.include_router(router)

@@ -14,14 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qagate.domain.audit import Act
 from qagate.domain.person import Permission, Person
-from qagate.domain.spreadsheet import write
+from qagate.domain.spreadsheet import Separator, write
 from qagate.store import audit
 from qagate.store.audit import Search
 from qagate.store.database import Database
 from qagate.store.tables import AuditRow
 from qagate.web.access import needs, note
 from qagate.web.asked import Day, Long, Word, span
-from qagate.web.export import CSV, streamed
+from qagate.web.export import CSV, Separated, streamed
 from qagate.web.pages import templates
 from qagate.web.problem import told
 from qagate.web.reading import database_of
@@ -53,6 +53,12 @@ class AskedAudit(BaseModel):
     def words(self) -> str:
         """Return what was asked for, for the trail itself and for addresses."""
         return urlencode({name: value for name in AskedAudit.model_fields if (value := getattr(self, name))})
+
+
+class AskedExport(AskedAudit):
+    """The same, and how the file is written."""
+
+    separator: Separated = "comma"
 
 
 class AskedPage(AskedAudit):
@@ -93,10 +99,10 @@ def read_audit(request: Request, asked: Annotated[AskedPage, Query()], person: A
 
 
 @api.get("/audit.csv", response_class=StreamingResponse, responses={**told(422), **CSV})
-def export_audit(request: Request, asked: Annotated[AskedAudit, Query()], person: Admin) -> StreamingResponse:
+def export_audit(request: Request, asked: Annotated[AskedExport, Query()], person: Admin) -> StreamingResponse:
     """Return who saw and did what as CSV (UTF-8), the latest first."""
     note(request, Act.AUDIT_READ, detail=f"csv {asked.words()}".strip())
-    return streamed(request, _lines(database_of(request), asked.wanted()), "audit.csv")
+    return streamed(request, _lines(database_of(request), asked.wanted(), asked.separator), "audit.csv")
 
 
 @pages.get("/audit")
@@ -121,15 +127,16 @@ def _line(row: AuditRow) -> dict[str, Any]:
     return {name: getattr(row, name) for name in COLUMNS}
 
 
-def _lines(database: Database, wanted: Search) -> Iterator[str]:
+def _lines(database: Database, wanted: Search, separator: Separator) -> Iterator[str]:
     last: int | None = None
     while True:
         text = io.StringIO()
         if last is None:
-            write(text, [COLUMNS])
+            write(text, [COLUMNS], separator=separator)
         with database.read() as session:
             rows = audit.listing(session, wanted, limit=EXPORT_PAGE, before=last)
-        write(text, ((_line(row) | {"at": row.at.isoformat()}).values() for row in rows))
+        lines = ((_line(row) | {"at": row.at.isoformat()}).values() for row in rows)
+        write(text, lines, separator=separator)
         yield text.getvalue()
         if len(rows) < EXPORT_PAGE:
             return

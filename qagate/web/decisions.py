@@ -18,7 +18,6 @@ from qagate.store import decisions, worklist
 from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.web.reading import Uid, database_of, now
-from qagate.work.labels import keep
 
 router = APIRouter(prefix="/api/v1", tags=["decisions"])
 
@@ -108,27 +107,10 @@ def list_decisions(request: Request, uid: Uid, person: Reader) -> Standing:
 @router.post("/series/{uid}/decisions", status_code=201, responses=told(404, 409, 422))
 def decide(request: Request, uid: Uid, wanted: Wanted, person: Decider, later: BackgroundTasks) -> Standing:
     """Decide about a series; 409 says what changed since the person looked."""
-    database, settings = database_of(request), settings_of(request)
     wish = Wish(Kind(wanted.kind), wanted.reason, wanted.quality, wanted.note)
-    with database.begin() as session:
-        if worklist.series(session, uid) is None:
-            raise HTTPException(404, f"there is no series with this UID, got {uid}")
-        try:
-            taken = decisions.decide(
-                session,
-                uid,
-                wish,
-                person=person.name,
-                version=wanted.version,
-                at=now(request),
-                two_person=settings.review.two_person_rejection,
-            )
-        except DecisionStale as error:
-            raise HTTPException(409, str(error)) from None
-        except DecisionRefused as error:
-            raise HTTPException(422, str(error)) from None
+    taken, _ = take(request, uid, wish, person=person.name, version=wanted.version)
     if taken.quality is not None:
-        later.add_task(keep, settings, database, uid)
+        later.add_task(request.app.state.keeper.keep, uid)
     return standing(request, uid, taken=taken.id)
 
 
@@ -155,17 +137,38 @@ def undo(request: Request, uid: Uid, number: Number, person: Decider) -> Standin
     return standing(request, uid, taken=taken.id)
 
 
+def take(request: Request, uid: str, wish: Wish, *, person: str, version: int) -> tuple[Decision, decisions.Standing]:
+    """Take a decision of a person on one series as they saw it, and return it and where the series stands then.
+
+    Raises HTTPException when it cannot be taken.
+    """
+    two_person = settings_of(request).review.two_person_rejection
+    with database_of(request).begin() as session:
+        if worklist.series(session, uid) is None:
+            raise HTTPException(404, f"there is no series with this UID, got {uid}")
+        try:
+            taken = decisions.decide(
+                session, uid, wish, person=person, version=version, at=now(request), two_person=two_person
+            )
+            return taken, decisions.of(session, uid, two_person=two_person)
+        except DecisionStale as error:
+            raise HTTPException(409, str(error)) from None
+        except DecisionRefused as error:
+            raise HTTPException(422, str(error)) from None
+
+
 def standing(request: Request, uid: str, *, taken: int | None = None) -> Standing:
     """Return where a series stands now."""
+    two_person = settings_of(request).review.two_person_rejection
     with database_of(request).read() as session:
-        now = decisions.of(session, uid)
+        now = decisions.of(session, uid, two_person=two_person)
     return Standing(
         series_instance_uid=uid,
         version=now.version,
         revision=now.revision,
         state=now.state,
         hidden=now.hidden,
-        two_person_rejection=settings_of(request).review.two_person_rejection,
+        two_person_rejection=two_person,
         taken=taken,
         decisions=[Taken.of(one, hidden=now.hidden) for one in now.decisions],
     )

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import Request
 from fastapi.responses import StreamingResponse
+from pydantic import Field
 
-from qagate.domain.spreadsheet import MARK
+from qagate.domain.spreadsheet import MARK, Separator
 
 CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}}}
 """What a route answers, for its description."""
+
+Separated = Annotated[
+    Separator, Field(description="semicolon: for spreadsheets in languages that write 1,5; numbers then have a comma")
+]
+"""What stands between the cells of an export."""
 
 
 def attached(name: str) -> dict[str, str]:

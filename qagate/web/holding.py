@@ -11,11 +11,10 @@ from qagate.domain.decision import Kind, Wish
 from qagate.domain.holding import REJECTION_REASONS
 from qagate.domain.person import Permission, Person
 from qagate.errors import DecisionRefused, NothingWaits
-from qagate.store import decisions, holding, worklist
+from qagate.store import decisions, holding, releasing, worklist
 from qagate.web.access import needs
 from qagate.web.problem import told
 from qagate.web.reading import Uid, database_of, now
-from qagate.work.labels import keep
 
 router = APIRouter(prefix="/api/v1", tags=["holding"])
 
@@ -74,7 +73,7 @@ def reject_series(
 ) -> Holding:
     """Reject a series: the decision `reject`, whatever the version. Held images stay; who wants a note gets one."""
     said = _decide(request, uid, Wish(Kind.REJECT, why.code, note=why.reason), person)
-    later.add_task(keep, request.app.state.settings, database_of(request), uid)
+    later.add_task(request.app.state.keeper.keep, uid)
     return said
 
 
@@ -83,8 +82,13 @@ def release_everything(
     request: Request, why: Why, person: Annotated[Person, Depends(needs(Permission.ADMINISTER))]
 ) -> Released:
     """Let everything go that is held now."""
-    with database_of(request).begin() as session:
-        number = holding.release_everything(session, by=person.name, reason=why.reason, at=now(request))
+    number = releasing.release_everything(
+        database_of(request),
+        by=person.name,
+        reason=why.reason,
+        at=now(request),
+        two_person=request.app.state.settings.review.two_person_rejection,
+    )
     return Released(released=number)
 
 
@@ -109,8 +113,9 @@ def _decide(request: Request, uid: str, wish: Wish, person: Person) -> Holding:
 
 
 def _now(request: Request, uid: str, *, changed: bool) -> Holding:
+    two_person = request.app.state.settings.review.two_person_rejection
     with database_of(request).read() as session:
-        row, stands = worklist.series(session, uid), decisions.of(session, uid)
+        row, stands = worklist.series(session, uid), decisions.of(session, uid, two_person=two_person)
     if row is None:
         raise HTTPException(404, f"there is no series with this UID, got {uid}")
     return Holding(series_instance_uid=uid, holding=row.holding, changed=changed, review=stands.state)

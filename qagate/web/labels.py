@@ -19,7 +19,7 @@ from qagate.store.opinions import GOOD, POOR, Paired
 from qagate.web import veil
 from qagate.web.access import needs
 from qagate.web.decisions import settings_of
-from qagate.web.export import CSV, attached, streamed
+from qagate.web.export import CSV, Separated, attached, streamed
 from qagate.web.problem import told
 from qagate.web.reading import database_of, now
 from qagate.work import labels
@@ -81,14 +81,16 @@ def labels_csv(request: Request, person: Tuner) -> Response:
 
 
 @router.get("/decisions.csv", response_class=StreamingResponse, responses={**told(422), **CSV})
-def decisions_csv(request: Request, person: Tuner, days: Days = 365) -> StreamingResponse:
+def decisions_csv(
+    request: Request, person: Tuner, days: Days = 365, separator: Separated = "comma"
+) -> StreamingResponse:
     """Return every decision, oldest first, those that were taken back among them."""
     with database_of(request).read() as session:
         found = decisions.since(session, now(request) - timedelta(days=days))
         hidden = set(session.scalars(reviews.hidden())) if veil.lies(request) else set()
     text = io.StringIO(newline="")
-    write(text, [DECISION_COLUMNS])
-    write(text, (_line(one, hidden=one.series_instance_uid in hidden) for one in found))
+    write(text, [DECISION_COLUMNS], separator=separator)
+    write(text, (_line(one, hidden=one.series_instance_uid in hidden) for one in found), separator=separator)
     return streamed(request, iter([text.getvalue()]), "decisions.csv")
 
 

@@ -157,6 +157,7 @@ def _rows(request: Request, asked: AskedPage, person: Person) -> dict[str, Any]:
         "incidents": incidents,
         "waiting": len(held),
         "released_next": held[0].until.isoformat() if held else "",
+        "may_decide": person.may(Permission.DECIDE),
         "may_release_everything": person.may(Permission.ADMINISTER),
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
@@ -46,7 +47,10 @@ def answer(request: Request, code: int, detail: str, headers: dict[str, str] | N
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return answer(request, error.status_code, str(error.detail), dict(error.headers or {}))
+    detail = str(error.detail)
+    if error.status_code == 404 and detail == HTTPStatus.NOT_FOUND.phrase:  # nobody said it better
+        detail = f"there is nothing at this address, got {request.url.path[:80]}"
+    return answer(request, error.status_code, detail, dict(error.headers or {}))
 
 
 async def _malformed(request: Request, error: Exception) -> Response:

@@ -13,6 +13,7 @@ from qagate.store.database import Database
 from qagate.web import first
 from qagate.web.app import create_app
 from qagate.work.storing import Storing
+from qagate.work.watching import Watchman
 
 
 def run(settings: Settings) -> None:
@@ -22,16 +23,17 @@ def run(settings: Settings) -> None:
     clock = SystemClock()
     first.announce(settings, database, clock, sys.stdout)
     storing = Storing.open(settings, database) if settings.web.stow else None
-    uvicorn.run(
-        create_app(settings, database, clock, storing),
-        host=settings.web.host,
-        port=settings.web.port,
-        log_config=None,
-        log_level="warning",  # its housekeeping is no news to anybody
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=3,
-    )
+    with Watchman(settings, database, clock):
+        uvicorn.run(
+            create_app(settings, database, clock, storing),
+            host=settings.web.host,
+            port=settings.web.port,
+            log_config=None,
+            log_level="warning",  # its housekeeping is no news to anybody
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=3,
+        )
     if storing is not None:
         storing.close()
     database.close()

@@ -112,6 +112,11 @@ def _here(iso: str | None, form: str) -> str:
     return f"{here:{form}}" if here.date() == datetime.now().astimezone().date() else f"{here:%Y-%m-%d {form}}"
 
 
+def this_moment() -> str:
+    """Return the time by the machine's clock: pages count from it, as the clock before the screen may be wrong."""
+    return datetime.now(UTC).isoformat()
+
+
 def whole(value: float | None) -> str:
     """Return a score without false precision."""
     return "" if value is None else f"{value:.0f}"
@@ -157,4 +162,5 @@ def teach(templates: Jinja2Templates) -> None:
         REASONS=tuple(REASONS.values()),
         reading=measurement.number,
         unit_of=measurement.unit,
+        this_moment=this_moment,
     )

@@ -28,10 +28,10 @@ from qagate.prompt.rules import Rules
 from qagate.report.evidence import essentials
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
-from qagate.store import backfills, reception, revisions, workers
+from qagate.store import arrivals, backfills, reception, revisions, workers
 from qagate.store import limits as site_limits
+from qagate.store.arrivals import SeriesArrival
 from qagate.store.database import Database
-from qagate.store.reception import SeriesArrival
 from qagate.work.assessing import Judged, assess, limits
 
 logger = logging.getLogger(__name__)
@@ -159,12 +159,12 @@ class Ahead:
     def look(self) -> None:
         """Judge the series ahead that will be complete first, if there is one. Raises QagateError."""
         with self._database.read() as session:
-            arrivals = reception.arrivals(session)
-            received = frozenset(arrival.series_instance_uid for arrival in arrivals)
+            coming = arrivals.every(session)
+            received = frozenset(arrival.series_instance_uid for arrival in coming)
             self._tried = {uid: n for uid, n in self._tried.items() if uid in received}
             if revisions.queued(session):
                 return
-            question = self._question(session, arrivals)
+            question = self._question(session, coming)
         self._judge.forget(but=received)
         if question is None:
             return
@@ -176,14 +176,14 @@ class Ahead:
             with contextlib.suppress(OSError):
                 self._mark.unlink()
 
-    def _question(self, session: Session, arrivals: tuple[SeriesArrival, ...]) -> Question | None:
+    def _question(self, session: Session, coming: tuple[SeriesArrival, ...]) -> Question | None:
         if any(row.executor_id != self._executor_id for row in workers.every(session)):
             return None
         now = self._clock.now()
         fetched = backfills.being_fetched(session, now=now)
         settled = [
             (arrival.last_closed_at, arrival)
-            for arrival in arrivals
+            for arrival in coming
             if arrival.open_associations == 0
             and arrival.last_closed_at is not None
             and not arrival.aborted

@@ -18,10 +18,10 @@ from qagate.clock import Clock
 from qagate.deliver.archive import Archive
 from qagate.errors import DeliveryError, NotDicom
 from qagate.settings import Destination, Settings
-from qagate.store import backfills, completion, reception, revisions
+from qagate.store import arrivals, backfills, completion, reception, revisions
+from qagate.store.arrivals import SeriesArrival
 from qagate.store.completion import Inquiry, Listed
 from qagate.store.database import Database
-from qagate.store.reception import SeriesArrival
 from qagate.work.fetched import IMAGE_CLASSES, keep
 
 logger = logging.getLogger(__name__)
@@ -52,10 +52,10 @@ class Completing:
         """Yield every series that is being received, with the decision about it now."""
         with self.database.read() as session:
             fetched = backfills.being_fetched(session, now=self.clock.now())
-            arrivals = [a for a in reception.arrivals(session) if a.series_instance_uid not in fetched]
-            known = [(arrival, *self._known(session, arrival)) for arrival in arrivals]
+            coming = [a for a in arrivals.every(session) if a.series_instance_uid not in fetched]
+            known = [(arrival, *self._known(session, arrival)) for arrival in coming]
         now = self.clock.now()  # after the reading: what was noted meanwhile is no step of the clock
-        self._forget({arrival.series_instance_uid for arrival in arrivals})
+        self._forget({arrival.series_instance_uid for arrival in coming})
         for arrival, facts, by in known:
             yield Waiting(arrival, decide(facts, self.settings.completion, now), by)
 

@@ -23,7 +23,7 @@ from qagate.prompt.rules import Rules
 from qagate.report.build import build
 from qagate.score.scorer import Scorer
 from qagate.settings import Settings
-from qagate.store.revisions import verdict_document
+from qagate.store.assessments import verdict_document
 from qagate.work.assessing import Judged, assess, limits
 from qagate.work.inputs import Input, find, read
 from qagate.work.previews import pictures_of

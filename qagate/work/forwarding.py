@@ -17,7 +17,8 @@ from qagate.clock import Clock
 from qagate.deliver.originals import Original, forward
 from qagate.deliver.receipt import Receipt
 from qagate.domain.obstacle import Obstacle
-from qagate.errors import AssociationRejected, DeliveryError, QagateError, Unreachable
+from qagate.domain.status import DUPLICATE_SOP_INSTANCE
+from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, QagateError, Unreachable
 from qagate.settings import Destination, Settings
 from qagate.store import forwarding
 from qagate.store.database import Database
@@ -94,6 +95,8 @@ class Lane:
                     self._is_there()
                     one = open_ones.pop(claimed_as[original].forward_id)
                     if isinstance(answer, Receipt):
+                        answer = self._has_another(one, answer) or answer
+                    if isinstance(answer, Receipt):
                         taken.append((one, _remark(answer)))
                     else:
                         self._failed([one], answer)
@@ -116,6 +119,15 @@ class Lane:
         self._mark(taken)
         self._leave(list(open_ones.values()))  # told to stop
         return len(batch)
+
+    def _has_another(self, claimed: Claimed, receipt: Receipt) -> DeliveryRefused | None:
+        """Return the refusal that hides in a remark: the destination has other bytes, and did not take these."""
+        if receipt.code != DUPLICATE_SOP_INSTANCE or not claimed.rivalled:
+            return None
+        return DeliveryRefused(
+            f"{self.destination.name} has other bytes under {claimed.sop_instance_uid} and did not take these; both "
+            "are kept here: delete the wrong ones there and try again, or give these up"
+        )
 
     @contextmanager
     def _renewed(self, batch: Sequence[Claimed]) -> Iterator[None]:

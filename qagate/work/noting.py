@@ -17,7 +17,7 @@ from qagate.errors import InputError, QagateError, ReportError
 from qagate.report.build import rejection_note, withdrawal_note
 from qagate.report.request import ReportRequest
 from qagate.settings import Destination, Settings
-from qagate.store import notes, revisions
+from qagate.store import assessments, notes
 from qagate.store.database import Database
 from qagate.store.notes import Wanted
 from qagate.store.revisions import WrittenDocument
@@ -64,8 +64,8 @@ class Notes:
                     if d.rejection_notes and (not d.originals or notes.reached(session, uid, d.name))
                 ]
             paths = notes.paths(session, wanted.series_instance_uid)
-            assessments = revisions.assessments(session, wanted.revision_id)
-        document = self._document(wanted, paths, assessments) if destinations and paths else None
+            said = assessments.of(session, wanted.revision_id)
+        document = self._document(wanted, paths, said) if destinations and paths else None
         with self.database.begin() as session:
             notes.record(session, wanted, document, _names(destinations), at=self.clock.now())
 

@@ -23,7 +23,7 @@ from qagate.domain.volume import SeriesVolumes
 from qagate.errors import QagateError
 from qagate.report.build import build
 from qagate.settings import Settings
-from qagate.store import backfills, holding, reception, retention, revisions
+from qagate.store import assessments, backfills, holding, reception, retention, revisions
 from qagate.store import limits as site_limits
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
@@ -108,7 +108,7 @@ class Pipeline:
             save(folder, item.assessment, pictures[item.volume.index])
             save_heatmap(folder, item.volume, item.heatmap)
         with self.database.begin() as session:
-            revisions.record_assessments(
+            assessments.record(
                 session,
                 revision_id,
                 [(item.assessment, item.verdict) for item in judged],

@@ -8,8 +8,7 @@ import subprocess
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Literal
+from datetime import UTC, datetime
 
 from pydicom.uid import UID
 
@@ -18,14 +17,14 @@ from qagate.deliver.destination import accepted_sop_classes, echo
 from qagate.domain.alert import EXPIRES_SOON
 from qagate.errors import QagateError
 from qagate.prompt.rules import load_rules
+from qagate.receive.spool import why_unwritable
 from qagate.score.scorer import Scorer
 from qagate.settings import Destination, Settings
-from qagate.store import forwarding
 from qagate.store.database import Database
 from qagate.tls import client_context, expiry, server_context
 from qagate.work.certificates import own
-
-State = Literal["good", "warning", "bad"]
+from qagate.work.checked import Item, State
+from qagate.work.ways import inline, ways
 
 DOCUMENT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.34": "Comprehensive 3D SR",
@@ -34,15 +33,6 @@ DOCUMENT_CLASSES = {
     "1.2.840.10008.5.1.4.1.1.88.59": "Key Object Selection",
     "1.2.840.10008.5.1.4.1.1.7": "Secondary Capture",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One thing that was looked at."""
-
-    what: str
-    state: State
-    detail: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +66,8 @@ def inspect(settings: Settings) -> Preflight:
         items += _guarded(what, lambda look=look: look(settings))  # type: ignore[misc]
     for destination in settings.destinations:
         items += _guarded(destination.name, lambda d=destination: _destination(settings, d))  # type: ignore[misc]
-    items += _guarded("inline", lambda: _inline(settings))
+    items += _guarded("inline", lambda: inline(settings))
+    items += _guarded("ways", lambda: ways(settings))
     if not settings.destinations:
         items.append(Item("destinations", "warning", "none: verdicts stay in the database and on the page"))
     return Preflight(tuple(items), _for_the_pacs_team(settings))
@@ -101,6 +92,9 @@ def _disk(settings: Settings) -> Iterator[Item]:
     yield Item(
         "disk", state, f"{free / 1024:.1f} GB free under {settings.storage.data_dir}; refuses below {reserve} MB"
     )
+    spool = settings.spool_dir
+    if spool.exists() and (why := why_unwritable(spool)):
+        yield Item("disk", "bad", f"{spool} cannot be written ({why}); see its inodes, quota and mount")
 
 
 def _database(settings: Settings) -> Iterator[Item]:
@@ -222,65 +216,6 @@ def _destination(settings: Settings, destination: Destination) -> Iterator[Item]
             yield Item("", "warning", f"does not take {name}")
     if not any(accepted.get(uid) for uid in list(DOCUMENT_CLASSES)[:3]):
         yield Item(destination.name, "bad", "takes no structured report at all")
-
-
-def _inline(settings: Settings) -> Iterator[Item]:
-    originals = [d for d in settings.destinations if d.originals]
-    holding = [p.name for p in settings.policies if p.action == "hold"]
-    if not originals:
-        if holding:
-            yield Item(
-                "inline",
-                "bad",
-                f"{', '.join(holding)} should hold images, and no destination has originals = true: nothing is held",
-            )
-        return
-    if holding:
-        longest = max(p.hold_seconds for p in settings.policies if p.action == "hold")
-        yield Item("inline", "good", f"{', '.join(holding)} hold images for at most {longest:g} s from the first one")
-    else:
-        yield Item("inline", "good", "images are forwarded at once; no policy holds them")
-    node = settings.node
-    for d in originals:
-        if (str(d.ae_title), d.port) == (node.ae_title, node.port) and d.host in ("127.0.0.1", "localhost", "::1"):
-            yield Item(d.name, "bad", "this is qagate itself: images would go round for ever")
-        sending = [p for p in node.peers if p.ae_title == d.ae_title]
-        if sending:
-            yield Item(
-                d.name,
-                "warning",
-                f"{d.ae_title} sends to qagate and gets images from it: what comes from it is not sent back; its own "
-                f"routing must leave out what comes from {node.ae_title}",
-            )
-        if not d.commitment and not d.sent_is_kept:
-            yield Item(
-                d.name,
-                "warning",
-                "commitment and sent_is_kept are both false: scanners that ask for storage commitment are told no",
-            )
-    if not any(p.port is not None for p in node.peers):
-        yield Item("inline", "warning", "no peer has a port: storage commitment is refused to all scanners")
-    yield from _carried(settings)
-
-
-def _carried(settings: Settings) -> Iterator[Item]:
-    database = Database.open(settings.database_url)
-    with database.read() as session:
-        stuck = forwarding.overdue(session, before=datetime.now(UTC) - timedelta(minutes=2))
-        counts = forwarding.counts(session)
-    database.close()
-    if stuck:
-        yield Item("inline", "bad", f"{stuck} images are forwarded by nobody: does `qagate forward` run?")
-    named = {d.name for d in settings.destinations if d.originals}
-    for (destination, state), number in sorted(counts.items()):
-        if state in ("held", "planned", "parked") and destination not in named:
-            yield Item(
-                "inline", "bad", f"{number} images {state} for {destination}, which has originals = true no more"
-            )
-        elif state == "parked":
-            yield Item(
-                destination, "bad", f"{number} images are parked; `qagate requeue {destination}` tries them again"
-            )
 
 
 def _for_the_pacs_team(settings: Settings) -> str:

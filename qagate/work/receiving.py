@@ -17,26 +17,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TypeVar
 
-from pydicom.dataset import Dataset
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from qagate.clock import Clock
-from qagate.deliver.commitment import parse_event
 from qagate.domain.series import StoredInstance
-from qagate.domain.step import PerformedStep
 from qagate.errors import QagateError, StoreError
-from qagate.receive.server import AssociationEvent, Receiver
+from qagate.receive.server import AssociationEvent
 from qagate.receive.sparing import SparingLog
 from qagate.receive.spool import Spool
-from qagate.settings import Settings
-from qagate.store import completion, reception
-from qagate.store.completion import StepOutcome
+from qagate.store import reception
 from qagate.store.database import Database
-from qagate.store.events import event
-from qagate.store.forwarding import NOWHERE, Routing
+from qagate.store.events import LEFT_OUT, event
+from qagate.store.routing import NOWHERE, Routing
 from qagate.work.adopting import Adoption
-from qagate.work.committing import record
-from qagate.work.promising import Promising
 
 logger = logging.getLogger(__name__)
 
@@ -157,16 +151,25 @@ class Registrar:
                 record(session, items)
             return
         except Exception as error:  # a fault of one item must not cost the others their rows
-            if isinstance(error, QagateError) and error.retryable:
+            if _passes(error):
                 raise
         for item in items:
             try:
                 with self._database.begin() as session:
                     record(session, [item])
             except Exception as error:
-                if isinstance(error, QagateError) and error.retryable:
+                if _passes(error):
                     raise
                 logger.exception("this cannot be written to the database and is left out: %s", item)
+                if isinstance(item, StoredInstance):
+                    self._left_out(item)
+
+    def _left_out(self, instance: StoredInstance) -> None:
+        """Note that an object is in the spool alone, so that people are told: its sender has had Success."""
+        if not self._log.warn(("left out",), f"{instance.path.name} is in the spool alone; people are told"):
+            return
+        with self._database.begin() as session:
+            event(session, self._clock.now(), LEFT_OUT, detail=instance.path.name)
 
     def _run(self) -> None:
         batch: list[StoredInstance | AssociationEvent | Refusal] = []
@@ -267,31 +270,10 @@ class Registrar:
             reception.close_association(session, association_id=item.id, at=item.at, aborted=item.aborted)
 
 
+def _passes(error: Exception) -> bool:
+    """Whether the same may be written later. What breaks a rule of the tables does so each time."""
+    return isinstance(error, QagateError) and error.retryable and not isinstance(error.__cause__, IntegrityError)
+
+
 class _Stop(Exception):
     """The registrar was asked to stop."""
-
-
-def open_receiver(settings: Settings, registrar: Registrar, spool: Spool, database: Database, clock: Clock) -> Receiver:
-    """Return the DICOM server of this node, not yet started."""
-
-    def promised(event_information: Dataset, calling_ae_title: str) -> None:
-        record(parse_event(event_information), database, clock, calling_ae_title)
-
-    promising = Promising(settings, database, clock)
-
-    def stepped(step: PerformedStep, begins: bool) -> StepOutcome:
-        with database.begin() as session:
-            return completion.create_step(session, step) if begins else completion.set_step(session, step)
-
-    return Receiver(
-        settings.node,
-        spool,
-        on_stored=registrar.stored,
-        on_association=registrar.association,
-        clock=clock,
-        on_commitment=promised,
-        on_commitment_request=promising.take if promising.offered else None,
-        on_step=stepped,
-        on_refused=registrar.refused,
-        max_object_bytes=settings.storage.max_object_mb << 20,
-    )

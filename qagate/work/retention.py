@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import logging
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from qagate.clock import Clock
-from qagate.receive import spool
+from qagate.receive import leaving
 from qagate.settings import Settings
 from qagate.store import retention
 from qagate.store.database import Database
@@ -60,16 +61,21 @@ class Retention:
 
     def _remove(self, series: Expired, before: datetime) -> bool:
         objects = [Path(path) for path in series.objects]
-        if any(spool.came_after(path, before) for path in objects):
+        again = True
+        with _said(objects[0].parent):
+            again = any(leaving.came_after(path, before) for path in objects)
+        if again:
             return False  # what was sent again is kept as long as what is new
         # the database forgets first: a crash in between leaves files that nobody counts on, never the reverse
         with self.database.begin() as session:
             if not retention.forget(session, series.series_instance_uid, before=before, at=self.clock.now()):
                 return False
         for path in objects:
-            spool.remove(path, newer_than=before)
-        for document in series.documents:
-            Path(document).unlink(missing_ok=True)
+            with _said(path):
+                leaving.remove(path, newer_than=before)
+        for document in map(Path, series.documents):
+            with _said(document):
+                document.unlink(missing_ok=True)
         for folder in {path.parent for path in objects}:
             with contextlib.suppress(OSError):  # not empty: something new has come
                 folder.rmdir()
@@ -81,6 +87,15 @@ class Retention:
         """Warn before objects have to be refused."""
         if words := disk_words(self.settings):
             logger.warning("%s", words)
+
+
+@contextlib.contextmanager
+def _said(path: Path) -> Iterator[None]:
+    """Let one file that cannot be removed keep no other on the disk."""
+    try:
+        yield
+    except OSError as error:
+        logger.warning("%s cannot leave the disk, got %s; look at the disk and its permissions", path, error.strerror)
 
 
 def disk_words(settings: Settings) -> str:

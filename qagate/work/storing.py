@@ -14,7 +14,7 @@ from qagate.receive.spool import Spool
 from qagate.receive.stow import Parts
 from qagate.settings import Settings
 from qagate.store.database import Database
-from qagate.store.forwarding import Routing
+from qagate.store.routing import Routing
 from qagate.work.receiving import Registrar
 
 

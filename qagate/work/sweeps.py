@@ -18,7 +18,7 @@ from qagate.domain.holding import is_urgent
 from qagate.domain.obstacle import Obstacle
 from qagate.errors import QagateError
 from qagate.settings import Settings
-from qagate.store import outbox, reception, revisions, workers
+from qagate.store import arrivals, outbox, reception, revisions, workers
 from qagate.store.database import Database
 from qagate.store.outbox import Parcel
 from qagate.store.tables import RevisionRow
@@ -79,7 +79,7 @@ class Sweeps:
         uid, decision = item.arrival.series_instance_uid, item.decision
         if decision.restamp_at is not None:
             with self.database.begin() as session:
-                reception.restamp(session, uid, at=decision.restamp_at)
+                arrivals.restamp(session, uid, at=decision.restamp_at)
             logger.warning("the clock stepped back; quiet times start anew")
         if not decision.complete:
             return

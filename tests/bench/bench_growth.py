@@ -22,7 +22,7 @@ from typing import Any
 from sqlalchemy import insert, select
 
 from qagate.domain.series import StoredInstance
-from qagate.store import outbox, reception, revisions
+from qagate.store import arrivals, outbox, reception, revisions
 from qagate.store.database import Database
 from qagate.store.tables import InstanceRow, SeriesRow
 from tests.bench.many_series import fill
@@ -86,7 +86,7 @@ def tasks(database: Database, number: int, now: datetime) -> dict[str, Callable[
 
     return {
         f"note {IMAGES} images": register,
-        "what is being received": reading(reception.arrivals),
+        "what is being received": reading(arrivals.every),
         "close the series": close,
         "what waits to be judged": reading(revisions.queued),
         "files of the series": reading(lambda session: reception.spool_paths(session, uid, 1)),

@@ -44,23 +44,23 @@ def _not_empty(arguments: tuple[Any, ...]) -> bool:
 
 
 _RECEIVING = (
-    ("torn", "half", "receive.spool:_write_all", "half of the bytes are in the temporary file"),
-    ("bytes", "after", "receive.spool:_write_all", "all bytes are written, none synchronised"),
+    ("torn", "half", "receive.spool:write_all", "half of the bytes are in the temporary file"),
+    ("bytes", "after", "receive.spool:write_all", "all bytes are written, none synchronised"),
     ("synced", "after", "receive.spool:Spool._write", "the temporary file is synchronised"),
     ("linked", "after", "os:link", "the file has its name, its folder is not synchronised"),
     ("placed", "after", "receive.spool:Spool._place", "the object is durable, nobody knows"),
-    ("kept", "after", "receive.server:Receiver._keep", "it is queued for the database, not answered"),
+    ("kept", "after", "receive.storage:Storage._keep", "it is queued for the database, not answered"),
     ("answered", "after", "receive.provider:MessageProvider._serve", "the answer is on its way, no row yet"),
     ("batch", "before-some", "work.receiving:Registrar._write", "a batch of rows is about to be written"),
     ("row", "after", "store.reception:register", "a row is written, the transaction is open"),
-    ("intended", "after", "store.forwarding:intend", "an image's way on is written, the transaction is open"),
+    ("intended", "after", "store.routing:intend", "an image's way on is written, the transaction is open"),
     ("rows", "after-some", "work.receiving:Registrar._write", "a batch of rows is committed"),
     ("opened", "after", "store.reception:open_association", "an association is being recorded"),
     ("closed", "after", "store.reception:close_association", "an association's end is being recorded"),
     ("adopting", "before-some", "work.receiving:Registrar._register", "an orphan of the spool is about to be adopted"),
     ("adopted", "after-some", "work.receiving:Registrar._register", "an orphan of the spool has been adopted"),
-    ("promise", "before", "work.receiving:record", "a storage commitment is about to be recorded"),
-    ("promised", "after", "work.receiving:record", "a storage commitment is recorded, not answered"),
+    ("promise", "before", "work.opening:record", "a storage commitment is about to be recorded"),
+    ("promised", "after", "work.opening:record", "a storage commitment is recorded, not answered"),
 )  # fmt: skip
 _WORKING = (
     ("completing", "after", "store.revisions:close_series", "a revision is written, the transaction is open"),
@@ -70,7 +70,7 @@ _WORKING = (
     ("read", "after", "work.ahead:read_series", "the volumes are in memory"),
     ("assessed", "after", "work.ahead:assess", "the verdict is in memory"),
     ("pictures", "after", "work.pipeline:save", "the pictures are on disk"),
-    ("recording", "after", "store.revisions:record_assessments", "the verdict is written, the transaction is open"),
+    ("recording", "after", "store.assessments:record", "the verdict is written, the transaction is open"),
     ("recorded", "after", "work.pipeline:Pipeline._record", "the verdict is committed, no document is built"),
     ("built", "after", "work.pipeline:build", "the documents are in memory"),
     ("document", "after", "work.pipeline:Pipeline._written", "a document is on disk, no row says so"),

@@ -9,6 +9,7 @@ for _module in (
     "qagate.observe.log",
     "qagate.report.build",
     "qagate.work.forwarding",
+    "qagate.work.opening",
     "qagate.work.receiving",
     "qagate.work.worker",
     "tests.crash.killing",

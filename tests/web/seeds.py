@@ -21,7 +21,7 @@ from qagate.domain.series import StoredInstance
 from qagate.domain.verdict import Action, Outcome, Verdict
 from qagate.domain.volume import Geometry, Volume
 from qagate.settings import Settings
-from qagate.store import reception, revisions
+from qagate.store import assessments, reception, revisions
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.work.previews import save_heatmap
@@ -110,7 +110,7 @@ def judge(
     )
     _pictures(settings, assessment, revision_id)
     with database.begin() as session:
-        revisions.record_assessments(
+        assessments.record(
             session,
             revision_id,
             [(assessment, verdict)],

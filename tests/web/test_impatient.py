@@ -55,6 +55,23 @@ def test_what_is_pressed_over_a_slow_line_is_done_in_its_order(served, page):
     assert said(served, LOOK) == ["agree", "undo"]
 
 
+def test_a_server_that_takes_a_decision_and_never_answers_is_waited_for_a_minute(served, page):
+    """Every key that was pressed after it waited for ever, and nothing was said."""
+    served.add(LOOK)
+    page.add_init_script(
+        "const real = AbortSignal.timeout; AbortSignal.timeout = (ms) => real.call(AbortSignal, ms / 50)"
+    )
+    page.goto(served.url)
+    page.route("**/decisions", lambda route: None)
+    for key in ("j", "a"):
+        page.keyboard.press(key)
+    expect(page.locator("#toast")).to_contain_text("qagate does not answer; look again whether that was done")
+    page.unroute("**/decisions")
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_contain_text("Agreed")
+    assert said(served, LOOK) == ["agree"]
+
+
 def test_one_that_cannot_be_taken_back_leaves_the_others_no_less_so(served, page):
     for one in (LOOK, MORE):
         served.add(one)
@@ -92,6 +109,19 @@ def test_a_browser_is_given_a_file_that_spreadsheets_read(served, page):
             page.get_by_role("link", name=link, exact=True).click()
         assert taken.value.suggested_filename.startswith("qagate-")
         assert taken.value.path().read_bytes()[:3] == b"\xef\xbb\xbf", address
+
+
+def test_a_browser_in_german_is_given_semicolons(served, chromium):
+    """Excel put every line into one cell."""
+    served.add(LOOK)
+    for locale, first in (("de-DE", "series_instance_uid;study"), ("en-GB", "series_instance_uid,study")):
+        context = chromium.new_context(locale=locale)
+        page = context.new_page()
+        page.goto(served.url)
+        with page.expect_download() as taken:
+            page.get_by_role("link", name="CSV", exact=True).click()
+        assert taken.value.path().read_text("utf-8-sig").startswith(first), locale
+        context.close()
 
 
 def test_images_that_wait_for_a_verdict_are_released_by_their_button(served, page):

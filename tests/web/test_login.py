@@ -113,8 +113,20 @@ def test_whose_login_ended_is_told_so_and_finds_the_way_back(served, page):
         logins.close_all(session, people.get(session, "ada"), by="ada", at=datetime.now(UTC))
     page.keyboard.press("a")
     expect(page.locator("#toast")).to_contain_text("You are logged out; nothing was changed")
-    page.get_by_role("link", name="You are logged out").click()
-    page.wait_for_url("**/login?next=%2F%3Fmodality%3DCT")
+    expect(page.get_by_role("link", name="You are logged out")).to_have_attribute(
+        "href", "/login?next=%2F%3Fmodality%3DCT"
+    )
+    with page.context.expect_page() as opened:  # in a window of its own: nothing that was written or selected is lost
+        page.locator("#toast").get_by_role("link", name="Log in").click()
+    opened.value.get_by_label("Name").fill("ada")
+    opened.value.get_by_label("Password").fill(PASSWORD)
+    opened.value.keyboard.press("Enter")
+    opened.value.wait_for_url(f"{served.url}/")
+    opened.value.close()
+    page.locator(f"tr[data-uid='{Seed('look').uid}'] .what a").focus()
+    page.keyboard.press("a")
+    expect(page.locator("#toast")).to_contain_text("Agreed")
+    expect(page.locator("#link")).to_be_empty()
 
 
 def test_a_node_that_is_open_to_everybody_says_so(served, page):

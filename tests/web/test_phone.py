@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import expect
 
 from qagate.domain.person import Role
 from tests.unit.web.people import PASSWORD, add, token_of
@@ -42,6 +43,26 @@ def test_nor_the_pages_of_somebody_who_is_logged_in(served, page):
     for address in ("/me", "/people", "/tokens", "/audit"):
         page.goto(served.url + address)
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], address
+
+
+def test_the_series_stand_first_and_the_filters_are_folded(served, page):
+    """Filters took the upper half of the screen."""
+    served.add(LOOK)
+    page.set_viewport_size(PHONE)
+    page.goto(served.url)
+    expect(page.locator("form.filters")).to_be_hidden()
+    row = page.locator(f"tr[data-uid='{LOOK.uid}']").bounding_box()
+    assert row["y"] + row["height"] < 0.55 * PHONE["height"]
+    page.locator("[data-tab=review]").click()
+    page.wait_for_url("**verdict=review**")
+    expect(page.locator("form.filters")).to_be_hidden()
+    page.locator("#filters summary").click()
+    page.select_option("select[name=modality]", "CT")
+    page.wait_for_url("**modality=CT")
+    expect(page.locator("form.filters")).to_be_visible()  # what is set stays in sight
+    page.goto(served.url)
+    page.set_viewport_size({"width": 1280, "height": 800})  # turned, or on another screen
+    expect(page.locator("form.filters")).to_be_visible()
 
 
 def test_a_row_of_the_worklist_says_all_it_says_on_a_desk(served, page):

@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from qagate.web.pages import VENDOR
+from tests.web import seeds
 from tests.web.eyes import pixels, still, until
 from tests.web.seeds import Seed, judge, late_image
 
@@ -79,3 +80,27 @@ def test_images_gone(served, page):
     page.wait_for_selector("#viewer[data-ready=false]")
     assert "no longer here" in page.inner_text("#stage-note")
     assert page.locator("#poster").is_visible()  # the worst slice still stands there
+
+
+def test_names_written_from_right_to_left_stay_in_their_places(served, page):
+    """The station stood within the quotation marks of the description, and that behind it."""
+    one = Seed("right", "review", 44.0, description="الرأس بدون تباين", protocol="رأس", station="مستشفى")
+    served.add(one)
+    page.goto(f"{served.url}/series/{one.uid}?viewer=canvas")
+    parts = [page.locator("h1").get_by_text(text, exact=True).bounding_box() for text in (one.description, one.station)]
+    assert parts[0]["x"] + parts[0]["width"] <= parts[1]["x"]
+
+
+def test_one_image_has_no_stack_to_go_through(served, page, monkeypatch):
+    """It had a slider with one stop, planes that cannot be cut, and its own picture again as the worst of one."""
+    monkeypatch.setattr(seeds, "SLICES", 1)
+    one = Seed("flat", "review", 44.0, minutes=2, images=True)
+    served.add(one)
+    page.goto(f"{served.url}/series/{one.uid}?viewer=canvas")
+    page.wait_for_selector("#viewer[data-ready=true]")
+    expect(page.locator(".where")).to_contain_text("slice 1/1")
+    for part in ("#slider", "#planes", ".pictures"):
+        expect(page.locator(part)).to_be_hidden()
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("2")  # windows still are
+    expect(page.locator("#windows button").nth(1)).to_have_attribute("aria-pressed", "true")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import expect
@@ -105,11 +106,27 @@ def test_times_do_not_stay_relative_on_a_page_that_stays_open(served, page):
     expect(when).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+$"))
 
 
-def test_no_answer_is_said(served, page):
+@pytest.mark.parametrize(("path", "what"), [("/", "this list"), (f"/series/{LOOK.uid}", "this page")])
+def test_no_answer_is_said(served, page, path, what):
+    """The page of a series said nothing, and looked as current as ever."""
     fill(served)
-    page.goto(served.url)
+    page.goto(served.url + path)
     page.route("**/rows*", lambda route: route.abort())
-    expect(page.locator("#link")).to_contain_text("does not answer", timeout=20_000)
+    expect(page.locator("#link")).to_have_text(f"qagate does not answer; {what} is not current", timeout=20_000)
+    page.unroute("**/rows*")
+    expect(page.locator("#link")).to_be_empty(timeout=20_000)
+
+
+def test_times_are_true_before_a_screen_whose_clock_is_wrong(served, page):
+    """With a clock that was 20 minutes fast, what came 3 minutes ago was "23 min ago"."""
+    fill(served)
+    page.clock.install(time=datetime.now(UTC) + timedelta(minutes=20))
+    page.goto(served.url)
+    when = page.locator(f"tr[data-uid='{LOOK.uid}'] time")
+    page.clock.fast_forward("00:10")
+    expect(when).to_have_text("3 min ago")
+    page.clock.fast_forward("05:00")
+    expect(when).to_have_text("8 min ago")
 
 
 def test_both_themes_and_a_tablet(served, page):

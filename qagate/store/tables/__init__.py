@@ -13,7 +13,7 @@ from qagate.store.tables.holding import CommitmentRow, ForwardRow, HoldingRow
 from qagate.store.tables.kind import KindRow
 from qagate.store.tables.outbox import DeliveryRow, DocumentRow
 from qagate.store.tables.people import InvitationRow, LoginRow, PersonRow, TokenRow, TryRow
-from qagate.store.tables.reception import AssociationRow, InstanceRow, SeriesRow
+from qagate.store.tables.reception import AnnouncedRow, AssociationRow, InstanceRow, SeriesRow
 from qagate.store.tables.revisions import AssessmentRow, RevisionRow
 from qagate.store.tables.trend import AnnotationRow, PointRow
 from qagate.store.tables.worker import WorkerRow
@@ -21,6 +21,7 @@ from qagate.store.tables.worker import WorkerRow
 __all__ = [
     "AlertRow",
     "AnnotationRow",
+    "AnnouncedRow",
     "AssessmentRow",
     "AssociationRow",
     "AuditRow",

@@ -127,3 +127,16 @@ class InstanceRow(Base):
         Index("ix_instance_association_id", "association_id"),
         Index("ix_instance_sop_instance_uid", "sop_instance_uid"),
     )
+
+
+class AnnouncedRow(Base):
+    """What a request called an object whose data set says otherwise: its sender asks for it by these UIDs."""
+
+    __tablename__ = "announced"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    instance_id: Mapped[int] = mapped_column(ForeignKey("instance.id"))
+    sop_class_uid: Mapped[str] = mapped_column(String(64))
+    sop_instance_uid: Mapped[str] = mapped_column(String(64), index=True)
+
+    __table_args__ = (UniqueConstraint("instance_id", "sop_class_uid", "sop_instance_uid"),)

@@ -1,7 +1,10 @@
 // Trying again what a destination did not take, and giving up what it never will.
 import { send, toast } from "./api.js";
+import { again } from "./page.js";
 
 const dialog = document.getElementById("give-up");
+
+const row = (destination) => `#${CSS.escape(`to-${destination}`)}`;
 
 document.addEventListener("click", async (event) => {
   const given = event.target.closest("[data-give-up]");
@@ -16,7 +19,7 @@ document.addEventListener("click", async (event) => {
   button.disabled = true;
   try {
     await send("POST", `/api/v1/deliveries/${encodeURIComponent(button.dataset.again)}/again`);
-    location.reload();
+    again("Tried again now", row(button.dataset.again));
   } catch (error) {
     button.disabled = false;
     toast(error.message);
@@ -29,7 +32,7 @@ dialog?.addEventListener("close", async () => {
   try {
     const to = encodeURIComponent(dialog.dataset.destination);
     await send("POST", `/api/v1/deliveries/${to}/give-up`, { reason: dialog.querySelector("textarea").value });
-    location.reload();
+    again("Given up", row(dialog.dataset.destination));
   } catch (error) {
     toast(error.message);
   }

@@ -1,5 +1,6 @@
 // The page of one series keeps itself current: what is said beside the images changes in place, the images never do.
 import { toast } from "./api.js";
+import { askQuietly } from "./link.js";
 
 const POLL_MS = 4000;
 const AFTER_RELEASE_MS = [3000, 10000]; // by then images that were let go are usually at the archive
@@ -35,8 +36,8 @@ function place(element) {
 
 async function poll() {
   if (document.hidden || document.querySelector("dialog[open]")) return;
-  const answer = await fetch(`/rows?text=${root.dataset.uid}`, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
-  if (answer.status !== 200) return; // nothing changed, or nobody answers: what stands here was true
+  const answer = await askQuietly(`/rows?text=${root.dataset.uid}`, tag ? { "If-None-Match": tag } : {}, "this page");
+  if (answer?.status !== 200) return;
   tag = answer.headers.get("etag") ?? "";
   const rows = new DOMParser().parseFromString(await answer.text(), "text/html").body;
   const row = rows.querySelector(`tr[data-uid="${root.dataset.uid}"]`);

@@ -1,5 +1,6 @@
 // Draws the trends with uPlot: daily medians, their average and its limits, and lines where something began.
 import { send } from "./api.js";
+import { again } from "./page.js";
 
 let uPlot = null;
 try {
@@ -143,7 +144,7 @@ const form = document.getElementById("note");
 async function change(method, path, body) {
   try {
     await send(method, path, body);
-    location.reload();
+    again(method === "POST" ? "Noted" : "Removed", "#note [name=words]");
   } catch (error) {
     document.getElementById("said").textContent = error.message;
   }

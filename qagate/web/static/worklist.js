@@ -1,18 +1,18 @@
 // The worklist by keyboard, its filters, and new rows that never move what a person is looking at.
-import { LOGGED_OUT, send, toast, why } from "./api.js";
-import { ask, decide, undo } from "./decide.js";
+import { send, toast } from "./api.js";
+import { ask, busy, decide, undo } from "./decide.js";
+import { askQuietly } from "./link.js";
 import { typing } from "./page.js";
+import { Selection } from "./selection.js";
 import { refresh } from "./times.js";
 
 const POLL_MS = 3000;
 const MOST_ROWS = 100;
 const live = document.getElementById("live");
-const link = document.getElementById("link");
 const form = document.querySelector("form.filters");
 const firstPage = (new URLSearchParams(location.search).get("page") ?? "1") === "1";
 let pointer = null; // the row under the cursor
 let tag = "";
-let failures = 0;
 let waiting = null; // a newer list whose rows would have moved something
 
 // --- keyboard and filters
@@ -28,60 +28,72 @@ function move(step) {
   all[next].closest("tr").scrollIntoView({ block: "nearest" });
 }
 
-// --- selecting and deciding
-const selected = new Set(); // Series Instance UIDs
+// --- selecting and deciding; who may not decide has nothing to select for
+const selection = document.getElementById("chosen") ? new Selection(live) : null;
+const MOST_BY_A_KEY = 20; // more are asked about before they are agreed with
 
 function targets() {
-  if (selected.size) return [...rowsOf(live).values()].filter((row) => selected.has(row.dataset.uid));
+  if (selection.busy) return [];
+  if (selection.size) return selection.targets;
   return current() ? [current()] : [];
 }
 
-function showSelection() {
-  const known = rowsOf(live);
-  for (const uid of selected) if (!known.has(uid)) selected.delete(uid);
-  for (const [uid, row] of known) row.ariaSelected = String(selected.has(uid));
-  document.getElementById("chosen").hidden = !selected.size;
-  document.getElementById("chosen-count").textContent = `${selected.size} selected`;
-}
-
-function toggle(row = current()) {
-  if (!row) return;
-  if (!selected.delete(row.dataset.uid)) selected.add(row.dataset.uid);
-  showSelection();
-}
-
 function clear() {
-  if (selected.size) selected.clear();
+  if (selection?.size) selection.clear();
   else document.activeElement?.blur();
-  showSelection();
+}
+
+// Hidden ones are opened: nobody says whether a verdict is right that is not shown.
+function openHidden(all) {
+  const [one] = all;
+  if (one && all.every(({ dataset }) => dataset.hidden)) location.assign(`/series/${one.dataset.uid}`);
 }
 
 async function agree() {
-  const rows = targets();
-  const hidden = rows.filter((row) => row.dataset.hidden); // these are opened: nobody agrees with what is not shown
-  if (rows.length === hidden.length) return hidden[0]?.querySelector(".what a").click();
-  await decide(rows.filter((row) => !row.dataset.hidden), { kind: "agree" });
+  const all = targets();
+  const rows = all.filter(({ dataset }) => !dataset.hidden);
+  if (!rows.length) return openHidden(all);
+  if (rows.length > MOST_BY_A_KEY) return ask(all, "agree");
+  await decide(rows, { kind: "agree" });
+  if (rows.length < all.length) toast(`${all.length - rows.length} with a hidden verdict left out: they are judged one by one`, undo);
 }
 
 function refuse(kind) {
   const all = targets();
-  const rows = all.filter((row) => !row.dataset.hidden);
-  if (!rows.length) return all[0]?.querySelector(".what a").click();
-  ask(rows, kind === "reject" && rows.some((row) => row.dataset.verdict === "accept") ? "disagree" : kind);
+  if (all.every(({ dataset }) => dataset.hidden)) return openHidden(all); // also where there is none
+  ask(all, kind === "reject" && all.some(({ dataset }) => dataset.verdict === "accept") ? "disagree" : kind);
 }
 
-document.addEventListener("decided", () => { selected.clear(); showSelection(); poll(); });
-document.getElementById("chosen").addEventListener("click", (event) => {
+function release() {
+  const held = (one) => one.dataset.holding === "held" || (!selection.size && one.dataset.holding === "rejected");
+  if (targets().some(held)) ask(targets(), "release");
+}
+
+function selectAll() {
+  const more = document.querySelector("[data-do=everything-listed]");
+  if (more.hidden) selection.here(true);
+  else selection.everything();
+}
+
+document.addEventListener("decided", ({ detail }) => {
+  if (selection) for (const uid of detail) selection.chosen.delete(uid);
+  selection?.show();
+  poll({ now: true });
+});
+document.getElementById("chosen")?.addEventListener("click", (event) => {
   const what = event.target.closest("[data-do]")?.dataset.do;
-  if (what === "agree") agree();
-  else if (what === "reject") refuse("reject");
-  else if (what) clear();
+  ({ agree, reject: () => refuse("reject"), release, "everything-listed": () => selection.everything(), clear })[what]?.();
 });
 
+const deciding = selection && {
+  a: agree, r: () => refuse("reject"), d: () => refuse("disagree"), l: release, z: undo,
+  " ": () => selection.toggle(current()), x: () => selection.toggle(current()), "*": selectAll,
+};
+
 const actions = {
-  a: agree, r: () => refuse("reject"), d: () => refuse("disagree"), z: undo, " ": () => toggle(), x: () => toggle(),
+  ...deciding,
   j: () => move(1), ArrowDown: () => move(1), k: () => move(-1), ArrowUp: () => move(-1),
-  "/": () => form.elements.text.focus(),
+  "/": () => { filters.open = true; form.elements.text.focus(); },
   f: () => live.querySelector(".order")?.click(),
   n: () => showWaiting(),
   Escape: clear,
@@ -91,12 +103,19 @@ document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && event.target === form.elements.text) return event.target.blur();
   if (typing(event)) return;
   const tabs = live.querySelectorAll(".tabs a[data-tab]");
-  if (event.target.closest("button")) return; // its own keys
+  if (event.target.closest("button") || (event.key === " " && event.target.matches("[type=checkbox]"))) return; // its own keys
   const action = actions[event.key] ?? (tabs[Number(event.key) - 1] && (() => tabs[Number(event.key) - 1].click()));
   if (!action) return;
   event.preventDefault();
   action();
 });
+
+// On a phone the series stand first; filters that are set stay in sight.
+const phone = matchMedia("(max-width: 720px)");
+const filters = document.getElementById("filters");
+const fold = () => { filters.open = !phone.matches || [...form.elements].some((one) => one.type !== "hidden" && one.value); };
+phone.addEventListener("change", fold);
+fold();
 
 form.classList.add("by-itself"); // the button is for those without scripts
 form.addEventListener("change", (event) => { if (event.target.matches("select")) form.requestSubmit(); });
@@ -110,7 +129,13 @@ live.addEventListener("pointerleave", () => { pointer = null; });
 live.addEventListener("click", (event) => {
   if (event.target.closest("#fresh")) return showWaiting();
   const row = event.target.closest("tr[data-uid]");
-  if (row && (event.ctrlKey || event.metaKey || event.shiftKey) && !event.target.closest("a")) return toggle(row);
+  if (event.target.matches("#all-here")) return selection.here(event.target.checked);
+  if (event.target.matches("[type=checkbox]")) return selection.toggle(row, { range: event.shiftKey });
+  if (event.target.closest(".pick")) return; // its box is clicked next
+  if (selection && row && (event.ctrlKey || event.metaKey || event.shiftKey) && !event.target.closest("a")) {
+    getSelection().removeAllRanges(); // the text that the browser marks with Shift
+    return selection.toggle(row, { range: event.shiftKey });
+  }
   if (row && !event.target.closest("a") && !getSelection().toString()) row.querySelector(".what a").click();
 });
 
@@ -126,6 +151,8 @@ function counts(fresh) {
     const old = live.querySelector(`[data-tab="${tab.dataset.tab}"] b`);
     if (old) old.textContent = tab.querySelector("b").textContent;
   }
+  const [table, fuller] = [live.querySelector("table.list"), fresh.querySelector("table.list")];
+  if (table && fuller) table.dataset.total = fuller.dataset.total;
   const [held, holds] = [live.querySelector("#waiting"), fresh.querySelector("#waiting")];
   if (held.textContent !== holds.textContent) held.replaceWith(holds.cloneNode(true));
 }
@@ -195,6 +222,7 @@ function insert(body, incoming, known, fresh, force) {
   }
   waiting = null;
   offer(0);
+  if (added.length) document.getElementById("arrived").textContent = `${added.length} new`; // for those who listen
   while (body.children.length > MOST_ROWS && !body.lastElementChild.contains(document.activeElement)) body.lastElementChild.remove();
 }
 
@@ -210,36 +238,21 @@ function showWaiting() {
   if (waiting) merge(waiting, { force: true });
 }
 
-async function poll() {
-  if (document.hidden) return;
-  try {
-    const answer = await fetch(`/rows${location.search}`, { headers: tag ? { "If-None-Match": tag } : {}, cache: "no-store" });
-    if (answer.status === 200) {
-      const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
-      tag = answer.headers.get("etag") ?? "";
-      merge(fresh);
-      showSelection();
-      refresh(live);
-    } else if (answer.status === 401) {
-      return loggedOut();
-    } else if (answer.status !== 304) {
-      throw new Error(await why(answer));
-    }
-    failures = 0;
-    link.textContent = "";
-  } catch (error) {
-    failures += 1;
-    if (failures >= 2) link.textContent = error instanceof TypeError ? "qagate does not answer; this list is not current" : error.message;
-  }
+let asking = false;
+
+async function poll({ now = false } = {}) {
+  if (document.hidden || asking || (busy() && !now)) return;
+  asking = true;
+  const answer = await askQuietly(`/rows${location.search}`, tag ? { "If-None-Match": tag } : {}, "this list");
+  asking = false;
+  if (answer?.status !== 200) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+  tag = answer.headers.get("etag") ?? "";
+  merge(fresh);
+  selection?.show();
+  refresh(live);
 }
 
-function loggedOut() {
-  const way = document.createElement("a");
-  way.href = `/login?${new URLSearchParams({ next: location.pathname + location.search })}`;
-  way.className = "link";
-  way.textContent = `${LOGGED_OUT}; this list is not current. Log in`;
-  link.replaceChildren(way);
-}
-
-setInterval(poll, POLL_MS);
-document.addEventListener("visibilitychange", poll);
+selection?.show();
+setInterval(() => poll(), POLL_MS);
+document.addEventListener("visibilitychange", () => poll());

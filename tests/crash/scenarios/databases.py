@@ -22,6 +22,8 @@ AWAY_SECONDS = float(os.environ.get("QAGATE_TEST_AWAY_SECONDS", "5"))
 
 SERVER = Setup("server-goes-away")
 FILE = Setup("locked-file")
+IN_FRONT = Setup("locked-file-in-front", inline=True)
+LOCKED_SECONDS = 60.0
 FULL_DATABASE = Setup("full-database", disks={"database": "40m", "postgres": "400m"}, own=True)
 SMALL_SERVER = Setup("full-server", disks={"postgres": "400m"}, own=True)
 
@@ -154,6 +156,49 @@ def _(stage: Stage) -> None:
         other.execute("ROLLBACK")
     assert set(stage.sender.statuses) == {0}
     stage.at_end(*numbers, seconds=240)
+
+
+@contextmanager
+def _locked(stage: Stage) -> Iterator[None]:
+    with closing(sqlite3.connect(stage.node.database_url.removeprefix("sqlite:///"), isolation_level=None)) as other:
+        other.execute("PRAGMA busy_timeout=30000")
+        other.execute("BEGIN EXCLUSIVE")
+        yield
+        other.execute("ROLLBACK")
+
+
+@scenario(
+    "inline-file-locked", "inline, the file is locked for a minute while images come, wait and are sent", IN_FRONT
+)
+def _(stage: Stage) -> None:
+    stage.pacs.delay_seconds = 0.5
+    numbers = [stage.send(20)]
+    stage.wait(lambda: stage.pacs.asked.total(), "images to be on their way")
+    with _locked(stage):
+        end = time.monotonic() + LOCKED_SECONDS
+        while time.monotonic() < end:
+            numbers.append(stage.send(2))
+            time.sleep(10)
+        stage.pacs.well()
+    assert set(stage.sender.statuses) == {0}
+    stage.at_end(*numbers, seconds=240)
+    for number in numbers:
+        stage.wait(lambda number=number: stage.images_at(stage.pacs, number) >= 2, f"series {number} at the PACS", 150)
+
+
+@scenario("inline-file-locked-at-start", "inline, the file is locked for a minute while everything starts", IN_FRONT)
+def _(stage: Stage) -> None:
+    number = stage.send()
+    with _locked(stage):
+        for process in stage.node.processes:
+            stage.node.kill(process)
+        time.sleep(LOCKED_SECONDS)
+        other = stage.new()
+        stage.sender.send(series(other))
+    stage.node.ready()
+    stage.at_end(number, other, seconds=240)
+    for one in (number, other):
+        stage.wait(lambda one=one: stage.images_at(stage.pacs, one) == 3, f"series {one} at the PACS", 150)
 
 
 @scenario("file-locked-in-bits", "another program locks the file every second, for a second", FILE)

@@ -1,19 +1,25 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import select, update
 from typer.testing import CliRunner
 
 from qagate.cli.commands import app
 from qagate.domain.series import StoredInstance
 from qagate.settings import load
-from qagate.store import audit, reception, revisions, stranded, worklist
+from qagate.store import audit, reception, revisions, stranded, workers, worklist
 from qagate.store.database import Database
-from qagate.store.forwarding import Route, Routing
+from qagate.store.revisions import WrittenDocument
+from qagate.store.routing import Route, Routing
+from qagate.store.tables import ForwardRow, RevisionRow
+from qagate.work import preflight
+from qagate.work.ways import ways
 
 T0 = datetime(2026, 11, 22, tzinfo=UTC)
+PACS = '[[destinations]]\nname = "PACS"\nae_title = "PACS"\nhost = "h"\nport = 104\noriginals = true\n'
 
 
 @pytest.fixture
@@ -41,6 +47,75 @@ def run(*arguments: object) -> str:
 
 def test_status_accounts_for_a_series_that_was_set_aside(config: Path) -> None:
     assert "1 received = 0 good + 0 to look at + 0 without score + 0 excluded + 1 failed" in run("status", "-c", config)
+
+
+@pytest.mark.parametrize(("minutes", "queues", "said"), [(None, "", True), (0, "score", False), (0, "deliver", True),
+                                                         (9, "", True)])  # fmt: skip
+def test_status_says_when_no_worker_judges(config: Path, minutes: int | None, queues: str, said: bool) -> None:
+    """It said so only of series that are complete, and it is the worker that says when they are."""
+    database = Database.open(load(config, {}).database_url)
+    if minutes is not None:
+        with database.begin() as session:
+            at = datetime.now(UTC) - timedelta(minutes=minutes)
+            workers.beat(session, "w", device="cpu", at=at, queues=queues)
+    database.close()
+    assert ("no worker judges; start `qagate work`" in run("status", "-c", config)) is said
+
+
+@pytest.mark.parametrize("destinations", ["", PACS.replace('"PACS"', '"NEW"', 1), PACS.replace("true", "false")])
+def test_what_waits_for_a_destination_that_was_renamed_is_told_by_check_and_status(
+    config: Path, destinations: str
+) -> None:
+    """Without any destination of images check said nothing of it, and of documents it never did."""
+    database = Database.open(load(config, {}).database_url)
+    with database.begin() as session:
+        instance = StoredInstance(Path("2.dcm"), "2", "2", "3", "1.2.4", "1.2", "CT", 1, "b" * 64, "S", T0)
+        reception.register(session, [instance], Routing((Route("PACS", "PACS"),), holds=False))
+        (revision,) = session.scalars(select(RevisionRow))
+        one = WrittenDocument("SR", "1", "9", "9", ("sr.dcm",))
+        revisions.record_documents(session, revision.id, [one], destinations=[("OLD", ("SR",))], at=T0)
+    database.close()
+    config.write_text('[storage]\ndata_dir = "data"\n' + destinations)
+    settings = load(config, {})
+    found = [item for item in ways(settings) if item.state == "bad"]
+    words = [f"{item.what}: {item.detail}" for item in found]
+    cure = "name it again, or give it up: `qagate give-up"
+    assert [w for w in words if w.startswith("PACS: 1 images") and f"{cure} PACS`" in w]
+    assert [w for w in words if w.startswith("OLD: 1 documents") and f"{cure} OLD`" in w]
+    said = run("status", "-c", config)
+    assert "OLD" in said
+    assert f"the settings do not name OLD; {cure} OLD`" in said
+
+
+def test_what_a_renamed_archive_took_and_never_promised_is_told_by_check(config: Path) -> None:
+    """Nobody asks it any more, and the images leave the disk in time."""
+    database = Database.open(load(config, {}).database_url)
+    with database.begin() as session:
+        instance = StoredInstance(Path("2.dcm"), "2", "2", "3", "1.2.4", "1.2", "CT", 1, "b" * 64, "S", T0)
+        reception.register(session, [instance], Routing((Route("OLD", "OLD"), Route("MUTE", "MUTE")), holds=False))
+        session.execute(update(ForwardRow).values(state="sent", sent_at=T0))
+        of_old = update(ForwardRow).where(ForwardRow.destination == "OLD")
+        session.execute(of_old.values(commitment_asked_at=T0, transaction_uid="1.2"))
+    database.close()
+    said = [f"{item.state} {item.what}: {item.detail}" for item in ways(load(config, {}))]
+    words = (
+        "took 1 images that it has not promised to keep, and nobody asks it any more: the settings do not name it; "
+        "name it again, or be sure that they are there"
+    )
+    assert said == [f"warning OLD: {words}"]
+
+
+def test_check_says_when_the_spool_takes_nothing_though_there_is_room(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(config, {})
+    settings.spool_dir.mkdir()
+    assert not [item for item in preflight._disk(settings) if "cannot be written" in item.detail]
+    monkeypatch.setattr(preflight, "why_unwritable", lambda root: "No space left on device")
+    said = [item.detail for item in preflight._disk(settings) if "cannot be written" in item.detail]
+    assert said == [
+        f"{settings.spool_dir} cannot be written (No space left on device); see its inodes, quota and mount"
+    ]
 
 
 def test_a_series_that_was_set_aside_can_be_judged_again(config: Path) -> None:

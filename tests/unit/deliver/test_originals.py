@@ -13,7 +13,8 @@ from pynetdicom.dsutils import split_dataset
 from qagate.deliver import originals
 from qagate.deliver.originals import Original, forward
 from qagate.deliver.receipt import Receipt
-from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable
+from qagate.domain.obstacle import Obstacle
+from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, Unreachable, Unsendable
 from qagate.receive.part10 import FileMeta, encode
 from qagate.settings import Destination
 from tests.unit.deliver.archive import archiving
@@ -121,7 +122,8 @@ def test_a_file_that_is_not_what_was_received_is_not_sent(tmp_path):
     gone = Original(tmp_path / "gone.dcm", MR, "1.2.2", EXPLICIT, "0" * 64)
     with archiving(MR) as (destination, archive):
         answers = [answer for _, answer in forward([whole, gone], destination, calling_ae_title="QAGATE")]
-    assert [type(answer) for answer in answers] == [DeliveryRefused, DeliveryRefused]
+    assert [type(answer) for answer in answers] == [Unsendable, Unsendable]
+    assert [Obstacle.of(answer) for answer in answers] == [Obstacle.UNSENDABLE] * 2
     assert "other bytes" in str(answers[0])
     assert archive.uids == []
 
@@ -194,7 +196,7 @@ def test_an_archive_that_breaks_off_at_one_image_is_told_from_one_that_is_away(t
         (OSError(errno.EMFILE, "Too many open files"), DeliveryError),
         (OSError(errno.EIO, "Input/output error"), DeliveryError),
         (OSError(errno.ESTALE, "Stale file handle"), DeliveryError),
-        (FileNotFoundError(errno.ENOENT, "No such file"), DeliveryRefused),
+        (FileNotFoundError(errno.ENOENT, "No such file"), Unsendable),
     ],
     ids=["descriptors", "disk", "share", "gone"],
 )

@@ -23,7 +23,9 @@ def test_only_the_scanners_that_are_asked_for_and_always_the_node():
 
 
 def test_signs():
-    assert [s.key for s in parked({"PACS": 2, "VNA": 0})] == ["parked:PACS"]
+    assert [s.key for s in parked({"PACS": 2, "VNA": 0}, ["PACS"])] == ["parked:PACS"]
+    assert "qagate requeue" in parked({"PACS": 2}, ["PACS"])[0].words
+    assert "qagate give-up OLD" in parked({"OLD": 2}, ["PACS"])[0].words
     assert disk(3000, 1024, 3) != ()  # 3 * 1024 = 3072 should be free
     assert disk(3072, 1024, 3) == ()
     assert "are refused" in disk(1000, 1024, 3)[0].words

@@ -96,7 +96,7 @@ def test_an_object_that_is_too_large_is_refused_and_leaves_nothing(
     large = make_object("1.2.3.9", PixelData=bytes(1_000_000), BitsAllocated=8)
     fits = make_object("1.2.3.8", PixelData=bytes(200_000), BitsAllocated=8)
     with receiving(tmp_path) as (receiver, told):
-        receiver._max_object_bytes = 500_000
+        receiver._storage._max_object_bytes = 500_000
         assert send(receiver.port, make_object(), large, fits, large, make_object("1.2.3.2")) == [
             0x0000, 0xA700, 0x0000, 0xA700, 0x0000,
         ]  # fmt: skip

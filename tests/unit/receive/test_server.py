@@ -29,7 +29,6 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, Verification  # typ
 from qagate.deliver.peer import Requestor
 from qagate.domain.series import StoredInstance
 from qagate.errors import SettingsError, SpoolError, StoreError
-from qagate.receive import server as module
 from qagate.receive.server import Receiver
 from qagate.receive.spool import Spool
 from qagate.settings import Node, Peer
@@ -261,7 +260,7 @@ def test_a_fault_outside_is_a_failure_and_not_an_abort(tmp_path: Path) -> None:
 def test_a_full_disk_is_answered_with_out_of_resources(tmp_path: Path) -> None:
     with receiving(tmp_path, reserve_bytes=1 << 60) as (receiver, told):
         assert send(receiver.port, make_object(), make_object("1.2.3.2")) == [0xA700, 0xA700]
-        receiver._spool.reserve_bytes = 0
+        receiver._storage._spool.reserve_bytes = 0
         assert send(receiver.port, make_object()) == [0x0000]
     assert len(told.instances) == 1
     assert len(files(tmp_path)) == 1
@@ -272,7 +271,7 @@ def test_a_spool_that_fails_is_answered_with_out_of_resources(tmp_path: Path, mo
         raise SpoolError("the spool cannot be written, got Read-only file system")
 
     with receiving(tmp_path) as (receiver, _):
-        monkeypatch.setattr(module.Spool, "store", fail)
+        monkeypatch.setattr(Spool, "store", fail)
         assert send(receiver.port, make_object()) == [0xA700]
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 import pytest
 from pydicom import dcmread
 
-from qagate.domain.series import StoredInstance
+from qagate.domain.series import Announced, StoredInstance
 from qagate.errors import SpoolError, SpoolFull
+from qagate.receive import leaving, part10
 from qagate.receive import spool as module
-from qagate.receive.spool import Spool, remove
+from qagate.receive.leaving import remove
+from qagate.receive.spool import Spool
 from tests.unit.receive.scanner import found_in, make_object, tidied
 from tests.unit.receive.test_header import EXPLICIT, encoded
 
@@ -66,6 +68,7 @@ def test_stores_the_bytes_untouched(spool: Spool) -> None:
         received_at=NOON,
         association_id="a1",
         arrival="new",
+        announced=Announced("1.2.840.10008.5.1.4.1.1.2", "1.2.3.99"),
     )
     assert dcmread(stored.path).PatientID == "SECRET42"
 
@@ -112,6 +115,38 @@ def test_the_same_again_is_not_written_again(spool: Spool) -> None:
     assert after.st_ino == before.st_ino
     assert after.st_mtime_ns - before.st_mtime_ns == 3600 * 10**9  # when it came last: it is kept from then on
     assert len(files(spool.root)) == 1
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[:-1] + b"!", lambda whole: whole[:-9], lambda whole: b""])
+def test_what_is_damaged_on_the_disk_and_comes_again_is_whole_again(
+    spool: Spool, damage: Callable[[bytes], bytes]
+) -> None:
+    """It was answered with Success by what its file said of itself, and the bytes that came were dropped."""
+    data = encoded(make_object())
+    stored = store(spool, data)
+    whole = stored.path.read_bytes()
+    stored.path.write_bytes(damage(whole))
+    again = store(spool, data, received_at=NOON + timedelta(hours=1))
+    assert again.path.read_bytes() == whole
+    assert [one.sha256 for one in found_in(spool) if one.path == again.path] == [stored.sha256]
+    assert not [name for name in files(spool.root) if not name.endswith(".dcm")]
+
+
+def test_what_lies_on_a_bad_sector_and_comes_again_is_taken(spool: Spool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It was refused for ever: what was there could not be looked at."""
+    data = encoded(make_object())
+    stored = store(spool, data)
+    decode = part10.decode
+
+    def bad(stream: Any) -> Any:
+        if Path(stream.name) == stored.path:
+            raise OSError(errno.EIO, "Input/output error")
+        return decode(stream)
+
+    monkeypatch.setattr(part10, "decode", bad)
+    again = store(spool, data)
+    assert again.path != stored.path
+    assert again.path.read_bytes().endswith(data)
 
 
 def test_other_bytes_under_the_same_uid_are_kept_beside(spool: Spool) -> None:
@@ -271,7 +306,7 @@ def test_what_was_set_aside_by_one_that_died_has_its_name_again(spool: Spool, mo
             remove(path, newer_than=NOON - timedelta(days=1))  # it came again at that moment, and stays
     assert found_in(spool) == []  # somebody may be at it
     tidied(spool, -1)
-    monkeypatch.setattr(module, "_ASIDE_SECONDS", -1)
+    monkeypatch.setattr(leaving, "_ASIDE_SECONDS", -1)
     assert [one.path for one in found_in(spool)] == [path]
     assert files(spool.root) == ["1.2.3/1.2.3.1.dcm"]
 

@@ -7,9 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from qagate.domain.obstacle import Obstacle
-from qagate.store import forwarding, reception, worklist
+from qagate.store import forwarding, patience, reception, worklist
 from qagate.store.database import Database
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 from qagate.store.tables import ForwardRow
 from tests.peers import postgres
 
@@ -52,6 +52,18 @@ def test_what_waits_for_its_next_try_is_tried_at_once_when_it_is_sent_once_more(
         reception.register(session, [instance(2, seconds=1)], ROUTING)
         (one,) = forwarding.claim(session, "PACS", by="a", at=now, limit=9)
         assert one.sop_instance_uid == "1.2.3.2"
+
+
+@pytest.mark.parametrize(("obstacle", "goes"), [(Obstacle.UNSENDABLE, ["1.2.3.2"]), (Obstacle.REFUSED, [])])
+def test_what_could_not_be_read_here_goes_when_it_is_sent_once_more(planned, instance, obstacle, goes):
+    """It stayed parked, and nobody tried the file that was whole again."""
+    with planned.begin() as session:
+        claimed = forwarding.claim(session, "PACS", by="a", at=T0, limit=9)
+        forwarding.failed(session, claimed, detail="other bytes", obstacle=obstacle, at=T0)
+        reception.register(session, [instance(2, seconds=1)], ROUTING)
+        now = T0 + timedelta(seconds=1)
+        found = forwarding.claim(session, "PACS", by="a", at=now, limit=9)
+        assert [one.sop_instance_uid for one in found] == goes
 
 
 def test_nothing_is_planned_beside_a_pacs(database, instance):
@@ -135,7 +147,7 @@ def test_what_waits_for_a_destination_that_is_back_waits_no_longer(planned):
             obstacle=Obstacle.NOT_NOW,
             at=T0,
         )
-        forwarding.hurry(session, "PACS", at=T0)
+        patience.end(session, ForwardRow, "PACS", at=T0)
         assert len(forwarding.claim(session, "PACS", by="a", at=T0, limit=9)) == 3
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from qagate.domain.obstacle import Obstacle
 from qagate.store import forwarding, giving_up, outbox, reception, retention, stranded, undelivered, worklist
 from qagate.store.database import Database
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 from qagate.store.tables import AuditRow, EventRow, ForwardRow
 
 from .conftest import T0

@@ -86,7 +86,6 @@ def test_a_rejected_series_stays_past_its_deadline_and_can_still_be_released(hel
         assert states(session) == ["rejected", "rejected"]
         assert holding.waiting(session) == ()
         assert not holding.let_go(session, "1.2.3", Cause.DEADLINE, at=UNTIL)
-        assert holding.release_everything(session, by="ann", reason="", at=LATER) == 0
         assert holding.get(session, "1.2.3").note == "asked"
         assert shown(session) == ("rejected", None)
     with held.begin() as session:
@@ -128,14 +127,6 @@ def test_late_images_go_at_once_whatever_was_decided(held, instance, decided):
         _originals(session)
         assert holding.late(session, at=LATER) == 1
         assert states(session) == [*before, "planned"]
-
-
-def test_everything_is_released(held, instance):
-    with held.begin() as session:
-        reception.register(session, [instance(1, series="1.2.4")])
-        holding.hold(session, "1.2.4", policy="gate", at=T0, until=UNTIL)
-        assert holding.release_everything(session, by="ann", reason="fire", at=LATER) == 2
-        assert holding.waiting(session) == ()
 
 
 def test_what_was_forwarded_long_ago_is_not_gone_through_to_find_what_waits(held):

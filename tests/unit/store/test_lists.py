@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -278,29 +279,52 @@ def test_the_database_knows_what_is_hidden_whoever_writes(hidden):
     assert known() == ""
 
 
-def test_a_count_reads_no_row(filled):
-    """Of a million series 46 000 may be hidden: counts read the rows of them, or of all others, and took 0.3 s."""
-    if filled.engine.dialect.name != "sqlite":
-        pytest.skip("how PostgreSQL goes about it depends on what it has counted of the table")
+@contextlib.contextmanager
+def heard(database):
+    """Yield a list that gets what the database is asked, as (statement, parameters)."""
     asked = []
 
     def listen(connection, cursor, statement, parameters, context, executemany):
         asked.append((statement, parameters))
 
-    event.listen(filled.engine, "before_cursor_execute", listen)
+    event.listen(database.engine, "before_cursor_execute", listen)
     try:
-        with filled.read() as session:
-            lists.outcome_counts(session, Filter(scanner="CT2"), veiled=True)
-            lists.count(session, Filter(scanner="CT2", outcome="accept", hidden=False))
+        yield asked
     finally:
-        event.remove(filled.engine, "before_cursor_execute", listen)
-    counts = [one for one in asked if "count(" in one[0]]
-    with filled.engine.connect() as connection:
-        plans = [
+        event.remove(database.engine, "before_cursor_execute", listen)
+
+
+def plans(database, asked):
+    """Return how SQLite goes about the series in what it was asked."""
+    with database.engine.connect() as connection:
+        return [
             line.detail
-            for statement, parameters in counts
+            for statement, parameters in asked
             for line in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
             if " series" in line.detail
         ]
+
+
+def test_a_count_reads_no_row(filled):
+    """Of a million series 46 000 may be hidden: counts read the rows of them, or of all others, and took 0.3 s."""
+    if filled.engine.dialect.name != "sqlite":
+        pytest.skip("how PostgreSQL goes about it depends on what it has counted of the table")
+    with heard(filled) as asked, filled.read() as session:
+        lists.outcome_counts(session, Filter(scanner="CT2"), veiled=True)
+        lists.count(session, Filter(scanner="CT2", outcome="accept", hidden=False))
+    counts = [one for one in asked if "count(" in one[0]]
     assert len(counts) == 1 + len(OUTCOMES) + 2
-    assert [plan for plan in plans if not re.search("ix_series_hidden|COVERING INDEX ix_series_kind", plan)] == []
+    found = plans(filled, counts)
+    assert [plan for plan in found if not re.search("ix_series_hidden|COVERING INDEX ix_series_kind", plan)] == []
+
+
+def test_the_few_of_a_day_are_not_looked_for_among_all_that_share_a_beginning(filled):
+    """Of a million series 100 000 may have numbers that begin alike: all were read for the few that wait."""
+    if filled.engine.dialect.name != "sqlite":
+        pytest.skip("how PostgreSQL goes about it depends on what it has counted of the table")
+    with heard(filled) as asked, filled.read() as session:
+        found = list(lists.pending_first(session, Filter(text="ACC000"), since=T0 - timedelta(days=1)))
+    assert found
+    waiting = [one for one in asked if "waiting IS 1" in one[0] and "BETWEEN" in one[0]]
+    assert waiting
+    assert [plan for plan in plans(filled, waiting) if "ix_series_accession_number" in plan] == []

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import select
 
-from qagate.store import reception, revisions
+from qagate.store import arrivals, reception, revisions
 from qagate.store.database import Database
 from qagate.store.tables import Base, InstanceRow
 from tests.peers import postgres
@@ -20,7 +21,7 @@ def test_the_same_object_again_changes_nothing(database, instance):
     with database.begin() as session:
         assert reception.register(session, [instance(1), instance(2), instance(1, seconds=99)]) == 2
     with database.begin() as session:
-        (arrival,) = reception.arrivals(session)
+        (arrival,) = arrivals.every(session)
     assert (arrival.instances, arrival.last_instance_at) == (2, T0)
 
 
@@ -33,7 +34,7 @@ def test_other_bytes_under_a_known_uid_are_kept_and_flagged(database, instance):
 def test_open_and_closed_associations_are_told_apart(database, instance):
     def facts():
         with database.begin() as session:
-            (arrival,) = reception.arrivals(session)
+            (arrival,) = arrivals.every(session)
         return arrival.open_associations, arrival.last_closed_at, arrival.aborted
 
     with database.begin() as session:
@@ -82,3 +83,14 @@ def test_postgresql_takes_the_largest_object(instance):
         with database.engine.connect() as connection:
             assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
         database.close()
+
+
+def test_what_came_again_is_looked_for_where_it_lies_now(database, instance):
+    """Its file had become none, the new one was written beside it, and the old path stood in the database for ever."""
+    first = instance(1)
+    moved = replace(first, path=Path("/spool/1.2.3/beside.dcm"), received_at=T0 + timedelta(hours=1))
+    for one in (first, moved):
+        with database.begin() as session:
+            reception.register(session, [one])
+    with database.read() as session:
+        assert reception.all_paths(session, "1.2.3") == (moved.path,)

@@ -8,7 +8,7 @@ import pytest
 
 from qagate.domain.obstacle import Obstacle
 from qagate.store import forwarding, outbox, reception, undelivered
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 
 from .conftest import T0
 from .test_outbox import planned

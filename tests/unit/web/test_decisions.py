@@ -129,6 +129,22 @@ def test_what_was_released_can_be_rejected_again(desk, asks_as):
     assert images(desk, LOOK.uid) == ("rejected", 2, "bert", "artifact")
 
 
+def test_a_release_is_no_opinion_on_the_images(desk, asks_as):
+    """Had to be read all the same: the label stays what the one who rejected said, until they say something else."""
+    asks_as("anna")
+    post(desk, LOOK.uid, "reject", 1, reason="motion_blur")
+    asks_as("bert")
+    post(desk, LOOK.uid, "release", 2)
+    with desk.database.read() as session:
+        assert [one.score for one in labels.labels(session)] == [0.0]
+    assert "Rejected, then let go" in desk.page(f"/series/{LOOK.uid}")
+    asks_as("anna", Role.ADMIN)
+    post(desk, LOOK.uid, "disagree", 3, reason="good_enough")
+    with desk.database.read() as session:
+        assert [one.score for one in labels.labels(session)] == [100.0]
+    assert "Rejected, then let go" not in desk.page(f"/series/{LOOK.uid}")
+
+
 def test_after_a_release_a_rejection_takes_two_people_anew(desk, asks_as):
     configured(desk, two_person_rejection=True)
     for version, (person, kind, state) in enumerate(
@@ -174,6 +190,22 @@ def test_images_that_wait_for_a_verdict_can_be_released_and_who_did_is_kept(desk
     assert desk.json("/api/v1/agreement")["everything"]["pairs"] == 0  # nobody said anything of a verdict
     undone = desk.client.delete(f"/api/v1/series/{OPEN.uid}/decisions/{now['taken']}")
     assert (undone.status_code, "cannot be taken back" in undone.text) == (409, True)
+
+
+def test_a_rejection_before_there_is_a_verdict_is_told_where_it_stands(desk, asks_as):
+    """The answer, which says that `proposed` is one that a second person must confirm, was empty; so was the page."""
+    configured(desk, two_person_rejection=True)
+    at = datetime.now(UTC)
+    with desk.database.begin() as session:
+        holding.hold(session, OPEN.uid, policy="p", at=at, until=at + timedelta(minutes=5))
+    address = f"/api/v1/series/{OPEN.uid}/reject"
+    for who, stands, where in (("anna", "proposed", "held"), ("bert", "rejected", "rejected")):
+        asks_as(who)
+        told = desk.client.post(address, json={"code": "motion_blur"}).json()
+        assert (told["review"], told["holding"]) == (stands, where)
+        assert desk.json(f"/api/v1/series/{OPEN.uid}/decisions")["state"] == stands
+        if stands == "proposed":
+            assert "A second, different person must confirm" in desk.page(f"/series/{OPEN.uid}")
 
 
 def test_release_of_what_is_held(desk):

@@ -58,5 +58,18 @@ def test_a_spreadsheet_is_told_that_it_is_utf_8_and_a_program_gets_no_mark(site,
     assert next(iter(csv.DictReader(io.StringIO(browser.content.decode("utf-8-sig")))))[first]
 
 
+@pytest.mark.parametrize("name", EXPORTS)
+def test_semicolons_for_spreadsheets_that_write_numbers_with_a_comma(site, name):
+    """In German one column held all of a line; with semicolons alone, a score of 12.5 would be the twelfth of May."""
+    plain = list(csv.DictReader(io.StringIO(site.client.get(f"/api/v1/{name}").text)))
+    found = list(
+        csv.DictReader(io.StringIO(site.client.get(f"/api/v1/{name}?separator=semicolon").text), delimiter=";")
+    )
+    assert list(found[-1]) == list(plain[-1])
+    if "score" in found[0]:
+        assert (found[0]["score"], plain[0]["score"]) == ("41,0", "41.0")
+    assert site.client.get(f"/api/v1/{name}?separator=|").status_code == 422
+
+
 def test_labels_are_for_programs(site):
     assert site.client.get("/api/v1/labels.csv", headers=BROWSER).text == "path,score,modality,organ,group\r\n"

@@ -99,3 +99,13 @@ def test_a_fault_of_ours_tells_nothing_of_its_inside(site, monkeypatch):
     monkeypatch.setattr("qagate.web.pages.worklist.account", burst)
     assert "secret" not in site.page("/", 500)
     assert "log has its details" in site.page("/", 500)
+
+
+def test_an_address_that_nothing_is_at_is_named(site):
+    """It said "Not Found"."""
+    assert "There is nothing at this address, got /nowhere." in site.page("/nowhere", 404)
+
+
+def test_nothing_is_awaited_of_what_is_not_judged(site):
+    """It said that there is nothing to decide before there is a verdict."""
+    assert "Nothing to decide: it is not judged." in site.page(f"/series/{Seed('excluded').uid}")

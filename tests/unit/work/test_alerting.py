@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import contextlib
+import errno
 import json
+import os
+import tempfile
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,16 +15,18 @@ from sqlalchemy import select
 
 from qagate.clock import SystemClock
 from qagate.deliver.message import send
-from qagate.domain.alert import certificates
+from qagate.domain.alert import certificates, nobody_judges
 from qagate.domain.obstacle import Obstacle
-from qagate.errors import DeliveryError, SettingsError
+from qagate.errors import DeliveryError, SettingsError, StoreError
 from qagate.settings import Destination, DestinationTls, NodeTls, Settings
-from qagate.store import alerts, forwarding, undelivered
+from qagate.store import alerts, forwarding, undelivered, workers
 from qagate.store.database import Database
 from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow, HoldingRow, InstanceRow
 from qagate.tls import expiry
 from qagate.work.alerting import Alerting
+from qagate.work.outage import AWAY, BACK
 from qagate.work.telling import Telling
+from qagate.work.watching import Watchman
 from tests.unit.certificates import Authority
 from tests.web.seeds import Seed, seed
 
@@ -68,6 +74,7 @@ def node(tmp_path, receiver) -> Iterator[Alerting]:
         }
     )
     database = Database.open(settings.database_url)
+    settings.spool_dir.mkdir()
     yield Alerting(settings, database, SystemClock())
     database.close()
 
@@ -101,7 +108,7 @@ def test_images_that_nobody_takes_are_told_like_documents(node, receiver):
         )  # fmt: skip
         session.add(way)
     node.watch()
-    assert [m["message"] for m in receiver.got] == ["1 delivery to VAULT parked: nobody takes them"]
+    assert [m["message"] for m in receiver.got] == [PARKED]
     with node.database.begin() as session:
         assert undelivered.try_again(session, "VAULT", at=node.clock.now()) == 1
     node.watch()
@@ -178,7 +185,7 @@ def test_a_disk_that_takes_nothing_keeps_no_alert_back(node, receiver):
     flag(node, range(5))
     node.watch()
     node.watch()
-    assert len(receiver.got) == 1
+    assert len([m for m in receiver.got if "CT2" in m["message"]]) == 1
 
 
 def test_an_acknowledged_one_is_not_told_again_until_it_is_over(node, receiver):
@@ -213,8 +220,14 @@ def inline(node: Alerting, state: str = forwarding.PLANNED, **values: object) ->
         session.add(ForwardRow(**{**named, "state": state, "next_attempt_at": hour_ago, **values}))
 
 
-NOBODY = "Nobody sends what waits for VAULT: the process that does so stands still"
-VAIN = "Something that waits for VAULT is tried in vain, again and again"
+NOBODY = "Nobody sends what waits for VAULT: start `qagate forward` and `work`, or see their logs"
+VAIN = (
+    "Something for VAULT is tried in vain, again and again: see among the deliveries what it answers, and have it "
+    "mended; what waits then goes by itself"
+)
+PARKED = (
+    "1 delivery to VAULT parked: the settings do not name it; name it again, or give it up (`qagate give-up VAULT`)"
+)
 
 
 def told(receiver: Receiver) -> list[str]:
@@ -290,3 +303,162 @@ def test_documents_that_wait_too_long_are_told_and_those_in_a_long_queue_are_not
             row.created_at = hour_ago
     node.watch()
     assert told(receiver) == [NOBODY, VAIN]
+
+
+UNPROMISED = (
+    "VAULT does not promise to keep what it took, and images stay on our disk for that: does its storage commitment "
+    "work? Else set commitment = false for it"
+)
+
+
+def promising(node: Alerting, **values: object) -> None:
+    vault = Destination(name="VAULT", ae_title="V", host="h", port=1, originals=True, commitment=True)
+    node.settings.__dict__["destinations"] = (vault,)
+    inline(node, **values)
+
+
+def test_an_archive_that_never_promises_is_told_after_a_while(node, receiver):
+    """Its images stayed on the disk for ever, without a word."""
+    promising(node, state=forwarding.SENT, sent_at=node.clock.now() - timedelta(hours=1), attempts=1)
+    node.watch()
+    assert told(receiver) == []
+    node.settings.alerts.__dict__["unpromised_hours"] = 0.5
+    node.watch()
+    assert told(receiver) == [UNPROMISED]
+
+
+def test_an_archive_that_takes_again_and_again_and_never_keeps_is_told_once(node, receiver):
+    """Each try made its images look as if they had just been taken."""
+    promising(node, attempts=0)
+    node.settings.alerts.__dict__.update(unpromised_hours=0.5, standstill_minutes=9999)
+    for number in range(3):
+        with node.database.begin() as session:
+            (claimed,) = forwarding.claim(session, "VAULT", by="a", at=node.clock.now() + timedelta(hours=1), limit=9)
+            forwarding.sent(session, [(claimed, "")], at=node.clock.now())
+            forwarding.await_commitment(
+                session, [claimed.forward_id], transaction_uid=f"1.{number}", at=node.clock.now()
+            )
+        node.watch()
+        with node.database.begin() as session:
+            uid = claimed.sop_instance_uid
+            says = {"transaction_uid": f"1.{number}", "sop_instance_uids": [uid], "at": node.clock.now()}
+            assert forwarding.not_committed(session, detail="not kept", **says) == 1
+        node.watch()
+    assert told(receiver) == [UNPROMISED]
+
+
+@pytest.mark.parametrize("fault", [errno.EROFS, errno.EDQUOT, errno.ENOSPC])
+def test_a_spool_that_takes_nothing_though_there_is_room_is_told(node, receiver, monkeypatch, fault):
+    """No inodes, a quota, a file system gone read-only: only the log of the receiver said that objects are refused."""
+
+    def full(**_: object) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    node.watch()
+    words = f"The spool cannot be written ({os.strerror(fault)}): objects are refused, and their senders keep them"
+    assert [m["message"] for m in receiver.got] == [words]
+    monkeypatch.undo()
+    node.watch()
+    assert [m["title"] for m in receiver.got] == ["qagate: look", "qagate: over"]
+
+
+class Hurried(SystemClock):
+    """A clock that is moved on."""
+
+    seconds = 0.0
+
+    def monotonic_seconds(self) -> float:
+        return self.seconds
+
+
+def test_a_database_that_is_away_for_long_is_told_once_by_one_process_and_when_it_is_back(node, receiver, monkeypatch):
+    """The incidents are kept in it: while it was away or full nobody was told of anything."""
+    clock = Hurried()
+    both = [Alerting(node.settings, node.database, clock) for _ in range(2)]
+
+    def watch(seconds: float) -> None:
+        clock.seconds = seconds
+        for one in both:
+            with contextlib.suppress(StoreError):
+                one.watch()
+
+    def away() -> None:
+        raise StoreError("away")
+
+    monkeypatch.setattr(node.database, "read", away)
+    for seconds in (0, 100):
+        watch(seconds)
+    assert receiver.got == []
+    receiver.code = 500
+    with pytest.raises(DeliveryError):
+        watch(130)
+    receiver.got.clear()
+    receiver.code = 200
+    for seconds in (140, 160, 180):
+        watch(seconds)
+    assert [(m["title"], m["message"]) for m in receiver.got] == [("qagate: look", AWAY)]
+    monkeypatch.undo()
+    for seconds in (200, 220):
+        watch(seconds)
+    assert [(m["title"], m["message"]) for m in receiver.got[1:]] == [("qagate: over", BACK)]
+
+
+def test_when_no_worker_lives_another_process_looks_and_says_so(node, receiver):
+    """Who tells of incidents was the worker, and nobody told of its own end."""
+    clock = Hurried()
+    watchman = Watchman(node.settings, node.database, clock)
+
+    def beat(queues: str) -> None:
+        with node.database.begin() as session:
+            workers.beat(session, "w", device="cpu", at=node.clock.now(), queues=queues)
+
+    for seconds in range(0, 200, 20):
+        clock.seconds = seconds
+        beat("score deliver")
+        assert not watchman.look()
+    looked = []
+    for seconds in range(200, 500, 20):
+        clock.seconds = seconds
+        looked.append(watchman.look())
+    assert looked[0] is False
+    assert looked[-1] is True
+    assert [m["message"] for m in receiver.got] == [nobody_judges()[0].words]
+    Alerting(node.settings, node.database, clock).watch()  # of a worker that is started again
+    assert [m["title"] for m in receiver.got] == ["qagate: look", "qagate: over"]
+
+
+def test_workers_that_could_not_beat_because_the_database_was_locked_are_not_taken_for_dead(
+    node, receiver, monkeypatch
+):
+    clock = Hurried()
+    watchman = Watchman(node.settings, node.database, clock)
+    with node.database.begin() as session:
+        workers.beat(session, "w", device="cpu", at=node.clock.now(), queues="score deliver")
+
+    def locked() -> None:
+        raise StoreError("locked")
+
+    for seconds in range(0, 80, 20):
+        clock.seconds = seconds
+        watchman.look()
+    with monkeypatch.context() as patch:
+        patch.setattr(node.database, "begin", locked)
+        for seconds in range(80, 400, 20):
+            clock.seconds = seconds
+            with contextlib.suppress(StoreError):
+                watchman.look()
+    clock.seconds = 401  # it is free again, and nobody has beaten yet
+    watchman.look()
+    assert nobody_judges()[0].words not in [m["message"] for m in receiver.got]
+
+
+def test_a_worker_that_only_delivers_does_not_judge(node, receiver):
+    clock = Hurried()
+    alerting = Alerting(node.settings, node.database, clock)
+    for seconds in range(0, 200, 20):
+        clock.seconds = seconds
+        with node.database.begin() as session:
+            workers.beat(session, "w", device="cpu", at=node.clock.now(), queues="deliver")
+        alerting.watch()
+    assert [m["message"] for m in receiver.got] == [nobody_judges()[0].words]

@@ -23,10 +23,11 @@ from qagate.receive.spool import Spool
 from qagate.settings import Settings
 from qagate.store import backfills, pace, reception, revisions
 from qagate.store.database import Database
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 from qagate.store.tables import BackfillSeriesRow, ForwardRow, RevisionRow, SeriesRow
 from qagate.work import backfilling
-from qagate.work.backfilling import Backfilling, Manner, destination_for, study_time
+from qagate.work.archived import destination_for, study_time
+from qagate.work.backfilling import Backfilling, Manner
 from qagate.work.completing import Completing
 from qagate.work.receiving import Registrar
 from tests.crash.sending import ROOT, series

@@ -13,7 +13,7 @@ from qagate.errors import AssociationRejected, DeliveryError, DeliveryRefused, U
 from qagate.settings import Settings
 from qagate.store import forwarding, holding, reception, worklist
 from qagate.store.database import Database
-from qagate.store.forwarding import Routing
+from qagate.store.routing import Routing
 from qagate.store.tables import AssessmentRow, ForwardRow, RevisionRow
 from qagate.work import arrival as arrival_work
 from qagate.work import forwarding as forwarding_work
@@ -92,6 +92,22 @@ def test_each_image_gets_its_own_answer(lane, monkeypatch):
     assert lane.carry() == 3
     assert states(lane) == ["sent", "planned", "parked"]
     assert lane.carry() == 0  # it waits
+
+
+@pytest.mark.parametrize(("rival", "state"), [("9.2", "parked"), ("9.9", "warning")])
+def test_what_an_archive_does_not_take_because_it_has_other_bytes_is_not_given_away(lane, monkeypatch, rival, state):
+    """The second pixels under one UID counted as delivered, and left the disk a week later: nobody had them."""
+    other = StoredInstance(Path("/spool/other.dcm"), rival, CT, "1.2", UID, "1", "CT", 1, "b", "S", T0)
+    with lane.database.begin() as session:
+        reception.register(session, [other], Routing.of(lane.settings))
+    plan(lane)
+    duplicate = Receipt("9.2", "warning", 0x0111, "duplicate SOP instance")
+    answering(monkeypatch, None, duplicate, None, None)
+    lane.carry()
+    assert states(lane) == ["sent", state, "sent", "sent"]
+    with lane.database.read() as session:
+        detail = session.query(ForwardRow).order_by(ForwardRow.id).all()[1].detail
+    assert ("other bytes under 9.2" in detail) is (state == "parked")
 
 
 def test_a_destination_that_goes_away_costs_only_time(lane, monkeypatch):
@@ -223,6 +239,25 @@ def test_a_file_that_cannot_be_read_goes_too(lane):
     assert sweep(lane) == ("released", "failed")
 
 
+def judged(lane: Lane, outcome: str, document: dict[str, object]) -> None:
+    """Have a verdict on the series."""
+    with lane.database.begin() as session:
+        revision = RevisionRow(
+            series_instance_uid=UID, number=1, digest="d", state="reported", completed_by="quiet",
+            last_instance_at=T0, created_at=T0,
+        )  # fmt: skip
+        session.add(revision)
+        session.flush()
+        session.add(
+            AssessmentRow(
+                revision_id=revision.id, volume_index=0, score=None, outcome=outcome, policy="gate", created_at=T0,
+                document=document,
+            )
+        )  # fmt: skip
+        row = worklist.series(session, UID)
+        row.state, row.revision = "delivered", 1
+
+
 @pytest.mark.parametrize(
     ("outcome", "action", "after"),
     [
@@ -235,19 +270,17 @@ def test_a_file_that_cannot_be_read_goes_too(lane):
 )
 def test_a_verdict_lets_go_or_does_not(lane, header, outcome, action, after):
     sweep(lane)
-    with lane.database.begin() as session:
-        revision = RevisionRow(
-            series_instance_uid=UID, number=1, digest="d", state="reported", completed_by="quiet",
-            last_instance_at=T0, created_at=T0,
-        )  # fmt: skip
-        session.add(revision)
-        session.flush()
-        session.add(
-            AssessmentRow(
-                revision_id=revision.id, volume_index=0, score=None, outcome=outcome, policy="gate", created_at=T0,
-                document={"policy": {"action": action}},
-            )
-        )  # fmt: skip
-        row = worklist.series(session, UID)
-        row.state, row.revision = "delivered", 1
+    judged(lane, outcome, {"policy": {"action": action}})
     assert sweep(lane, 5) == after
+
+
+@pytest.mark.parametrize(
+    ("outcome", "document"),
+    [("review", {}), ("review", {"policy": None}), ("review", {"policy": {"action": "new"}}), ("new", {"policy": {}})],
+)
+def test_a_verdict_that_is_not_understood_holds_no_series_past_its_deadline(lane, header, outcome, document):
+    """A word of a newer release, or a document that lacks it, ended each look at all that is held."""
+    sweep(lane)
+    judged(lane, outcome, document)
+    assert sweep(lane, 5) == ("held", "")
+    assert sweep(lane, 60) == ("released", "deadline")

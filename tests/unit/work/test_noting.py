@@ -13,7 +13,7 @@ from qagate.domain.series import StoredInstance
 from qagate.settings import Settings
 from qagate.store import holding, outbox, reception, revisions
 from qagate.store.database import Database
-from qagate.store.forwarding import Routing
+from qagate.store.routing import Routing
 from qagate.store.tables import DeliveryRow, DocumentRow, ForwardRow
 from qagate.work.noting import Notes
 

@@ -15,7 +15,7 @@ from qagate.settings import Settings
 from qagate.store import audit, commitments, forwarding, reception, worklist
 from qagate.store.database import Database
 from qagate.store.events import event
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 from qagate.store.tables import (
     AssociationRow,
     AuditRow,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import select, update
-from sqlalchemy.exc import DataError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from qagate.clock import SystemClock
@@ -18,9 +18,9 @@ from qagate.domain.series import StoredInstance
 from qagate.errors import StoreError
 from qagate.receive.association import AssociationEvent
 from qagate.receive.spool import Spool
-from qagate.store import reception, retention, worklist
+from qagate.store import arrivals, reception, retention, standstill, worklist
 from qagate.store.database import Database
-from qagate.store.forwarding import Route, Routing
+from qagate.store.routing import Route, Routing
 from qagate.store.tables import ForwardRow, InstanceRow, SeriesRow
 from qagate.work.adopting import WHOLE_EVERY
 from qagate.work.receiving import Registrar
@@ -82,11 +82,11 @@ def test_orphans_count_as_brought_by_an_aborted_association(database, spool):
     registrar.start()
     registrar.stop()
     with database.begin() as session:
-        (arrival,) = reception.arrivals(session)
+        (arrival,) = arrivals.every(session)
         assert arrival.aborted
         assert arrival.open_associations == 0
         assert arrival.last_closed_at is not None  # the quiet time starts when they were found, not when they came
-        assert reception.broke_off(session, arrival.series_instance_uid)
+        assert arrivals.broke_off(session, arrival.series_instance_uid)
 
 
 def test_a_sender_that_sends_everything_again_is_not_incomplete(database, spool, registrar):
@@ -99,7 +99,7 @@ def test_a_sender_that_sends_everything_again_is_not_incomplete(database, spool,
 
     def ended() -> bool:
         with database.read() as session:
-            (arrival,) = reception.arrivals(session)
+            (arrival,) = arrivals.every(session)
             return arrival.open_associations == 0 and not arrival.aborted
 
     until(ended)
@@ -130,8 +130,8 @@ def test_a_sender_that_resumes_with_only_the_missing_images_is_not_incomplete(
         (registrar.stored if isinstance(event, StoredInstance) else registrar.association)(event)
     registrar.stop()
     with database.read() as session:
-        assert reception.broke_off(session, "1.2.3") is broke_off
-        (arrival,) = [a for a in reception.arrivals(session) if a.series_instance_uid == "1.2.3"]
+        assert arrivals.broke_off(session, "1.2.3") is broke_off
+        (arrival,) = [a for a in arrivals.every(session) if a.series_instance_uid == "1.2.3"]
         assert arrival.aborted is broke_off
 
 
@@ -243,7 +243,14 @@ def test_objects_are_found_where_the_data_folder_was_moved_to(database, spool, t
         assert session.scalars(select(InstanceRow.path)).all() == [str(moved.root / one.path.relative_to(spool.root))]
 
 
-@pytest.mark.parametrize("poison", [ValueError("no"), DataError("INSERT", {}, Exception("too long"))], ids=repr)
+POISONS = (
+    ValueError("no"),
+    DataError("INSERT", {}, Exception("too long")),
+    IntegrityError("INSERT", {}, Exception("NOT NULL constraint failed")),
+)
+
+
+@pytest.mark.parametrize("poison", POISONS, ids=repr)
 def test_one_object_that_can_never_be_written_costs_the_others_nothing(
     database, spool, registrar, monkeypatch, caplog, poison
 ):
@@ -263,6 +270,9 @@ def test_one_object_that_can_never_be_written_costs_the_others_nothing(
     assert "1.2.2" in caplog.text
     registrar.adopt()  # the spool still has it, and it hurts nobody there either
     assert "1.2.2" not in known(database)
+    with database.read() as session:  # and people are told: its sender has had Success
+        assert standstill.left_out(session, since=datetime.now(UTC) - timedelta(minutes=1))
+        assert not standstill.left_out(session, since=datetime.now(UTC) + timedelta(minutes=1))
 
 
 def test_what_is_longer_than_it_may_be_is_cut(database, spool):

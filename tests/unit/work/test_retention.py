@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import select, update
 
 from qagate.clock import SystemClock
 from qagate.domain.obstacle import Obstacle
@@ -16,7 +18,7 @@ from qagate.settings import Settings
 from qagate.store import outbox, reception, retention, revisions, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
-from qagate.store.tables import InstanceRow
+from qagate.store.tables import DocumentRow, ForwardRow, InstanceRow
 from qagate.work import retention as retention_work
 from qagate.work.retention import Retention, disk_words
 
@@ -104,6 +106,52 @@ def test_all_that_may_go_goes_in_one_sweep_also_behind_what_stays(node, monkeypa
     assert sweep.sweep() == 4
     assert sweep.sweep() == 0
     assert sorted(path.name for path in files[0].parent.parent.iterdir()) == ["1.2.4", "1.2.5"]
+
+
+@pytest.mark.parametrize("state", ["held", "planned", "parked"])
+def test_an_image_that_is_to_be_kept_since_it_was_looked_at_is_kept(node, state):
+    """What an archive took back and then refused, while others left the disk, was forgotten with its series."""
+    _, database, revision_id, _, _ = node
+    deliver(database, revision_id)
+    with database.begin() as session:
+        (image,) = session.scalars(select(InstanceRow.id))
+        session.add(ForwardRow(instance_id=image, series_instance_uid="1.2.3", destination="P", state=state,
+                               next_attempt_at=T0))  # fmt: skip
+    with database.begin() as session:
+        later = Later().now()
+        assert not retention.forget(session, "1.2.3", before=later, at=later)
+
+
+@pytest.mark.parametrize("broken", ["image", "report"])
+def test_a_file_that_cannot_be_removed_keeps_no_other_on_the_disk(node, monkeypatch, caplog, broken):
+    """One bad sector ended each sweep at the oldest series, until the disk was full."""
+    sweep, database, revision_id, files, instance = node
+    deliver(database, revision_id)
+    path = files[0].parent.parent / "1.2.4" / "1.dcm"
+    path.parent.mkdir()
+    path.write_bytes(b"x")
+    os.utime(path, (T0.timestamp(), T0.timestamp()))
+    later = replace(instance, path=path, series_instance_uid="1.2.4", received_at=T0 + timedelta(seconds=1))
+    with database.begin() as session:
+        reception.register(session, [later])
+        worklist.series(session, "1.2.4").state = "excluded"
+    bad = {"image": files[0], "report": files[1]}[broken]
+    remove = Path.unlink
+
+    def unlink(self: Path, missing_ok: bool = False) -> None:
+        if bad.name in self.name:
+            raise OSError(errno.EIO, "Input/output error")
+        remove(self, missing_ok)
+
+    bad.rename(bad.with_name("bad.dcm"))
+    bad = bad.with_name("bad.dcm")
+    with database.begin() as session:
+        session.execute(update(InstanceRow).where(InstanceRow.path == str(files[0])).values(path=str(bad)))
+        session.execute(update(DocumentRow).values(variants=[str(bad)]))
+    monkeypatch.setattr(Path, "unlink", unlink)
+    sweep.sweep()
+    assert not path.exists()
+    assert "Input/output error" in caplog.text
 
 
 def test_sent_again_it_is_known_again(node):

@@ -14,7 +14,7 @@ from qagate.domain.backfill import SIGNAL
 from qagate.domain.obstacle import Obstacle
 from qagate.domain.series import StoredInstance
 from qagate.settings import Settings
-from qagate.store import outbox, reception, revisions, workers, worklist
+from qagate.store import arrivals, outbox, reception, revisions, workers, worklist
 from qagate.store.database import Database
 from qagate.store.revisions import WrittenDocument
 from qagate.store.tables import DeliveryRow
@@ -125,14 +125,14 @@ def test_a_clock_that_steps_back_delays_a_series_by_one_quiet_time_and_no_more(s
 
 
 def test_what_is_noted_while_the_sweep_reads_is_no_step_of_the_clock(sweeps, monkeypatch, caplog):
-    def arrivals(session):
+    def every(session):
         sweeps.clock.time += timedelta(seconds=1)
         arrive(sweeps, 1, at=sweeps.clock.time)
         with sweeps.database.read() as fresh:
             return real(fresh)
 
-    real = reception.arrivals
-    monkeypatch.setattr(reception, "arrivals", arrivals)
+    real = arrivals.every
+    monkeypatch.setattr(arrivals, "every", every)
     sweeps.complete()
     assert "stepped back" not in caplog.text
 
