@@ -30,6 +30,8 @@ LENIENCE = 3.0
 KNOTS = 8
 TENTHS = tuple((a / 10, b / 10) for a in range(11) for b in range(11 - a))
 """Shares that assessor and practised eye may have; the rest is the network's."""
+NEAR = 0.005
+"""Rank correlations that differ by less are alike."""
 JUDGES, LEAST = 3, 2
 """Kinds of judges in an assessor: perceptrons, forest, boosted trees; tenths that each has at least."""
 CLEAR = 0.3
@@ -154,9 +156,14 @@ def calibrate(heard: Answers, begun: Calibration) -> Calibration:
 
 
 def _best_shares(heard: Answers, modality: str) -> tuple[float, float]:
-    """Return the shares of assessor and practised eye with the best rank correlation."""
+    """Return the shares of assessor and practised eye with the best rank correlation, the most even of those near it.
+
+    The select part has few subjects: for less than `NEAR` no judge loses its say.
+    """
     said = (heard.network[:, 0], heard.assessor[:, 0], heard.practised[:, 0])
-    return max(TENTHS, key=lambda shares: _agreement(heard, modality, weighed(_all(shares), said)))
+    found = {shares: _agreement(heard, modality, weighed(_all(shares), said)) for shares in TENTHS}
+    near = [shares for shares, agreement in found.items() if agreement > max(found.values()) - NEAR]
+    return min(near, key=lambda shares: sum(share**2 for share in _all(shares)))
 
 
 def _all(shares: tuple[float, float]) -> tuple[float, float, float]:
