@@ -30,7 +30,7 @@ LENIENCE = 3.0
 KNOTS = 8
 TENTHS = tuple((a / 10, b / 10) for a in range(11) for b in range(11 - a))
 """Shares that assessor and practised eye may have; the rest is the network's."""
-NEAR = 0.005
+NEAR = 0.002
 """Rank correlations that differ by less are alike."""
 JUDGES, LEAST = 3, 2
 """Kinds of judges in an assessor: perceptrons, forest, boosted trees; tenths that each has at least."""

@@ -64,7 +64,7 @@ def test_who_errs_otherwise_has_a_share_beside_who_knows_as_much() -> None:
 
 
 def test_nobody_is_silenced_for_next_to_nothing() -> None:
-    """All three err by 0.02 where labels span 1: any mean of them is as good within 0.005, so each keeps its third."""
+    """All three err by 0.02 where labels span 1: any mean of them is about as good, so each keeps a share."""
     found = calibrate.calibrate(answers(network_error=0.02, assessor_error=0.02, practised_error=0.02), Calibration())
     for modality in ("CT", "MR"):
         shares = (found.assessor_share[modality], found.practised_share[modality])
