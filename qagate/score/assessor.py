@@ -96,7 +96,7 @@ class Assessor:
             raise ModelCorrupt(f"{path} must be a whole assessor, got {error!r}") from error
 
     def save(self, folder: Path) -> str:
-        """Write the arrays, weights as float16 and places as small as they fit, and return their SHA-256."""
+        """Write the arrays, weights and the values of the forest as float16, features as int16; return the SHA-256."""
         path = folder / FILE
         flat = {
             f"{modality}.{name}": np.ascontiguousarray(_small(name, self.arrays[modality][name]))
@@ -168,7 +168,7 @@ def _gelu(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 def _small(name: str, array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Return an array of `ARRAYS` as it is kept: half the size where nothing is lost that anybody could measure."""
-    if name.startswith("weight"):
+    if name.startswith("weight") or name == "tree_value":
         return array.astype(np.float16)
     return array.astype(np.int16) if name.endswith("feature") else array
 

@@ -9,7 +9,7 @@ mean, directions: of the pooled features of training, for the distance of a volu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,22 @@ import numpy.typing as npt
 
 NARROWEST = 2.0
 """Least spread, 0-100, that is believed."""
+
+
+def weighed(shares: Iterable[Any], said: Iterable[Any]) -> npt.NDArray[np.float64]:
+    """Return the mean of what judges say, by their shares. Who says nothing leaves its share to the rest.
+
+    shares: of each judge, a number or an array as large as what is said; said: numbers or arrays, None for nothing. The
+    first judge who speaks stands for all where nobody who speaks has a share.
+    """
+    each = [
+        (share, np.asarray(value, np.float64)) for share, value in zip(shares, said, strict=True) if value is not None
+    ]
+    first = each[0][1]
+    weight, total = np.zeros(first.shape), np.zeros(first.shape)
+    for share, value in each:
+        weight, total = weight + share, total + share * value
+    return np.where(weight > 0.0, total / np.where(weight > 0.0, weight, 1.0), first)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +71,8 @@ class Calibration:
 
         network, assessor, practised: of one volume, or (n, ...) of several, each with its modality.
         """
-        said = np.asarray(network, np.float64)
-        weight, total = np.zeros(said.shape), np.zeros(said.shape)
-        for judge, value in enumerate((network, assessor, practised)):
-            if value is not None:
-                share = self._share(judge, modality, said.ndim)
-                weight, total = weight + share, total + share * np.asarray(value, np.float64)
-        return np.where(weight > 0.0, total / np.where(weight > 0.0, weight, 1.0), said)
+        shares = [self._share(judge, modality, np.ndim(network)) for judge in range(3)]
+        return weighed(shares, (network, assessor, practised))
 
     def _share(self, judge: int, modality: str | Sequence[str], ndim: int) -> npt.NDArray[np.float64]:
         """Return the share of network (0), assessor (1) or practised eye (2)."""

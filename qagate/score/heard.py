@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qagate.score.assessor import Opinion
-from qagate.score.calibration import Calibration
+from qagate.score.calibration import Calibration, weighed
 from qagate.score.patches import Slab
 
 
@@ -65,15 +65,13 @@ class Heard:
     def grades(self, share: float, practised_share: float) -> npt.NDArray[np.float64]:
         """Return (18,) grades of artefacts, 0..1: the mean of the slabs drawn towards the worst.
 
-        share, practised_share: of assessor and practised eye; one that is not there leaves its share to the network.
+        share, practised_share: of assessor and practised eye; one that is not there leaves its share to the rest.
         """
-        network = _graded([slab.attributes for slab in self.slabs], self.sizes)
-        found = network
-        for part, practised in ((share, False), (practised_share, True)):
+        said: list[npt.NDArray[np.float64] | None] = [_graded([slab.attributes for slab in self.slabs], self.sizes)]
+        for practised in (False, True):
             opinions, sizes = self._opinions(practised)
-            if opinions:
-                found = found + part * (_graded([one.attributes.mean(0) for one in opinions], sizes) - network)
-        return found
+            said.append(_graded([one.attributes.mean(0) for one in opinions], sizes) if opinions else None)
+        return weighed((1.0 - share - practised_share, share, practised_share), said)
 
     def _opinions(self, practised: bool = False) -> tuple[list[Opinion], list[int]]:
         """Return what the assessor, or the practised eye, says of each slab that it saw, and the slices of those."""

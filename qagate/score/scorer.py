@@ -93,7 +93,10 @@ class Scorer:
 
     def score(self, volume: Volume, prompt: Prompt) -> Estimate:
         """Score one volume. Raises ScoringError when its voxels are no stack of slices."""
-        heard = self.hear(volume, prompt)
+        return self.conclude(self.hear(volume, prompt), volume, prompt)
+
+    def conclude(self, heard: Heard, volume: Volume, prompt: Prompt) -> Estimate:
+        """Return the score of a volume from what all judges said of it (`hear`)."""
         if not heard.slabs:
             return self._nothing(heard)
         found = self._conclude(heard)

@@ -1,13 +1,13 @@
 """Benchmark: T0 to T7 for one bundle and every baseline, with intervals over subjects.
 
     python -m qagate.train benchmark PACK --model DIR --out benchmark.json [--quick | --share 0.5] [--parts FILE]
-        [--ablations FILE] [--contrasts FILE]
+        [--unseen FILE] [--ablations FILE] [--contrasts FILE]
 
 T0 select subjects, same simulator (sanity). T1 the benchmark part: subjects never seen, most from scanners or organs
-never seen. T2 families of artefacts left out of training, and what parts of the model are worth: from `parts`; other
-networks and ablations of ours: from `ablate`. T3 another simulator. T4 real pairs of a better and a worse picture: from
-`contrasts`. T5 human raters: `evaluate`, on data that are not in a pack. T6 controls. T7 intervals, artefacts and
-slices. Baselines learn from samples of the fit part. What was not run says so.
+never seen. T2 families of artefacts left out of training: from `unseen`; what parts of the model are worth: from
+`parts`; other networks and ablations of ours: from `ablate`. T3 another simulator. T4 real pairs of a better and a
+worse picture: from `contrasts`. T5 human raters: `evaluate`, on data that are not in a pack. T6 controls. T7 intervals,
+artefacts and slices. Baselines learn from samples of the fit part. What was not run says so.
 """
 
 from __future__ import annotations
@@ -77,10 +77,12 @@ def benchmark(
     progress: Callable[[str], None] = lambda text: None,
     worth: dict[str, Any] | None = None,
     real: dict[str, Any] | None = None,
+    unseen: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the whole document.
 
-    ablations: what `ablate` found; worth: what `parts` found, which gives T2; real: what `contrasts` found, T4.
+    ablations: what `ablate` found; worth: what `parts` found; real: what `contrasts` found, T4; unseen: what `unseen`
+    found, T2.
     """
     parts: dict[str, list[Packed]] = {"fit": [], "select": [], "benchmark": []}
     for packed in volumes(pack):
@@ -111,7 +113,7 @@ def benchmark(
         ):
             if chosen.sum() >= 10:
                 tests[f"{name} {label}"] = compare(heard.some(chosen), sizes.resamples, curve)
-    tests["T2"] = (worth or {}).get("tests", {}).get("T2", f"{NOT_RUN}: comes from `parts` (--parts)")
+    tests["T2"] = (unseen or {}).get("tests", {}).get("T2", f"{NOT_RUN}: comes from `unseen` (--unseen)")
     tests["T4"] = (real or {}).get("tests", {}).get("T4", f"{NOT_RUN}: comes from `contrasts` (--contrasts)")
     tests["T5"] = f"{NOT_RUN}: use evaluate and finetune on pictures with human scores"
     progress("judges")
@@ -136,6 +138,7 @@ def benchmark(
         "published": {"what": "CMMIQA on its own 3D database; other data, so a yardstick only", **PUBLISHED},
         "tests": tests,
         "judges": alone,
+        "unseen": unseen or f"{NOT_RUN}: see `unseen`",
         "parts": worth or f"{NOT_RUN}: see `parts`",
         "ablations": ablations or f"{NOT_RUN}: see `ablate`",
         "claims": claims(tests),
@@ -163,18 +166,19 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--quick", action="store_true", help="a handful of samples, to see that everything runs")
     parser.add_argument("--share", type=float, default=1.0, help="share of the samples that are judged")
     parser.add_argument("--parts", type=Path, default=None, help="parts.json of `parts`")
+    parser.add_argument("--unseen", type=Path, default=None, help="unseen.json of `unseen`")
     parser.add_argument("--ablations", type=Path, default=None, help="ablations.json of `ablate`")
     parser.add_argument("--contrasts", type=Path, default=None, help="contrasts.json of `contrasts`")
     options = parser.parse_args(arguments)
-    others = (options.ablations, options.parts, options.contrasts)
-    ablations, worth, real = (None if path is None else read(path) for path in others)
+    others = (options.ablations, options.parts, options.contrasts, options.unseen)
+    ablations, worth, real, unseen = (None if path is None else read(path) for path in others)
     sizes = QUICK if options.quick else Sizes().scaled(options.share)
     started = time.monotonic()
 
     def progress(text: str) -> None:
         print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
 
-    found = benchmark(options.pack, Scorer.load(options.model), sizes, ablations, progress, worth, real)
+    found = benchmark(options.pack, Scorer.load(options.model), sizes, ablations, progress, worth, real, unseen)
     found["quick"] = bool(options.quick)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ import torch
 from scipy import optimize, stats
 
 from qagate.domain.assessment import ATTRIBUTES
-from qagate.score.calibration import NARROWEST, Calibration
+from qagate.score.calibration import NARROWEST, Calibration, weighed
 from qagate.score.heard import Heard
 from qagate.score.network import Network
 from qagate.score.scorer import Scorer
@@ -30,6 +30,8 @@ LENIENCE = 3.0
 KNOTS = 8
 TENTHS = tuple((a / 10, b / 10) for a in range(11) for b in range(11 - a))
 """Shares that assessor and practised eye may have; the rest is the network's."""
+NEAR = 0.002
+"""Rank correlations that differ by less are alike."""
 JUDGES, LEAST = 3, 2
 """Kinds of judges in an assessor: perceptrons, forest, boosted trees; tenths that each has at least."""
 CLEAR = 0.3
@@ -153,14 +155,20 @@ def calibrate(heard: Answers, begun: Calibration) -> Calibration:
     return replace(shares, knots_from=tuple(knots_from), knots_to=tuple(knots_to), multiples=multiples)
 
 
-def _mixed(shares: tuple[float, float], network: Any, assessor: Any, practised: Any) -> Any:
-    return network + shares[0] * (assessor - network) + shares[1] * (practised - network)
-
-
 def _best_shares(heard: Answers, modality: str) -> tuple[float, float]:
-    """Return the shares of assessor and practised eye with the best rank correlation."""
+    """Return the shares of assessor and practised eye with the best rank correlation, the most even of those near it.
+
+    The select part has few subjects: for less than `NEAR` no judge loses its say.
+    """
     said = (heard.network[:, 0], heard.assessor[:, 0], heard.practised[:, 0])
-    return max(TENTHS, key=lambda shares: _agreement(heard, modality, _mixed(shares, *said)))
+    found = {shares: _agreement(heard, modality, weighed(_all(shares), said)) for shares in TENTHS}
+    near = [shares for shares, agreement in found.items() if agreement > max(found.values()) - NEAR]
+    return min(near, key=lambda shares: sum(share**2 for share in _all(shares)))
+
+
+def _all(shares: tuple[float, float]) -> tuple[float, float, float]:
+    """Return the shares of all judges, the network's first, so that their sum is 1."""
+    return (1.0 - sum(shares), *shares)
 
 
 def _agreement(heard: Answers, modality: str, value: npt.NDArray[np.float64]) -> float:
@@ -177,7 +185,7 @@ def _best_grade_shares(heard: Answers) -> tuple[float, float]:
     """Return the shares of assessor and practised eye in the grades that tell artefacts best."""
 
     def told(shares: tuple[float, float]) -> float:
-        grades = _mixed(shares, *heard.grades.swapaxes(0, 1))
+        grades = weighed(_all(shares), heard.grades.swapaxes(0, 1))
         found = []
         for of in _by(heard.modality):
             of = of & ~heard.independent

@@ -18,6 +18,7 @@ from qagate.train import svg
 from qagate.train.benchmark import read
 from qagate.train.heard import MODEL
 from qagate.train.table import contrasts, controls, interval, number, usable, word
+from qagate.train.unseen import NAMED
 
 BEGIN, END = "<!-- made from benchmark.json by `qagate train card` -->", "<!-- end -->"
 TREES, SAME = "47 features + ExtraTrees", "47 features + extra-trees, same samples"
@@ -53,6 +54,8 @@ def tables(found: dict[str, Any]) -> str:
     lines += ["", *_claims(found["claims"]), ""]
     if isinstance(found.get("judges"), dict):
         lines += _judges(found["judges"])
+    if isinstance(found.get("unseen"), dict):
+        lines += _unseen(found["unseen"])
     if isinstance(found.get("parts"), dict):
         lines += _parts(found["parts"])
     if isinstance(found.get("ablations"), dict):
@@ -152,27 +155,31 @@ def _lacking(tests: dict[str, Any], first: str, then: str | None = None) -> list
     return lines
 
 
-def _parts(found: dict[str, Any]) -> list[str]:
-    tests = found["tests"]
+def _unseen(found: dict[str, Any]) -> list[str]:
+    test = found["tests"]["T2"]
     lines = [
         "### T2: artefacts that the assessor never saw",
         "",
-        f"The assessor was fitted again on those of its {found['samples']} samples that have no artefact of a family,",
-        f"and judged that family alone: {tests['T2']['n']} samples of the benchmark part in all. It stands alone:",
-        "the others saw every family. The fit is smaller than the shipped one (one perceptron, fewer trees).",
-        f"ExtraTrees never saw the family either; it learned from what is left of {found['baseline_samples']} samples,",
-        "or of all that the assessor learned from.",
+        f"The assessor was fitted again on those of {found['samples']} samples that have no artefact of a family, and",
+        f"on {found['nameless']} with nameless faults, and judged that family alone: {test['n']} samples of the",
+        "benchmark part in all. It stands alone: the others saw every family. The fit is smaller than the shipped one",
+        "(one perceptron, fewer trees). ExtraTrees never saw the family either; it learned from what is left of",
+        f"{found['baseline_samples']} samples, or of all that the assessor learned from.",
         "",
-        "| family left out | assessor | ExtraTrees | it leads by | ExtraTrees, same samples | it leads by |",
-        "|---|---|---|---|---|---|",
+        f"| family left out | assessor | {NAMED} | they add | ExtraTrees | it leads by | {SAME} | it leads by |",
+        "|---|---|---|---|---|---|---|---|",
     ]
-    for name, rows in [*tests["T2"]["each"].items(), ("all together", tests["T2"]["rows"])]:
+    for name, rows in [*test["each"].items(), ("all together", test["rows"])]:
         cells = [interval(rows[MODEL]["srcc"])]
-        for who in (TREES, SAME):
+        for who in (NAMED, TREES, SAME):
             cells += [interval(rows[who][key]) if who in rows else "-" for key in ("srcc", "model_leads_by_srcc")]
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    lines += [
-        "",
+    return [*lines, ""]
+
+
+def _parts(found: dict[str, Any]) -> list[str]:
+    tests = found["tests"]
+    lines = [
         "### What parts of the model are worth",
         "",
         f"SRCC on {tests['T1']['n']} (T1) and {tests['T3']['n']} (T3) samples, by version {found['model']}. Above what",

@@ -46,7 +46,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("pack", type=Path)
     parser.add_argument("fit", type=Path, help="folder of fit")
     parser.add_argument("out", type=Path, help="folder of the bundle, <name>-<version>")
-    parser.add_argument("--version", default="0.8.0")
+    parser.add_argument("--version", default="0.9.0")
     parser.add_argument("--checkpoint", choices=("best", "last"), default="best")
     parser.add_argument("--network", type=Path, default=None, help="bundle whose network is kept")
     parser.add_argument("--eye", type=Path, default=None, help="published weights of EfficientNet-Lite0; see train.eye")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from qagate.domain.assessment import Estimate
+from qagate.score.heard import Heard as Said
+from qagate.score.scorer import Scorer
 from qagate.train import baselines, bootstrap, metrics
 from qagate.train.evaluate import FIGURES, Scores
 from qagate.train.sampling import Sample
@@ -21,11 +23,15 @@ SEEDS = {"learned": 50, "T0": 51, "T1": 52, "T3": 53, "T2": 54, "T7": 57}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Heard:
-    """Samples with what the model and the baselines say of them. predicted: name → (items,)."""
+    """Samples with what the model and the baselines say of them. predicted: name → (items,).
+
+    said: what each judge of the model said of each, none when it has no judges.
+    """
 
     samples: list[Sample]
     estimates: list[Estimate]
     predicted: dict[str, npt.NDArray[np.float64]]
+    said: list[Said] = field(default_factory=list)
 
     @property
     def quality(self) -> npt.NDArray[np.float64]:
@@ -44,20 +50,25 @@ class Heard:
             [self.samples[i] for i in at],
             [self.estimates[i] for i in at],
             {name: values[at] for name, values in self.predicted.items()},
+            [self.said[i] for i in at] if self.said else [],
         )
 
 
 def hear(samples: Iterable[Sample], scorer: Scores, fitted: dict[str, baselines.Predict]) -> Heard:
     """Return what everybody says of the samples."""
-    kept, estimates = [], []
+    kept, estimates, said = [], [], []
     for sample in samples:
         kept.append(sample)
-        estimates.append(scorer.score(sample.volume, sample.prompt))
+        if isinstance(scorer, Scorer):
+            said.append(scorer.hear(sample.volume, sample.prompt))
+            estimates.append(scorer.conclude(said[-1], sample.volume, sample.prompt))
+        else:
+            estimates.append(scorer.score(sample.volume, sample.prompt))
     predicted = {MODEL: np.array([e.score for e in estimates])}
     if fitted and kept:
         features = baselines.describe(kept)
         predicted |= {name: predict(features) for name, predict in fitted.items()}
-    return Heard(kept, estimates, predicted)
+    return Heard(kept, estimates, predicted, said)
 
 
 def fit_baselines(samples: list[Sample]) -> dict[str, baselines.Predict]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,22 +13,19 @@ from qagate.score.scorer import Scorer
 from qagate.train.claims import NOT_RUN
 from qagate.train.evaluate import Scores
 from qagate.train.heard import MODEL, Heard, compare
-from qagate.train.sampling import Sample
 
 
 def measure(tests: Mapping[str, Heard], scorer: Scores, resamples: int) -> dict[str, Any] | str:
     """Return test → figures of the model, of each judge alone and of the others without it; why not, as a sentence."""
     if not isinstance(scorer, Scorer) or scorer.model.assessor is None:
         return f"{NOT_RUN}: the model has no judges but its network"
-    return {name: _measured(heard.samples, heard.predicted[MODEL], scorer, resamples) for name, heard in tests.items()}
+    return {name: _measured(heard, scorer, resamples) for name, heard in tests.items()}
 
 
-def _measured(
-    samples: Sequence[Sample], model: npt.NDArray[np.float64], scorer: Scorer, resamples: int
-) -> dict[str, Any]:
-    each = [variants(scorer.hear(sample.volume, sample.prompt), scorer) for sample in samples]
+def _measured(heard: Heard, scorer: Scorer, resamples: int) -> dict[str, Any]:
+    each = [variants(said, scorer) for said in heard.said]
     predicted = {name: np.array([one[name] for one in each]) for name in each[0]}
-    return compare(Heard(list(samples), [], {MODEL: model, **predicted}), resamples)
+    return compare(Heard(heard.samples, [], {MODEL: heard.predicted[MODEL], **predicted}), resamples)
 
 
 def variants(heard: Said, scorer: Scorer) -> dict[str, float]:

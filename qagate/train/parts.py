@@ -1,12 +1,12 @@
-"""Parts: what each part of a model is worth, and what it is worth on artefacts that it never saw (T2).
+"""Parts: what each part of a model is worth.
 
-    python -m qagate.train parts PACK FIT_DIR --model BUNDLE --out parts.json [--samples 9500] [--seed 0] [--workers 1]
+    python -m qagate.train parts PACK FIT_DIR --model BUNDLE --out parts.json [--samples 9500] [--twice N]
+        [--nameless N] [--seed 0] [--workers 1]
 
 The assessor learns from numbers that `assess` has kept in FIT_DIR/looks, so it can be fitted again in minutes without
 a part of them. Each variant judges the very samples of T1 and T3 of the benchmark, mixed with the other judges as the
-bundle mixes them. For T2 the assessor is fitted without a family of artefacts and judges that family alone; the others
-saw every family, so they take no part there. Hand-made baselines beside it never saw the family either. Fits that are
-made again are smaller than the shipped one (`SMALL`), and are compared with a reference as small.
+bundle mixes them. Fits that are made again are smaller than the shipped one (`SMALL`), and are compared with a
+reference as small.
 """
 
 from __future__ import annotations
@@ -29,16 +29,15 @@ from qagate.errors import InputError
 from qagate.score import handcrafted, marks, tiles
 from qagate.score.assessor import Assessor
 from qagate.score.scorer import Scorer
-from qagate.train import assess, baselines, boost, forest, sampling
-from qagate.train.ablations import FAMILIES, family
-from qagate.train.assess import Table
+from qagate.train import assess, boost, forest, looks, sampling
 from qagate.train.benchmark import Sizes
 from qagate.train.controls import no_prompt
-from qagate.train.heard import MODEL, SEEDS, Heard, compare, fit_baselines
-from qagate.train.pack import Packed, volumes
+from qagate.train.heard import SEEDS, Heard, compare
+from qagate.train.looks import Table
+from qagate.train.pack import volumes
 from qagate.train.sampling import Sample
 
-SCHEMA = "qagate.parts/1"
+SCHEMA = "qagate.parts/2"
 SHIPPED, REFERENCE = "shipped", "fitted again, small"
 SAME = "47 features + extra-trees, same samples"
 """The baseline to beat, learned from all that the assessor learned from."""
@@ -80,7 +79,7 @@ def gather(samples: Sequence[Sample], scorer: Scorer) -> Test:
         for s in samples
     ]
     network, promptless = np.array(said).reshape(-1, 2).T
-    slabs = [(assess.standard(s), s.modality) for s in samples]
+    slabs = [(looks.standard(s), s.modality) for s in samples]
     described = np.array([tiles.describe(slab, modality) for slab, modality in slabs])
     eye = scorer.practised
     seen = None if eye is None else np.array([eye.judge([slab], modality).score[0] for slab, modality in slabs])
@@ -149,6 +148,8 @@ def ablated(
 
     again: dict[str, tuple[Table, range | None]] = {REFERENCE: (table, None)}
     again |= {variant: (table, hidden) for variant, hidden in GROUPS.items()}
+    if (named := table.named()) is not table:
+        again["no nameless faults"] = (named, None)
     again["no guises"] = (table.plain(), None)
     again["a quarter of the samples"] = (table.some(table.sample // 2 % 4 == 0), None)
     others = {variant: pool.submit(fitted, part, seed, hidden) for variant, (part, hidden) in again.items()}
@@ -164,41 +165,10 @@ def ablated(
     return said
 
 
-def left_out(
-    table: Table,
-    held: Sequence[Packed],
-    learned: Sequence[Sample],
-    count: int,
-    seed: int,
-    progress: Callable[[str], None],
-    pool: Executor,
-    names: Sequence[str] = tuple(FAMILIES),
-) -> dict[str, Heard]:
-    """Return family → its samples with what an assessor and baselines that never saw the family say of them, 0-100."""
-    rests = {name: table.without(family(name)) for name in names}
-    assessors = {name: pool.submit(fitted, rest, seed) for name, rest in rests.items()}
-    found = {}
-    for name in names:
-        progress(f"without {name}")
-        samples = list(sampling.samples(held, count, SEEDS["T2"], only=family(name)))
-        described = np.array([tiles.describe(assess.standard(s), s.modality) for s in samples])
-        test = Test(samples, np.zeros(count), np.zeros(count), None, described)
-        trees = pool.submit(classic, rests[name], test, seed)
-        predicted = {MODEL: 100.0 * judged(assessors[name].result(), test), SAME: 100.0 * trees.result()}
-        features = baselines.describe(samples)
-        others = [s for s in learned if not family(name) & s.artefacts.keys()]
-        predicted |= {who: predict(features) for who, predict in fit_baselines(others).items()}
-        found[name] = Heard(samples, [], predicted)
-    return found
-
-
 def document(
-    said: Mapping[str, Mapping[str, npt.NDArray[np.float64]]],
-    tests: Mapping[str, Test],
-    families: Mapping[str, Heard],
-    resamples: int,
+    said: Mapping[str, Mapping[str, npt.NDArray[np.float64]]], tests: Mapping[str, Test], resamples: int
 ) -> dict[str, Any]:
-    """Return the figures: T1 and T3 of every variant, T2 of every family and of all together."""
+    """Return the figures: T1 and T3 of every variant."""
     found: dict[str, Any] = {}
     for name, test in tests.items():
         lead = {}
@@ -209,14 +179,6 @@ def document(
             if f"{REFERENCE}_leads_by_srcc" in row:
                 rows[variant][f"{REFERENCE}_leads_by_srcc"] = row[f"{REFERENCE}_leads_by_srcc"]
         found[name] = lead[SHIPPED]
-    names = list(next(iter(families.values())).predicted)
-    together = Heard(
-        [s for heard in families.values() for s in heard.samples],
-        [],
-        {who: np.concatenate([heard.predicted[who] for heard in families.values()]) for who in names},
-    )
-    each = {name: compare(heard, resamples)["rows"] for name, heard in families.items()}
-    found["T2"] = {**compare(together, resamples), "each": each}
     return found
 
 
@@ -224,12 +186,9 @@ def main(arguments: list[str]) -> int:
     """Fit, judge and write the figures."""
     parser = argparse.ArgumentParser(prog="qagate train parts", description=str(__doc__).split("\n", 1)[0])
     parser.add_argument("pack", type=Path)
-    parser.add_argument("fit", type=Path, help="folder of assess, which holds looks")
+    looks.arguments(parser)
     parser.add_argument("--model", type=Path, default=None, help="folder of a bundle; the shipped one if not given")
     parser.add_argument("--out", type=Path, required=True, help="JSON file to write")
-    parser.add_argument("--samples", type=int, default=9500, help="samples of assess")
-    parser.add_argument("--seed", type=int, default=0, help="seed of assess")
-    parser.add_argument("--workers", type=int, default=1, help="processes that fit")
     parser.add_argument("--share", type=float, default=1.0, help="share of the samples that are judged")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -240,24 +199,20 @@ def main(arguments: list[str]) -> int:
         print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
 
     held = list(volumes(options.pack, ("benchmark",)))
-    table = assess.joined(list(assess.looks(options.pack, options.fit, options.samples, options.seed)))
+    table = looks.joined(list(looks.looks(options.pack, options.fit, looks.drawn(options))))
     scorer = Scorer.load(options.model)
     progress("samples")
     tests = {
         "T1": gather(list(sampling.samples(held, sizes.t1, SEEDS["T1"])), scorer),
         "T3": gather(list(sampling.samples(held, sizes.t3, SEEDS["T3"], independent=True)), scorer),
     }
-    learned = list(sampling.samples(list(volumes(options.pack, ("fit",))), sizes.fit, SEEDS["learned"]))
-    with assess.side_by_side(options.workers) as pool:
+    with looks.side_by_side(options.workers) as pool:
         said = ablated(table, tests, scorer, options.seed, progress, pool)
-        families = left_out(table, held, learned, sizes.t2, options.seed, progress, pool)
     found = {
         "schema": SCHEMA,
         "model": scorer.identity.version,
         "samples": len(np.unique(table.sample)),
-        "baseline_samples": len(learned),
-        "tests": document(said, tests, families, sizes.resamples),
-        "families": {name: sorted(family(name)) for name in FAMILIES},
+        "tests": document(said, tests, sizes.resamples),
     }
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     progress(f"{options.out} is written")

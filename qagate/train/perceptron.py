@@ -1,6 +1,6 @@
 """Perceptrons of the assessor: small networks from features made by hand to quality, its error, and artefacts.
 
-A member is trained on two looks at each sample at once (`assess.another`), and pays for saying different things of
+A member is trained on two looks at each sample at once (`looks.another`), and pays for saying different things of
 them: what guises change must not count. Samples are blended with one another, numbers and truth alike, which keeps a
 member calm between them. Source: Zhang et al., mixup, ICLR 2018.
 """
@@ -34,7 +34,7 @@ def fit(
     """Return weights (in, out) and biases (1, out) of one member, layer by layer.
 
     pairs: (n, 2) rows that are two looks at one sample; x: (rows, features), standardised; quality: (rows,) 0..1;
-    attributes: (rows, 18) 0..1; naming: how much naming artefacts counts.
+    attributes: (rows, 18) 0..1, NaN where nothing is to be named; naming: how much naming artefacts counts.
     """
     torch.manual_seed(seed)
     layers = [nn.Linear(a, b) for a, b in ((x.shape[1], HIDDEN), (HIDDEN, HALF), (HALF, OUTPUTS))]
@@ -82,7 +82,9 @@ def _loss(said: Tensor, wanted: Tensor, twice: Tensor, naming: float) -> Tensor:
     error = score - wanted[:, 0]
     logarithm = said[:, 1].clamp(-3.0, 1.0) - 1.5
     likelihood = (0.5 * (error.detach() / logarithm.exp()) ** 2 + logarithm).mean()
-    named = F.binary_cross_entropy_with_logits(said[:, 2:], wanted[:, 1:])
+    taught = wanted[:, 1:].isfinite()
+    named = F.binary_cross_entropy_with_logits(said[:, 2:], wanted[:, 1:].nan_to_num(), reduction="none")
+    named = (named * taught).sum() / taught.sum().clamp(min=1)
     first, second = score.chunk(2)
     apart = ((first - second).square() * twice).sum() / twice.sum().clamp(min=1)
     return 10.0 * error.square().mean() + ALIKE * apart + 0.1 * likelihood + naming * named

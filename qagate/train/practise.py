@@ -39,8 +39,8 @@ from qagate.score.assessor import MODALITIES, log_error
 from qagate.score.eye import Eye
 from qagate.score.practised import Practised, picture
 from qagate.train import sampling
-from qagate.train.assess import another, side_by_side, standard
 from qagate.train.degrade import REGISTRY
+from qagate.train.looks import another, side_by_side, standard
 from qagate.train.pack import Packed, volumes
 from qagate.train.sampling import Sample
 from qagate.train.variety import enlarged, varied
@@ -190,7 +190,7 @@ def shown(drawn: Iterator[Lesson], seed: int) -> Iterator[list[Look]]:
 
 
 def look(one: Lesson, random: np.random.Generator, generator: torch.Generator) -> Look:
-    """Return a look at a square of a slice, by chance mirrored, turned (MR) or in another look (`assess.another`)."""
+    """Return a look at a square of a slice, by chance mirrored, turned (MR) or in another look (`looks.another`)."""
     draw, slab = random.random(6), one.slab.astype(np.float32)
     if draw[0] < OTHERWISE:
         slab = another(slab, one.modality, generator, random)

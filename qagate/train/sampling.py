@@ -19,7 +19,7 @@ from qagate.domain.volume import Volume
 from qagate.score.preprocess import CT_BODY_HU, CT_RANGE_HU, MR_BODY, MR_RANGE
 from qagate.train import labels, simulator
 from qagate.train.data import CT_FIELD, MR_FIELD
-from qagate.train.degrade import REGISTRY
+from qagate.train.degrade import FAULTS, NAMELESS, REGISTRY
 from qagate.train.degrade.artefact import Context
 from qagate.train.pack import Packed
 from qagate.train.pictures import volume
@@ -126,7 +126,7 @@ def degraded(
         weight = None if affected is None else torch.from_numpy(affected.astype(np.float32))[None]
         generator = torch.Generator().manual_seed(seed + number)
         context = Context(modality, spacing, generator, weight)
-        picture = REGISTRY[name].apply(picture, torch.tensor([strength]).float(), context).volume
+        picture = FAULTS[name].apply(picture, torch.tensor([strength]).float(), context).volume
     picture = picture.nan_to_num(0.0).clamp(*(CT_RANGE_HU if modality == "CT" else MR_RANGE))
     by_slice = labels.slice_distance(reference, picture, modality, spacing)
     share = labels.body_mask(reference, modality).flatten(2).float().mean(2)
@@ -162,18 +162,20 @@ def samples(
     independent: bool = False,
     without: frozenset[str] = frozenset(),
     only: frozenset[str] = frozenset(),
+    nameless: bool = False,
     vary: Vary | None = None,
 ) -> Iterator[Sample]:
     """Yield `count` samples: one in ten untouched, one in four with two artefacts, the rest with one, by turns.
 
-    `without` leaves artefacts out; `only` asks for these alone (slabs that cannot have any are passed over).
+    `without` leaves artefacts out; `only` asks for these alone (slabs that cannot have any are passed over);
+    `nameless` asks for nameless faults instead of artefacts, two in half of the samples.
     """
     random = np.random.default_rng(seed)
     turn = {"CT": int(random.integers(99)), "MR": int(random.integers(99))}
     made = 0
     for source in slabs(contents, count * 20 if only else count, random, vary=vary):
         modality = str(source.packed.prompt.modality)
-        names = names_for(modality, len(source.voxels), independent=independent)
+        names = sorted(NAMELESS) if nameless else names_for(modality, len(source.voxels), independent=independent)
         names = [n for n in names if n not in without and (not only or n in only)]
         draw, second, strengths = random.random(), int(random.integers(99)), random.uniform(0.1, 1.0, 2)
         if not names:
@@ -185,7 +187,7 @@ def samples(
         artefacts = {first: float(strengths[0])}
         if draw < 0.1:
             artefacts = {}
-        elif draw < 0.35 and len(names) > 1:
+        elif draw < (0.55 if nameless else 0.35) and len(names) > 1:
             other = [n for n in names if n != first]
             artefacts[other[second % len(other)]] = float(strengths[1])
         yield degraded(source, artefacts, int(random.integers(2**31)), independent=independent)

@@ -80,8 +80,11 @@ def test_every_real_series_is_taken(tmp_path: Path) -> None:
         told.closed()
     assert sent.returncode == 0, sent.output[-2000:]
     assert sent.statuses
-    assert set(sent.statuses) == {"Success"}
     assert len(told.instances) == len(sent.statuses)
+    odd = [instance for instance in told.instances if instance.announced is not None]
+    assert len(odd) < 0.01 * len(sent.statuses)  # a file that says its transfer syntax wrongly is announced wrongly
+    warned = ["Warning: DataSetDoesNotMatchSOPClass"] * len(odd)
+    assert sorted(sent.statuses) == ["Success"] * (len(sent.statuses) - len(odd)) + warned
     for instance in told.instances:
         header = dcmread(instance.path, stop_before_pixels=True)
         assert instance.modality == header.get("Modality", "")

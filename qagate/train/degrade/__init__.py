@@ -38,8 +38,9 @@ from qagate.train.degrade import (
     smooth_tv,
 )  # fmt: skip
 from qagate.train.degrade.artefact import Artefact, Context, Degraded
+from qagate.train.degrade.nameless import NAMELESS
 
-__all__ = ["REGISTRY", "Artefact", "Context", "Degraded"]
+__all__ = ["FAULTS", "NAMELESS", "REGISTRY", "Artefact", "Context", "Degraded"]
 
 _MODULES = (
     ct_noise, ct_sparse_views, ct_limited_angle, ct_ring, ct_beam_hardening, ct_metal, ct_motion, ct_truncation,
@@ -50,3 +51,6 @@ _MODULES = (
 
 REGISTRY: dict[str, Artefact] = {module.ARTEFACT.name: module.ARTEFACT for module in _MODULES}
 """Name → artefact."""
+
+FAULTS: dict[str, Artefact] = {**REGISTRY, **NAMELESS}
+"""Name → what can happen to a picture: artefacts, and faults without a name that a person would want to read."""

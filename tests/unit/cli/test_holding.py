@@ -35,7 +35,7 @@ def stands(config: Path, uid: str) -> tuple[str, str]:
     database = Database.open(load(config, {}).database_url)
     with database.read() as session:
         row = worklist.series(session, uid)
-        state = decisions.of(session, uid).state
+        state = decisions.of(session, uid, two_person=True).state
     database.close()
     return row.holding if row is not None else "", state
 
@@ -92,7 +92,7 @@ def test_what_has_no_verdict_yet_can_be_kept_back_and_let_go(config: Path, monke
     assert stands(config, uid)[0] == "rejected"
     assert CliRunner().invoke(app, ["release", uid, "-c", str(config)]).output == "1 series released\n"
     assert "another person" in reject(config, uid, *code)[1]
-    assert stands(config, uid) == ("released", "")
+    assert stands(config, uid) == ("released", "proposed")
 
 
 def test_who_acts_is_whose_account_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

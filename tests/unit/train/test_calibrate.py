@@ -63,6 +63,14 @@ def test_who_errs_otherwise_has_a_share_beside_who_knows_as_much() -> None:
         assert sum(shares) >= 0.8
 
 
+def test_nobody_is_silenced_for_next_to_nothing() -> None:
+    """All three err by 0.02 where labels span 1: any mean of them is about as good, so each keeps a share."""
+    found = calibrate.calibrate(answers(network_error=0.02, assessor_error=0.02, practised_error=0.02), Calibration())
+    for modality in ("CT", "MR"):
+        shares = (found.assessor_share[modality], found.practised_share[modality])
+        assert min(*shares, 1.0 - sum(shares)) == pytest.approx(0.3, abs=0.01)
+
+
 def test_judges_that_know_more_have_larger_shares_and_each_keeps_a_fifth() -> None:
     """The first errs by 0.3; the other two say the same, so that it does not matter which of them has how much."""
     found = calibrate.shares_of_judges(answers())

@@ -13,7 +13,7 @@ from qagate.score.calibration import Calibration
 from qagate.score.network import SIZES, Network
 from qagate.score.scorer import Scorer
 from qagate.score.vocabulary import Seen
-from qagate.train import ablations, assess, baselines, boost, card, parts, perceptron, sampling
+from qagate.train import ablations, assess, baselines, boost, card, looks, parts, perceptron, sampling, unseen
 from qagate.train.degrade import REGISTRY
 from tests.unit.score.test_assessor import made
 from tests.unit.train.test_sampling import packed
@@ -53,8 +53,7 @@ def scorer() -> Scorer:
 def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
     pytest.importorskip("sklearn")
     contents = [packed(f"{i}", "MR", seed=i) for i in range(3)]
-    table = assess.tabled(sampling.samples(contents, 14, 1), 0)
-    learned = list(sampling.samples(contents, 10, 2))
+    table = looks.tabled(sampling.samples(contents, 14, 1), 0)
     test = parts.gather(list(sampling.samples(contents, 6, 3)), scorer)
     assert test.network.shape == test.promptless.shape == (6,)
     told: list[str] = []
@@ -65,14 +64,31 @@ def test_every_part_and_every_family_has_its_figures(scorer: Scorer) -> None:
     shares = (0.34 * 0.731 + 0.66 * 0.5, 0.5)
     assert said["T1"]["shipped"] == pytest.approx(50 * (test.network + shares[0]), abs=0.1)
     assert said["T1"]["no perceptrons"] == pytest.approx(50 * (test.network + shares[1]), abs=0.1)
-    families = parts.left_out(table, contents, learned, 4, 0, told.append, pool, ("noise",))
-    assert {name for s in families["noise"].samples for name in s.artefacts} == {"mr_noise"}
-    assert set(families["noise"].predicted) == {"model", parts.SAME, *baselines.BASELINES}
-    assert told[-1] == "without noise"
-    found = parts.document(said, {"T1": test, "T3": test}, families, 3)
-    assert set(found["T2"]["each"]) == {"noise"}
+    assert "no nameless faults" not in said["T1"]  # as all of them have names
+    found = parts.document(said, {"T1": test, "T3": test}, 3)
     assert "shipped_leads_by_srcc" in found["T1"]["rows"]["no prompt"]
     assert f"{card.AGAIN}_leads_by_srcc" in found["T3"]["rows"]["no marks"]
+    json.dumps(found)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_family_that_was_never_seen_has_its_figures() -> None:
+    pytest.importorskip("sklearn")
+    contents = [packed(f"{i}", "MR", seed=i) for i in range(3)]
+    named = looks.tabled(sampling.samples(contents, 14, 1), 0)
+    nameless = looks.tabled(sampling.samples(contents, 8, 5, nameless=True), 0, 1)
+    learned = list(sampling.samples(contents, 10, 2))
+    told: list[str] = []
+    pool = ThreadPoolExecutor(1)
+    table = looks.joined([named, nameless])
+    families = unseen.left_out(table, contents, learned, 4, 0, told.append, pool, ("noise",))
+    assert {name for s in families["noise"].samples for name in s.artefacts} == {"mr_noise"}
+    assert set(families["noise"].predicted) == {"model", unseen.NAMED, parts.SAME, *baselines.BASELINES}
+    assert not np.array_equal(families["noise"].predicted["model"], families["noise"].predicted[unseen.NAMED])
+    assert told == ["without noise"]
+    found = unseen.document(families, 3)
+    assert set(found["each"]) == {"noise"}
+    assert "model_leads_by_srcc" in found["rows"][unseen.NAMED]
     json.dumps(found)
 
 

@@ -10,10 +10,10 @@ from torch import Tensor
 
 from qagate.domain.assessment import ATTRIBUTES
 from qagate.train import labels
-from qagate.train.degrade import REGISTRY, Context
+from qagate.train.degrade import FAULTS, REGISTRY, Context
 
 SLICES, SIZE = 5, 64
-CASES = [(name, modality) for name, artefact in REGISTRY.items() for modality in artefact.modalities]
+CASES = [(name, modality) for name, artefact in FAULTS.items() for modality in artefact.modalities]
 
 
 def phantom(modality: str) -> Tensor:
@@ -37,7 +37,7 @@ def run(name: str, modality: str, severity: float, seed: int = 5, slice_weight: 
     volume = phantom(modality)
     spacing = torch.tensor([[3.0, 0.8, 0.8]])
     context = Context(modality, spacing, torch.Generator().manual_seed(seed), slice_weight)
-    return REGISTRY[name].apply(volume, torch.tensor([severity]), context).volume
+    return FAULTS[name].apply(volume, torch.tensor([severity]), context).volume
 
 
 @pytest.mark.parametrize(("name", "modality"), CASES)
@@ -68,7 +68,7 @@ def test_shape_is_kept_values_are_finite_and_the_seed_decides(name: str, modalit
     assert torch.equal(first, again)
 
 
-@pytest.mark.parametrize(("name", "modality"), [case for case in CASES if REGISTRY[case[0]].local])
+@pytest.mark.parametrize(("name", "modality"), [case for case in CASES if FAULTS[case[0]].local])
 def test_a_local_artefact_leaves_other_slices_alone(name: str, modality: str) -> None:
     weight = torch.tensor([[0.0, 1.0, 1.0, 0.5, 0.0]])
     volume, degraded = phantom(modality), run(name, modality, 0.8, slice_weight=weight)
@@ -92,7 +92,7 @@ def test_every_attribute_is_taught_by_an_artefact() -> None:
 def test_strengths_are_logged_per_volume(name: str, modality: str) -> None:
     volume = phantom(modality).expand(2, -1, -1, -1)
     context = Context(modality, torch.tensor([[3.0, 0.8, 0.8]] * 2), torch.Generator().manual_seed(1))
-    degraded = REGISTRY[name].apply(volume, torch.tensor([0.0, 1.0]), context)
+    degraded = FAULTS[name].apply(volume, torch.tensor([0.0, 1.0]), context)
     assert degraded.parameters
     assert all(value.shape == (2,) for value in degraded.parameters.values())
     assert torch.equal(degraded.volume[0], volume[0])
@@ -105,6 +105,6 @@ def test_one_or_two_oblong_slices_are_no_trouble(name: str, modality: str, shape
     volume = torch.rand(shape, generator=torch.Generator().manual_seed(2))
     volume = volume * 300 - 100 if modality == "CT" else volume
     context = Context(modality, torch.ones(shape[0], 3), torch.Generator().manual_seed(1))
-    degraded = REGISTRY[name].apply(volume, torch.full((shape[0],), 0.9), context).volume
+    degraded = FAULTS[name].apply(volume, torch.full((shape[0],), 0.9), context).volume
     assert degraded.shape == volume.shape
     assert torch.isfinite(degraded).all()
