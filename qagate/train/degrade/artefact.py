@@ -47,7 +47,7 @@ Apply = Callable[[Tensor, Tensor, Context], Degraded]
 class Artefact:
     """One kind of damage.
 
-    attribute: the entry of `qagate.domain.assessment.ATTRIBUTES` it teaches, "" for none. modalities: where it can occur.
+    attribute: the entry of `domain.assessment.ATTRIBUTES` it teaches, "" for none. modalities: where it can occur.
     local: whether it may act on some slices of a volume only (then `Context.slice_weight` makes sense).
     apply: (volume (batch, slices, rows, columns) float32, severity (batch,) 0..1, context) → Degraded.
     """
