@@ -45,7 +45,7 @@ def test_from_the_alert_to_a_delivery_that_is_tried_again(served, page):
     now = datetime.now(UTC)
     refuse(served, now)
     with served.database.begin() as session:
-        alerts.apply(session, list(steps({}, parked({"PACS": 3}))), now)
+        alerts.apply(session, list(steps({}, parked({"PACS": 3}, ["PACS"]))), now)
 
     log_in(served, page)
     page.get_by_role("link", name="Alerts").click()

@@ -106,6 +106,19 @@ def test_times_do_not_stay_relative_on_a_page_that_stays_open(served, page):
     expect(when).to_have_text(re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+$"))
 
 
+def test_an_answer_that_stops_in_the_middle_is_none(served, page):
+    """What was read of it after the time was up ended in an error that nobody caught."""
+    fill(served)
+    page.add_init_script(
+        "const whole = window.fetch;"
+        "window.fetch = async (...asked) => { const answer = await whole(...asked);"
+        " if (String(asked[0]).startsWith('/rows'))"
+        "  answer.text = () => Promise.reject(new DOMException('signal timed out', 'TimeoutError')); return answer; };"
+    )
+    page.goto(served.url)
+    expect(page.locator("#link")).to_have_text("qagate does not answer; this list is not current", timeout=20_000)
+
+
 @pytest.mark.parametrize(("path", "what"), [("/", "this list"), (f"/series/{LOOK.uid}", "this page")])
 def test_no_answer_is_said(served, page, path, what):
     """The page of a series said nothing, and looked as current as ever."""

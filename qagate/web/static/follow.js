@@ -38,8 +38,8 @@ async function poll() {
   if (document.hidden || document.querySelector("dialog[open]")) return;
   const answer = await askQuietly(`/rows?text=${root.dataset.uid}`, tag ? { "If-None-Match": tag } : {}, "this page");
   if (answer?.status !== 200) return;
-  tag = answer.headers.get("etag") ?? "";
-  const rows = new DOMParser().parseFromString(await answer.text(), "text/html").body;
+  tag = answer.tag;
+  const rows = new DOMParser().parseFromString(answer.text, "text/html").body;
   const row = rows.querySelector(`tr[data-uid="${root.dataset.uid}"]`);
   if (row && row.dataset.version !== root.dataset.version) await refresh();
 }

@@ -5,7 +5,8 @@ const PATIENCE_MS = 10000; // a server that takes a request and never answers is
 const place = document.getElementById("link");
 let failures = 0;
 
-// Returns the answer to a question that the page asks by itself, null when there is none to use; what is wrong is shown.
+// Returns what answers a question that the page asks by itself, as {status, tag, text}, null when there is nothing to use;
+// what is wrong is shown. The text is read here: an answer may stop in the middle, too.
 export async function askQuietly(address, headers, what) {
   try {
     const answer = await fetch(address, { headers, cache: "no-store", signal: AbortSignal.timeout(PATIENCE_MS) });
@@ -14,9 +15,10 @@ export async function askQuietly(address, headers, what) {
       return null;
     }
     if (!answer.ok && answer.status !== 304) throw new Error(await why(answer));
+    const found = { status: answer.status, tag: answer.headers.get("etag") ?? "", text: await answer.text() };
     failures = 0;
     place.textContent = "";
-    return answer;
+    return found;
   } catch (error) {
     failures += 1;
     const away = error instanceof TypeError || error instanceof DOMException; // no way there, or no answer in time

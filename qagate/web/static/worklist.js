@@ -246,8 +246,8 @@ async function poll({ now = false } = {}) {
   const answer = await askQuietly(`/rows${location.search}`, tag ? { "If-None-Match": tag } : {}, "this list");
   asking = false;
   if (answer?.status !== 200) return;
-  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html").body;
-  tag = answer.headers.get("etag") ?? "";
+  const fresh = new DOMParser().parseFromString(answer.text, "text/html").body;
+  tag = answer.tag;
   merge(fresh);
   selection?.show();
   refresh(live);
