@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -33,8 +32,9 @@ from qagate.score.scorer import Scorer
 from qagate.train import baselines, checkpoint, data, export, fit, sampling
 from qagate.train.baselines import resized
 from qagate.train.degrade import REGISTRY
-from qagate.train.heard import MODEL, SEEDS, Heard, compare, fit_baselines
+from qagate.train.heard import MODEL, SEEDS, Heard, compare, compare_families, fit_baselines
 from qagate.train.pack import Packed, volumes
+from qagate.train.progress import teller
 from qagate.train.sampling import Sample
 
 SCHEMA = "qagate.ablations/1"
@@ -226,14 +226,7 @@ def document(workshop: Workshop, said: dict[str, dict[str, list[float]]], resamp
         predicted |= {who: predict(features) for who, predict in fit_baselines(others).items()}
         each[name] = Heard(samples, [], predicted)
     if each:
-        names = list(next(iter(each.values())).predicted)
-        together = Heard(
-            [s for heard in each.values() for s in heard.samples],
-            [],
-            {who: np.concatenate([heard.predicted[who] for heard in each.values()]) for who in names},
-        )
-        families = {name: compare(heard, resamples)["rows"] for name, heard in each.items()}
-        tests["T2"] = {**compare(together, resamples), "each": families}
+        tests["T2"] = compare_families(each, resamples)
     return {
         "schema": SCHEMA,
         "budget": {**asdict(workshop.budget), "pictures": workshop.budget.pictures},
@@ -255,11 +248,7 @@ def main(arguments: list[str]) -> int:
     pack, out, only = options.pop("pack"), options.pop("out"), options.pop("only")
     workshop = Workshop(pack, Budget(**options))
     torch.set_num_threads(1)
-    started = time.monotonic()
-
-    def progress(text: str) -> None:
-        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
-
+    progress = teller()
     for name in variants(only):
         workshop.ask(name, out, progress)
     said = {name: workshop.ask(name, out, progress) for name in variants() if workshop.file(name, out).exists()}

@@ -14,8 +14,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -29,6 +27,7 @@ from qagate.train.claims import NOT_RUN, PUBLISHED, claims
 from qagate.train.evaluate import Scores
 from qagate.train.heard import SEEDS, compare, fit_baselines, hear
 from qagate.train.pack import HELD_OUT_ORGANS, HELD_OUT_SCANNERS, Packed, volumes
+from qagate.train.progress import teller
 from qagate.train.sampling import Sample
 from qagate.train.table import table
 from qagate.train.usable import usable
@@ -173,11 +172,7 @@ def main(arguments: list[str]) -> int:
     others = (options.ablations, options.parts, options.contrasts, options.unseen)
     ablations, worth, real, unseen = (None if path is None else read(path) for path in others)
     sizes = QUICK if options.quick else Sizes().scaled(options.share)
-    started = time.monotonic()
-
-    def progress(text: str) -> None:
-        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
-
+    progress = teller()
     found = benchmark(options.pack, Scorer.load(options.model), sizes, ablations, progress, worth, real, unseen)
     found["quick"] = bool(options.quick)
     options.out.parent.mkdir(parents=True, exist_ok=True)

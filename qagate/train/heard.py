@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,3 +111,15 @@ def compare(
             )
             rows[name][f"{lead}_leads_by_srcc"] = ahead.as_dict()
     return {"n": len(truth), "subjects": len(set(subjects)), "sd": float(truth.std()), "rows": rows}
+
+
+def compare_families(families: Mapping[str, Heard], resamples: int) -> dict[str, Any]:
+    """Return the figures of all families of artefacts together, and rows of each by its name under "each"."""
+    names = list(next(iter(families.values())).predicted)
+    together = Heard(
+        [s for heard in families.values() for s in heard.samples],
+        [],
+        {who: np.concatenate([heard.predicted[who] for heard in families.values()]) for who in names},
+    )
+    each = {name: compare(heard, resamples)["rows"] for name, heard in families.items()}
+    return {**compare(together, resamples), "each": each}

@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
@@ -35,6 +33,7 @@ from qagate.train.controls import no_prompt
 from qagate.train.heard import SEEDS, Heard, compare
 from qagate.train.looks import Table
 from qagate.train.pack import volumes
+from qagate.train.progress import teller
 from qagate.train.sampling import Sample
 
 SCHEMA = "qagate.parts/2"
@@ -193,11 +192,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     sizes = Sizes().scaled(options.share)
-    started = time.monotonic()
-
-    def progress(text: str) -> None:
-        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
-
+    progress = teller()
     held = list(volumes(options.pack, ("benchmark",)))
     table = looks.joined(list(looks.looks(options.pack, options.fit, looks.drawn(options))))
     scorer = Scorer.load(options.model)

@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, Future
 from pathlib import Path
 from typing import Any
@@ -28,10 +26,11 @@ from qagate.score.assessor import Assessor
 from qagate.train import baselines, looks, sampling
 from qagate.train.ablations import FAMILIES, family
 from qagate.train.benchmark import Sizes
-from qagate.train.heard import MODEL, SEEDS, Heard, compare, fit_baselines
+from qagate.train.heard import MODEL, SEEDS, Heard, compare_families, fit_baselines
 from qagate.train.looks import Table
 from qagate.train.pack import Packed, volumes
 from qagate.train.parts import SAME, Test, classic, fitted, judged
+from qagate.train.progress import teller
 from qagate.train.sampling import Sample
 
 SCHEMA = "qagate.unseen/1"
@@ -82,18 +81,6 @@ def _test(samples: list[Sample]) -> Test:
     return Test(samples, nothing, nothing, None, described)
 
 
-def document(families: Mapping[str, Heard], resamples: int) -> dict[str, Any]:
-    """Return the figures of all families together and of each."""
-    names = list(next(iter(families.values())).predicted)
-    together = Heard(
-        [s for heard in families.values() for s in heard.samples],
-        [],
-        {who: np.concatenate([heard.predicted[who] for heard in families.values()]) for who in names},
-    )
-    each = {name: compare(heard, resamples)["rows"] for name, heard in families.items()}
-    return {**compare(together, resamples), "each": each}
-
-
 def main(arguments: list[str]) -> int:
     """Fit, judge and write the figures."""
     parser = argparse.ArgumentParser(prog="qagate train unseen", description=str(__doc__).split("\n", 1)[0])
@@ -104,11 +91,7 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
     sizes = Sizes().scaled(options.share)
-    started = time.monotonic()
-
-    def progress(text: str) -> None:
-        print(f"{time.monotonic() - started:5.0f} s  {text}", file=sys.stderr, flush=True)
-
+    progress = teller()
     held = list(volumes(options.pack, ("benchmark",)))
     table = looks.joined(list(looks.looks(options.pack, options.fit, looks.drawn(options))))
     learned = list(sampling.samples(list(volumes(options.pack, ("fit",))), sizes.fit, SEEDS["learned"]))
@@ -120,7 +103,7 @@ def main(arguments: list[str]) -> int:
         "samples": len(np.unique(table.sample)) - nameless,
         "nameless": nameless,
         "baseline_samples": len(learned),
-        "tests": {"T2": document(families, sizes.resamples)},
+        "tests": {"T2": compare_families(families, sizes.resamples)},
         "families": {name: sorted(family(name)) for name in FAMILIES},
     }
     options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

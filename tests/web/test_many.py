@@ -31,6 +31,19 @@ def box(page, one: Seed):
     return page.locator(f"tr[data-uid='{one.uid}'] input[type=checkbox]")
 
 
+def asked_about_all(served, page):
+    """Return more flagged series than a page has, all of them selected, with the dialog that agrees with them open."""
+    many = [Seed(f"many{i}", "review", 45.0, minutes=i + 1) for i in range(PAGE_SIZE + 5)]
+    for one in many:
+        served.add(one)
+    page.goto(f"{served.url}/?verdict=review")
+    page.keyboard.press("*")
+    page.keyboard.press("*")
+    expect(page.locator("#chosen-count")).to_contain_text(f"{len(many)} selected")
+    page.keyboard.press("a")
+    return many
+
+
 def test_all_that_are_listed_also_on_other_pages(served, page):
     many = [Seed(f"many{i}", "review", 45.0, minutes=i + 1) for i in range(PAGE_SIZE + 5)]
     for one in (*many, GOOD):
@@ -56,14 +69,7 @@ def test_all_that_are_listed_also_on_other_pages(served, page):
 
 def test_what_the_page_does_itself_is_no_change_by_others_and_can_be_stopped(served, page):
     """The list asked anew in the middle, and said that the first fifty had changed and were no longer selected."""
-    many = [Seed(f"many{i}", "review", 45.0, minutes=i + 1) for i in range(PAGE_SIZE + 5)]
-    for one in many:
-        served.add(one)
-    page.goto(f"{served.url}/?verdict=review")
-    page.keyboard.press("*")
-    page.keyboard.press("*")
-    expect(page.locator("#chosen-count")).to_contain_text(f"{len(many)} selected")
-    page.keyboard.press("a")
+    many = asked_about_all(served, page)
     page.route("**/api/v1/decisions", lambda route: (time.sleep(4), route.continue_()))  # longer than between two lists
     page.get_by_role("button", name=f"Agree with {len(many)}").click()
     expect(page.locator("#toast")).to_contain_text(f"Agreeing with 50 of {len(many)} …", timeout=PATIENCE_MS)
@@ -73,14 +79,7 @@ def test_what_the_page_does_itself_is_no_change_by_others_and_can_be_stopped(ser
 
 
 def test_what_was_stopped_is_told_and_stays_selected(served, page):
-    many = [Seed(f"many{i}", "review", 45.0, minutes=i + 1) for i in range(PAGE_SIZE + 5)]
-    for one in many:
-        served.add(one)
-    page.goto(f"{served.url}/?verdict=review")
-    page.keyboard.press("*")
-    page.keyboard.press("*")
-    expect(page.locator("#chosen-count")).to_contain_text(f"{len(many)} selected")
-    page.keyboard.press("a")
+    many = asked_about_all(served, page)
     page.route("**/api/v1/decisions", lambda route: (time.sleep(1), route.continue_()))
     page.get_by_role("button", name=f"Agree with {len(many)}").click()
     page.get_by_role("button", name="Stop").click()

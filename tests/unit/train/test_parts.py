@@ -15,6 +15,7 @@ from qagate.score.scorer import Scorer
 from qagate.score.vocabulary import Seen
 from qagate.train import ablations, assess, baselines, boost, card, looks, parts, perceptron, sampling, unseen
 from qagate.train.degrade import REGISTRY
+from qagate.train.heard import compare_families
 from tests.unit.score.test_assessor import made
 from tests.unit.train.test_sampling import packed
 
@@ -86,7 +87,7 @@ def test_a_family_that_was_never_seen_has_its_figures() -> None:
     assert set(families["noise"].predicted) == {"model", unseen.NAMED, parts.SAME, *baselines.BASELINES}
     assert not np.array_equal(families["noise"].predicted["model"], families["noise"].predicted[unseen.NAMED])
     assert told == ["without noise"]
-    found = unseen.document(families, 3)
+    found = compare_families(families, 3)
     assert set(found["each"]) == {"noise"}
     assert "model_leads_by_srcc" in found["rows"][unseen.NAMED]
     json.dumps(found)
