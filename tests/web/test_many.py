@@ -158,6 +158,7 @@ def test_hidden_verdicts_are_left_out_and_only_what_is_held_is_let_go(served, pa
         "3 series: 3 Look. 1 with a hidden verdict, which are judged one by one, are left out."
     )
     page.keyboard.press("Escape")
+    expect(page.locator("#decide")).to_be_hidden()  # until then keys are the dialog's
     page.keyboard.press("l")  # whether images wait is never hidden: somebody may have to let them go
     expect(page.locator("#decide-about")).to_contain_text("2 not held, are left out.")
     expect(page.locator("#decide-about")).to_contain_text("2 series: 1 Look, 1 Hidden.")
